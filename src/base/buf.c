@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+
+#include "base/assert.h"
+#include "base/utf8.h"
+
+#include <stdlib.h>
+
+enum { first_cap = 256 };
+
+void fl_buf_init(struct fl_buf *b, size_t max)
+{
+    *b = (struct fl_buf){.max = max};
+}
+
+void fl_buf_init_in(struct fl_buf *b, char *memory, size_t cap)
+{
+    *b = (struct fl_buf){.ptr = memory, .cap = cap, .max = cap, .borrowed = true};
+}
+
+void fl_buf_finish(struct fl_buf *b)
+{
+    if (!b->borrowed) {
+        free(b->ptr);
+    }
+    *b = (struct fl_buf){.max = b->max};
+}
+
+void fl_buf_reset(struct fl_buf *b)
+{
+    b->len = 0;
+    b->failed = false;
+}
+
+void fl_buf_drop(struct fl_buf *b, size_t n)
+{
+    fl_assert(n <= b->len);
+    b->len -= n;
+    if (b->len > 0 && n > 0) {
+        memmove(b->ptr, b->ptr + n, b->len);
+    } else if (b->len == 0 && !b->borrowed) {
+        free(b->ptr);
+        b->ptr = NULL;
+        b->cap = 0;
+    }
+}
+
+static bool grow_to(struct fl_buf *b, size_t need)
+{
+    size_t cap = b->cap > 0 ? b->cap : first_cap;
+    if (b->borrowed || need > b->max) {
+        return false;
+    }
+    while (cap < need) {
+        cap *= 2;
+    }
+    if (cap > b->max) {
+        cap = b->max;
+    }
+    char *grown = realloc(b->ptr, cap);
+    if (!grown) {
+        return false;
+    }
+    b->ptr = grown;
+    b->cap = cap;
+    return true;
+}
+
+char *fl_buf_room(struct fl_buf *b, size_t n)
+{
+    if (b->failed || n > b->max - b->len || (n > b->cap - b->len && !grow_to(b, b->len + n))) {
+        b->failed = true;
+        return NULL;
+    }
+    return b->ptr + b->len;
+}
+
+void fl_buf_grow(struct fl_buf *b, size_t n)
+{
+    fl_assert(n <= b->cap - b->len);
+    b->len += n;
+}
+
+void fl_buf_put(struct fl_buf *b, struct fl_slice s)
+{
+    if (s.len == 0) {
+        return;
+    }
+    char *at = fl_buf_room(b, s.len);
+    if (at) {
+        memcpy(at, s.ptr, s.len);
+        b->len += s.len;
+    }
+}
+
+void fl_buf_putc(struct fl_buf *b, char c)
+{
+    fl_buf_put(b, fl_slice(&c, 1));
+}
+
+void fl_buf_put_cstr(struct fl_buf *b, const char *text)
+{
+    fl_buf_put(b, fl_slice_cstr(text));
+}
+
+void fl_buf_put_u64(struct fl_buf *b, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    fl_buf_put(b, fl_slice(digits + at, sizeof(digits) - at));
+}
+
+void fl_buf_put_i64(struct fl_buf *b, int64_t value)
+{
+    if (value < 0) {
+        fl_buf_putc(b, '-');
+        fl_buf_put_u64(b, UINT64_C(0) - (uint64_t)value);
+    } else {
+        fl_buf_put_u64(b, (uint64_t)value);
+    }
+}
+
+void fl_buf_put_hex(struct fl_buf *b, uint64_t value, unsigned digits_min)
+{
+    char digits[16];
+    size_t at = sizeof(digits);
+    while (at > 0 && (value > 0 || sizeof(digits) - at < digits_min || at == sizeof(digits))) {
+        digits[--at] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    }
+    fl_buf_put(b, fl_slice(digits + at, sizeof(digits) - at));
+}
+
+void fl_buf_put_scaled(struct fl_buf *b, uint64_t value, unsigned scale, unsigned decimals)
+{
+    uint64_t unit = 1;
+    fl_assert(scale <= 18);
+    for (; scale > decimals + 1; scale--) {
+        value /= 10;
+    }
+    if (scale == decimals + 1) {
+        value = value / 10 + (value % 10 >= 5);
+        scale--;
+    }
+    for (unsigned i = 0; i < scale; i++) {
+        unit *= 10;
+    }
+    fl_buf_put_u64(b, value / unit);
+    if (scale > 0) {
+        uint64_t part = value % unit;
+        fl_buf_putc(b, '.');
+        for (unit /= 10; unit > 0; unit /= 10) {
+            fl_buf_putc(b, (char)('0' + part / unit % 10));
+        }
+    }
+}
+
+static void put_escape(struct fl_buf *b, unsigned char c)
+{
+    static const char letters[] = "btn\0fr";
+    if (c >= 8 && c <= 13 && letters[c - 8] != '\0') {
+        fl_buf_putc(b, '\\');
+        fl_buf_putc(b, letters[c - 8]);
+    } else if (c == '"' || c == '\\') {
+        fl_buf_putc(b, '\\');
+        fl_buf_putc(b, (char)c);
+    } else {
+        fl_buf_put(b, FL_LIT("\\u00"));
+        fl_buf_put_hex(b, c, 2);
+    }
+}
+
+void fl_buf_put_json(struct fl_buf *b, struct fl_slice text)
+{
+    size_t start = 0, i = 0;
+    fl_buf_putc(b, '"');
+    while (i < text.len) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        size_t width = c < 0x80 ? 1 : fl_utf8_width(fl_slice_from(text, i));
+        if (width == 0 || c < 0x20 || c == '"' || c == '\\' || c == 0x7f) {
+            fl_buf_put(b, fl_slice(text.ptr + start, i - start));
+            if (width == 0) {
+                fl_buf_put(b, FL_LIT("\xef\xbf\xbd"));
+            } else {
+                put_escape(b, c);
+            }
+            start = i + 1;
+            width = 1;
+        }
+        i += width;
+    }
+    fl_buf_put(b, fl_slice(text.ptr + start, i - start));
+    fl_buf_putc(b, '"');
+}

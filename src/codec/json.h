@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Strict JSON (RFC 8259) over spans: nothing is converted, copied or re-serialised. One pass checks
+ * the whole grammar and UTF-8 and records where watched top-level members stand; a request is then
+ * changed by replacing byte ranges, so that unknown fields, number spellings and key order survive.
+ *
+ * Refused: anything outside the grammar, bytes after the value, a BOM, invalid UTF-8 (overlong forms
+ * and encoded surrogates included), raw control bytes in strings, nesting deeper than the limit, more
+ * keys in one object than the limit, a watched key twice (escapes decoded before comparing).
+ * Accepted as they are: numbers of any size, `\u` escapes of lone surrogates (legal JSON text).
+ */
+#ifndef FL_CODEC_JSON_H
+#define FL_CODEC_JSON_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+enum fl_json_type {
+    FL_JSON_NONE, /* absent */
+    FL_JSON_NULL,
+    FL_JSON_FALSE,
+    FL_JSON_TRUE,
+    FL_JSON_NUMBER,
+    FL_JSON_STRING, /* span includes the quotes */
+    FL_JSON_ARRAY,
+    FL_JSON_OBJECT
+};
+
+/* A value where it stands in the text. */
+struct fl_json {
+    enum fl_json_type type;
+    struct fl_slice span;
+};
+
+struct fl_json_limits {
+    unsigned depth_max; /* nested arrays and objects, at most FL_JSON_DEPTH_MAX */
+    unsigned keys_max;  /* members of one object */
+};
+#define FL_JSON_DEPTH_MAX 128
+#define FL_JSON_LIMITS    ((struct fl_json_limits){FL_JSON_DEPTH_MAX, 10000})
+
+/* A top-level member to look for. Each may stand at most once. */
+struct fl_json_watch {
+    struct fl_slice key;       /* decoded text */
+    struct fl_json value;      /* out: type FL_JSON_NONE when absent */
+    struct fl_slice member;    /* out: from the key's opening quote to the value's end */
+};
+
+/* Validates *text*. *watches* (may be NULL) are searched among the members of a top-level object and
+ * reset first. ret_value gets the top-level value. On failure reterr (may be NULL) gets code, byte
+ * offset, line and column (bytes) and a message. */
+enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits, struct fl_json_watch *watches,
+                         unsigned watch_count, struct fl_json *ret_value,
+                         struct fl_reterr *reterr) FL_CHECK_RESULT;
+
+/* --- Walking text that fl_json_scan() has accepted. Behaviour on other text is bounded, but
+ *     unspecified. --- */
+
+struct fl_json_iter {
+    struct fl_slice rest;
+    bool in_object;
+};
+
+/* Starts on an array or object; any other type yields nothing. */
+struct fl_json_iter fl_json_iter(struct fl_json value);
+/* Next element; *ret_key (raw span with quotes, empty for arrays) may be NULL. False at the end. */
+bool fl_json_next(struct fl_json_iter *it, struct fl_slice *ret_key, struct fl_json *ret_value);
+/* Member of an object by decoded key (the last one when it stands twice); type NONE when absent. */
+struct fl_json fl_json_get(struct fl_json object, struct fl_slice key);
+/* Member under a path of keys, e.g. {"usage", "prompt_tokens"}. */
+struct fl_json fl_json_at(struct fl_json object, const struct fl_slice *path, unsigned path_len);
+
+/* A string's decoded text: in place when it has no escape, else written to *scratch*. Lone surrogates
+ * decode to U+FFFD. False for other types or when scratch overflows. */
+bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice *ret_text);
+/* Does the raw key or string span (with quotes) spell *text* once decoded? */
+bool fl_json_spells(struct fl_slice raw, struct fl_slice text);
+/* A non-negative integer below 2^63, written without fraction or exponent. */
+bool fl_json_u64(struct fl_json value, uint64_t *ret_value);
+/* true/false; false return for other types. */
+bool fl_json_bool(struct fl_json value, bool *ret_value);
+
+/* --- Replacing ranges --- */
+
+/* Replace *old* (a span inside the text; may be empty to insert before its position) by *by*. */
+struct fl_json_patch {
+    struct fl_slice old;
+    struct fl_slice by;
+};
+
+/* The text with its patches applied, as a list of pieces that point into *text* and the patches: no
+ * copy. Patches must be sorted by position and disjoint. ret_pieces has room for 2 * count + 1.
+ * Returns the number of pieces; *ret_len gets the sum of their lengths. */
+unsigned fl_json_splice(struct fl_slice text, const struct fl_json_patch *patches, unsigned count,
+                        struct fl_slice *ret_pieces, size_t *ret_len);
+
+/* The range to delete in order to remove *member* (as fl_json_watch gives it) together with the one
+ * comma that goes with it. *object_text* is the span of the object around it. */
+struct fl_slice fl_json_member_range(struct fl_slice object_text, struct fl_slice member);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The routing engine: which targets, in which order, and why. Pure: no clock, no lock of the system's, no
+ * I/O, no allocation while deciding; the same seed and inputs give the same plan.
+ *
+ *   struct fl_table   immutable: targets and routes of one configuration snapshot
+ *   struct fl_target_state   what is measured of a target; shared by all workers and by successive
+ *                     snapshots, atomics (and a spin flag held for nanoseconds); lives in a registry
+ *   struct fl_plan    the ordered targets of one request with the reason of the choice
+ *
+ *   plan = fl_route_plan(table, route, request, rng)
+ *   for each attempt: fl_route_begin(target) ... fl_route_end(target, outcome)   exactly once each
+ *
+ * A policy is one row in policies.c and never sees a socket; every outcome comes back through
+ * fl_route_end().
+ */
+#ifndef FL_ROUTE_ROUTE_H
+#define FL_ROUTE_ROUTE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "base/slice.h"
+
+enum { FL_PLAN_MAX = 16 }; /* targets of one plan */
+
+/* X(id, name) */
+#define FL_STRATEGIES(X)                                                                           \
+    X(FL_STRATEGY_HYBRID, "hybrid") X(FL_STRATEGY_COST, "cost")                                    \
+    X(FL_STRATEGY_PERFORMANCE, "performance") X(FL_STRATEGY_LOAD_BALANCE, "load_balance")
+#define FL_ALGORITHMS(X)                                                                           \
+    X(FL_WEIGHTED_ROUND_ROBIN, "weighted_round_robin") X(FL_ROUND_ROBIN, "round_robin")            \
+    X(FL_LEAST_CONNECTIONS, "least_connections")                                                   \
+    X(FL_LEAST_RESPONSE_TIME, "least_response_time") X(FL_IP_HASH, "ip_hash")
+
+enum fl_strategy {
+#define X(id, name) id,
+    FL_STRATEGIES(X)
+#undef X
+        FL_STRATEGY_COUNT
+};
+enum fl_algorithm {
+#define X(id, name) id,
+    FL_ALGORITHMS(X)
+#undef X
+        FL_ALGORITHM_COUNT
+};
+
+const char *fl_strategy_name(enum fl_strategy s);
+const char *fl_algorithm_name(enum fl_algorithm a);
+
+struct fl_target_state; /* opaque, see state.h */
+struct fl_registry;     /* all target states of the process, by target id */
+
+struct fl_target {
+    struct fl_slice id;        /* "provider/model", "provider/" followed by "*" for any model */
+    struct fl_slice provider;  /* name */
+    struct fl_slice model;     /* as the provider knows it; empty: the model the client named */
+    unsigned provider_index;   /* into the configuration's providers */
+    double weight;             /* > 0 */
+    double cost_multiplier;    /* > 0 */
+    double performance_bonus;
+    bool priced;
+    uint64_t price_in, price_out; /* pico-USD per token */
+    struct fl_target_state *state;
+};
+
+struct fl_route_state; /* round-robin position and the like, shared like target states */
+
+struct fl_route {
+    struct fl_slice name;       /* what a client may put into "model" */
+    enum fl_strategy strategy;
+    enum fl_algorithm algorithm;
+    const unsigned *targets;    /* indexes into the table's targets, primaries first */
+    unsigned primary_count;     /* the first so many are chosen among; the rest are fallbacks in order */
+    unsigned target_count;
+    bool listed;                /* shown by GET /v1/models */
+    struct fl_route_state *state;
+};
+
+struct fl_health_policy {
+    unsigned failures_to_eject;    /* consecutive */
+    unsigned successes_to_recover; /* consecutive */
+    uint64_t ejection_ns;          /* of the first ejection; doubles, at most 300 s */
+};
+
+struct fl_table {
+    struct fl_hash_key hash_key;     /* for client affinity; from entropy, equal in all workers */
+    struct fl_health_policy health;
+    const struct fl_target *targets;
+    unsigned target_count;
+    const struct fl_route *routes;   /* sorted by name */
+    unsigned route_count;
+};
+
+/* --- Registry: created once, outlives every snapshot. take() finds or makes a state (main thread only;
+ *     the state lives as long as the registry). --- */
+struct fl_registry *fl_registry_create(void);
+void fl_registry_destroy(struct fl_registry *r);
+struct fl_target_state *fl_registry_target(struct fl_registry *r, struct fl_slice target_id);
+struct fl_route_state *fl_registry_route(struct fl_registry *r, struct fl_slice route_name);
+
+/* --- Names --- */
+
+/* The route a client's model name means, or NULL. */
+const struct fl_route *fl_route_find(const struct fl_table *t, struct fl_slice name);
+/* The listed route name nearest to *name* for "did you mean", or empty. */
+struct fl_slice fl_route_suggest(const struct fl_table *t, struct fl_slice name);
+
+/* --- Deciding --- */
+
+struct fl_route_request {
+    uint64_t now_ns;
+    struct fl_slice client;    /* key of client affinity (ip_hash): fl_route_client_key() */
+    unsigned tokens_out;       /* expected output tokens, 0 = unknown */
+    bool strategy_given;       /* overrides the route's (x-fairlead-strategy) */
+    enum fl_strategy strategy;
+};
+
+/* IPv4: the 4 bytes; IPv6: its /64 (8 bytes); mapped IPv4 counts as IPv4. Into *ret_key*, returns a
+ * slice of it. */
+struct fl_slice fl_route_client_key(unsigned family, const uint8_t bytes[16], char ret_key[16]);
+
+enum fl_skip { FL_SKIP_NONE, FL_SKIP_EJECTED, FL_SKIP_TRIAL_BUSY };
+
+/* One line of the decision record: a target considered. */
+struct fl_candidate {
+    unsigned target;   /* index into the table */
+    enum fl_skip skip;
+    double score;      /* the policy's own unit; lower or higher is said by the policy */
+};
+
+struct fl_plan {
+    const struct fl_route *route;
+    enum fl_strategy strategy;
+    const char *policy;                    /* name of the policy that ordered */
+    const char *why;                       /* "turn", "fewest-in-flight", "fastest", "client-hash", "cheapest", "only", "panic", ... */
+    unsigned count;                        /* targets to try, in order */
+    unsigned targets[FL_PLAN_MAX];
+    unsigned candidate_count;
+    struct fl_candidate candidates[FL_PLAN_MAX];
+    bool panic;                            /* no healthy target: least bad first */
+};
+
+/* Always gives at least one target for a route that has any. */
+void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
+                   const struct fl_route_request *request, struct fl_rng *rng, struct fl_plan *ret_plan);
+/* "strategy=hybrid; policy=weighted_round_robin; why=turn; considered=3; skipped=openai/gpt-4:ejected" */
+void fl_plan_put_reason(const struct fl_table *t, const struct fl_plan *plan, struct fl_buf *b);
+
+/* --- Outcomes --- */
+
+struct fl_outcome {
+    enum fl_err err;          /* FL_OK, or why the attempt failed. Blame decides what counts: only
+                                 FL_BLAME_PROVIDER counts against health; FL_ERR_RATE_LIMITED and
+                                 FL_ERR_QUOTA do not (capacity, not health) */
+    uint64_t first_byte_ns;   /* dispatch to first token or byte of body; 0 = none came */
+    uint64_t total_ns;        /* dispatch to end */
+    uint64_t tokens_out;      /* as the provider reported; 0 = unknown */
+};
+
+/* At dispatch: counts in flight, claims the trial of a recovering target. */
+void fl_route_begin(const struct fl_target *target, uint64_t now_ns);
+/* Once for each begin, on any terminal event. */
+void fl_route_end(const struct fl_table *t, const struct fl_target *target, const struct fl_outcome *outcome,
+                  uint64_t now_ns);
+/* Result of an active check of an ejected target. */
+void fl_route_probe(const struct fl_table *t, const struct fl_target *target, bool ok, uint64_t now_ns);
+
+/* --- Reading (metrics, admin, demo) --- */
+enum fl_health { FL_HEALTHY, FL_SUSPECT, FL_OPEN, FL_HALF_OPEN };
+struct fl_target_view {
+    enum fl_health health;
+    unsigned in_flight;
+    uint64_t begun, succeeded, failed; /* begun == succeeded + failed + uncounted + in_flight */
+    uint64_t uncounted;                /* ended without blame to the provider */
+    uint64_t ejected_until_ns;
+    double first_byte_ms, total_ms, success; /* time-decayed estimates; priors when unseen */
+};
+void fl_target_read(const struct fl_target *target, uint64_t now_ns, struct fl_target_view *ret_view);
+const char *fl_health_name(enum fl_health h);
+
+#endif
