@@ -187,39 +187,51 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* At a backslash. */
-static inline const char *escape(struct scan *s, const char *p)
+/* At the backslash of an escape that is not of two bytes. */
+static const char *long_escape(struct scan *s, const char *p)
 {
     if (s->end - p < 2) {
         return s->end; /* string() finds the end */
     }
-    switch (p[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return p + 2;
-    case 'u':
-        for (unsigned i = 2; i < 6; i++) {
-            if (s->end - p <= (ptrdiff_t)i || !is_hex(p[i])) {
-                return fail_found(s, p + i, "expected four hexadecimal digits after \\u");
-            }
-        }
-        return p + 6;
-    default:
+    if (p[1] != 'u') {
         return fail_found(s, p + 1, "expected one of \" \\ / b f n r t u after a backslash");
     }
+    for (unsigned i = 2; i < 6; i++) {
+        if (s->end - p <= (ptrdiff_t)i || !is_hex(p[i])) {
+            return fail_found(s, p + i, "expected four hexadecimal digits after \\u");
+        }
+    }
+    return p + 6;
+}
+
+static inline bool is_short_escape(char c)
+{
+    static const bool table[256] = {['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+                                    ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true};
+    return table[(unsigned char)c];
+}
+
+/* fl_utf8_width() of a byte that is not ASCII, for runs of two- and three-byte characters. */
+static inline size_t utf8_width(const char *p, const char *end)
+{
+    if (end - p >= 3) {
+        unsigned a = (unsigned char)p[0], b = (unsigned char)p[1], c = (unsigned char)p[2];
+        bool tail = (b & 0xc0) == 0x80;
+        if (a - 0xc2 < 0xe0 - 0xc2 && tail) {
+            return 2;
+        }
+        if (a - 0xe1 < 0xed - 0xe1 && tail && (c & 0xc0) == 0x80) {
+            return 3;
+        }
+    }
+    return fl_utf8_width(fl_slice(p, (size_t)(end - p)));
 }
 
 /* At a byte that is not ASCII: to the next one that is. */
 static inline const char *foreign(struct scan *s, const char *p)
 {
     do {
-        size_t width = fl_utf8_width(fl_slice(p, (size_t)(s->end - p)));
+        size_t width = utf8_width(p, s->end);
         if (width == 0) {
             return fail(s, p, FL_ERR_JSON_UTF8, "invalid UTF-8 in a string");
         }
@@ -242,7 +254,7 @@ static inline const char *string(struct scan *s, const char *p)
         }
         if (*p == '\\') {
             s->escaped = true;
-            p = escape(s, p);
+            p = s->end - p >= 2 && is_short_escape(p[1]) ? p + 2 : long_escape(s, p);
         } else if ((signed char)*p < 0) {
             p = foreign(s, p);
         } else {
