@@ -115,7 +115,10 @@ void fl_environment_entries(struct fl_load *load, struct fl_value *ret_providers
         }
     }
     fl_assert(fl_buf_ok(&unset));
-    if (unset.len > 0) {
+    if (load->source.len > 0 && ret_providers->count > 0) {
+        fl_load_note(load, NULL,
+                     "no 'providers' in the file: using the keys found in the environment");
+    } else if (unset.len > 0) {
         fl_load_note(load, NULL, "not set, so not used: %.*s", (int)unset.len, unset.ptr);
     }
     if (ret_providers->count == 0) {

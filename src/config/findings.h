@@ -19,6 +19,10 @@ void fl_findings_add(struct fl_findings *f, enum fl_severity severity, struct fl
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Characters that fl_findings_put must not show. */
 void fl_findings_mask(struct fl_findings *f, struct fl_place place);
+/* The same for a line that could not be parsed: what follows a name such as "api_key:". */
+void fl_findings_mask_line(struct fl_findings *f, unsigned number, struct fl_slice line);
+/* Is a key or header of this name likely to hold a secret? */
+bool fl_secret_is_name(struct fl_slice name);
 /* By place; findings of one place keep their order. */
 void fl_findings_sort(struct fl_findings *f);
 

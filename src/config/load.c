@@ -84,6 +84,10 @@ static void check_targets(struct fl_load *load)
 
 static void build(struct fl_load *load, const struct fl_yaml *tree)
 {
+    if (tree && tree->kind != FL_YAML_MAPPING && !tree->null) {
+        fl_load_error(load, tree, "expected keys such as 'providers:' at the top level");
+        return;
+    }
     load->root = fl_object_check(load, FL_SECTION_ROOT, tree);
     load->routing = load->root ? fl_load_object(load, load->root, FL_KEY_ROOT_routing) : NULL;
     if (!load->routing || load->scratch.failed || load->config->arena.failed) {

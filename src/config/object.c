@@ -37,9 +37,10 @@ static void report_word(struct fl_load *load, const struct fl_key *key, const st
     if (nearest.best.len > 0) {
         fl_buf_put_cstr(&b, "did you mean '");
         fl_buf_put(&b, nearest.best);
-        fl_buf_put_cstr(&b, "'? ");
+        fl_buf_put_cstr(&b, "'? It is one of: ");
+    } else {
+        fl_buf_put_cstr(&b, "it is one of: ");
     }
-    fl_buf_put_cstr(&b, "One of: ");
     put_words((enum fl_enum)key->of, &b);
     fl_load_error(load, node, "'%.*s' is not a %s; %.*s", FL_TEXT(node->text), key->name,
                   (int)b.len, b.ptr);
@@ -143,9 +144,18 @@ static struct fl_entry *new_entries(struct fl_load *load, struct fl_value *value
     return value->entries;
 }
 
+/* A value that is not looked at may be a secret all the same. */
+static void mask_if_secret(struct fl_load *load, const struct fl_yaml_item *item)
+{
+    if (fl_secret_is_name(item->key->text) && item->value->kind == FL_YAML_SCALAR) {
+        fl_secret_mask(load, item->value);
+    }
+}
+
 static bool is_duplicate(struct fl_load *load, const struct fl_yaml_item *item)
 {
     if (item->duplicate_of) {
+        mask_if_secret(load, item);
         fl_load_error(load, item->key, "duplicate key '%.*s'; it first stands on line %u",
                       FL_TEXT(item->key->text), item->duplicate_of->line);
     }
@@ -315,6 +325,10 @@ static void check_value(struct fl_load *load, const struct fl_key *key,
                       key->name, key->doc);
         return;
     }
+    if (!fl_slice_eq(item->key->text, fl_slice_cstr(key->name))) {
+        fl_load_warn(load, item->key, "'%.*s' is now called '%s'", FL_TEXT(item->key->text),
+                     key->name);
+    }
     value->key = item->key;
     value->node = item->value;
     checks[key->type](load, key, item->value, value);
@@ -371,9 +385,9 @@ struct fl_object *fl_object_check(struct fl_load *load, enum fl_section section,
         return object;
     }
     if (node->kind != FL_YAML_MAPPING) {
-        fl_load_error(load, node, "expected keys such as '%s: ...'%s%s%s", fl_keys[first].name,
-                      section == FL_SECTION_ROOT ? " at the top level" : ", indented under '",
-                      fl_section_path(section), section == FL_SECTION_ROOT ? "" : "'");
+        fl_secret_mask(load, node); /* such as a key where a provider's keys belong */
+        fl_load_error(load, node, "expected keys such as '%s: ...', indented under '%s'",
+                      fl_keys[first].name, fl_section_path(section));
         return object;
     }
     for (const struct fl_yaml_item *item = node->first; item; item = item->next) {
@@ -384,6 +398,7 @@ struct fl_object *fl_object_check(struct fl_load *load, enum fl_section section,
         if (key) {
             check_value(load, key, item, &values[key - &fl_keys[first]]);
         } else {
+            mask_if_secret(load, item);
             report_unknown(load, section, item->key);
         }
     }

@@ -296,7 +296,8 @@ static void build_one(struct fl_load *load, struct fl_draft *draft, struct fl_pr
                       "a provider's name has 1 to 64 letters, digits, '-', '_' and '.'");
         return;
     }
-    draft->vendor = entry->object ? find_vendor(load, entry) : NULL;
+    bool is_mapping = !entry->node || entry->node->kind == FL_YAML_MAPPING || entry->node->null;
+    draft->vendor = entry->object && is_mapping ? find_vendor(load, entry) : NULL;
     if (!draft->vendor) {
         return;
     }
@@ -316,7 +317,7 @@ void fl_providers_build(struct fl_load *load)
 {
     enum { providers_max = 1000 };
     struct fl_value *value = fl_object_value(load->routing, FL_KEY_ROUTING_providers);
-    if (!value->node) {
+    if (!value->node && load->findings->errors == 0) {
         fl_environment_entries(load, value);
     }
     if (value->count == 0 && !value->bad && value->node) {

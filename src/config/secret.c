@@ -47,6 +47,9 @@ void fl_secret_wipe_buf(struct fl_buf *b)
 void fl_secret_mask(struct fl_load *load, const struct fl_yaml *node)
 {
     struct fl_place place = fl_place_of(node);
+    if (node->kind != FL_YAML_SCALAR) {
+        return;
+    }
     bool spans_lines = node->width <= 1 || fl_slice_find(node->text, '\n') < node->text.len;
     if (!fl_slice_starts(node->text, FL_LIT("${"))) {
         place.width = spans_lines ? UINT32_MAX : place.width;
@@ -55,23 +58,6 @@ void fl_secret_mask(struct fl_load *load, const struct fl_yaml *node)
             fl_findings_mask(load->findings, (struct fl_place){place.line + i, 1, UINT32_MAX});
         }
     }
-}
-
-bool fl_secret_is_name(struct fl_slice name)
-{
-    static const char *const signs[] = {"auth", "key", "token", "secret", "cookie", "password"};
-    char memory[64];
-    size_t len = name.len < sizeof(memory) ? name.len : sizeof(memory);
-    for (size_t i = 0; i < len; i++) {
-        char c = name.ptr[i];
-        memory[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-    }
-    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
-        if (fl_slice_find_text(fl_slice(memory, len), fl_slice_cstr(signs[i])) < len) {
-            return true;
-        }
-    }
-    return false;
 }
 
 bool fl_secret_is_token(struct fl_slice text)

@@ -219,10 +219,13 @@ void fl_targets_add_auto(struct fl_load *load, struct fl_targets *t)
         if (draft->routed && load->config->providers[i].any_model && draft->vendor->auto_model &&
             !has_primary) {
             struct fl_slice model = fl_slice_cstr(draft->vendor->auto_model);
-            fl_load_note(load, draft->entry->key,
-                         "provider '%.*s' lists no models: 'auto' uses its '%.*s', and "
-                         "'%.*s/MODEL' any other",
-                         FL_TEXT(draft->entry->name), FL_TEXT(model), FL_TEXT(draft->entry->name));
+            if (load->findings->errors == 0) {
+                fl_load_note(load, draft->entry->key,
+                             "provider '%.*s' lists no models: 'auto' uses its '%.*s', and "
+                             "'%.*s/MODEL' any other",
+                             FL_TEXT(draft->entry->name), FL_TEXT(model),
+                             FL_TEXT(draft->entry->name));
+            }
             (void)add_target(load, t, i, model);
         }
     }
