@@ -75,9 +75,12 @@ struct fl_limits {
     uint64_t drain_ns;            /* 300 s */
 };
 
+struct fl_secret; /* bytes in the arena to be wiped before it is freed */
+
 struct fl_config {
     atomic_uint refs;
     struct fl_arena arena; /* owns every slice and array below */
+    struct fl_secret *secrets;
     struct fl_slice file;  /* path, or "(environment)" */
     const struct fl_listen *listens;
     unsigned listen_count;
@@ -103,15 +106,21 @@ struct fl_finding {
     unsigned line, column, width; /* width: of the caret's underline */
     struct fl_slice message;      /* one line, with the suggestion */
 };
+struct fl_mask { /* a secret in the file: fl_findings_put() shows asterisks */
+    unsigned line, column, width;
+    struct fl_mask *next;
+};
 struct fl_findings {
     struct fl_arena arena;
     struct fl_finding *items;
     unsigned count, cap;
-    unsigned errors, warnings;
+    unsigned errors, warnings; /* counted also beyond what items holds */
+    struct fl_mask *masks;
 };
 void fl_findings_init(struct fl_findings *f);
 void fl_findings_finish(struct fl_findings *f);
-/* "file:line:col: error: message", the source line, the caret. *source* is the file's bytes. */
+/* "file:line:col: error: message", the source line, the caret. *source* is the file's bytes. Values of
+ * secrets and what looks like a key are shown as asterisks. */
 void fl_findings_put(const struct fl_findings *f, struct fl_slice file, struct fl_slice source, struct fl_buf *b);
 
 /* The outside, as configuration sees it. */
@@ -144,6 +153,8 @@ struct fl_vendor {
     const char *name, *base_url, *key_variable, *dialect;
     bool stream_options; /* understands stream_options.include_usage */
     bool key_optional;   /* local servers */
+    const char *auto_model; /* what "auto" means there when no models are listed; NULL: nothing */
+    const char *url_variable; /* environment variable that replaces base_url in zero-config mode; or NULL */
 };
 extern const struct fl_vendor fl_vendors[];
 extern const unsigned fl_vendor_count;
