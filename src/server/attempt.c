@@ -85,6 +85,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
         .first_byte_ns = a->first_byte_ns > 0 ? since(a->begun_ns, a->first_byte_ns) + 1 : 0,
         .total_ns = since(a->begun_ns, now),
         .tokens_out = a->usage.tokens_out,
+        .retry_after_ns = a->retry_after_ns,
     };
     if (a->state == FL_ATTEMPT_QUEUED) {
         fl_list_remove(&a->wait.link);
@@ -212,6 +213,19 @@ static bool passes(struct fl_slice name)
     return false;
 }
 
+/* retry-after-ms, else retry-after in (fractions of) seconds; a date is not read. */
+static void take_retry_after(struct fl_attempt *a, const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *ms = fl_h1_find(head, FL_H_RETRY_AFTER_MS);
+    const struct fl_h1_header *s = fl_h1_find(head, FL_H_RETRY_AFTER);
+    uint64_t n;
+    if (ms && fl_slice_decimal_e9(ms->value, &n)) {
+        a->retry_after_ns = n / 1000;
+    } else if (s && fl_slice_decimal_e9(s->value, &n)) {
+        a->retry_after_ns = n;
+    }
+}
+
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
@@ -253,6 +267,7 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
         return FL_ERR_REDIRECT;
     }
     take_fields(a, head);
+    take_retry_after(a, head);
     bool stream = head->status < 300 && is_event_stream(a->content_type);
     if (!stream && x->head_by_heartbeat && head->status < 300) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */

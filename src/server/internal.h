@@ -124,6 +124,7 @@ struct fl_attempt {
     uint8_t interim;         /* 1xx heads seen */
     int status;
     uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
+    uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
     struct fl_buf hold;      /* partial head, held answer or partial event */
     size_t scanned;
