@@ -2,6 +2,7 @@
 /* fairlead check, schema, init, healthcheck: the commands that only look. */
 #include "cli/cli.h"
 
+#include "base/assert.h"
 #include "net/net.h"
 
 #include <string.h>

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "codec/json.h"
+#include "codec/sse.h"
 
 enum fl_endpoint {
     FL_ENDPOINT_CHAT,
@@ -78,8 +79,9 @@ struct fl_dialect {
     void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
                           struct fl_buf *storage, struct fl_request_body *ret_body);
     enum fl_err (*read_answer)(struct fl_slice body, struct fl_usage *ret_usage);
-    /* *name*: of the "event:" line, may be empty. Usage is replaced, not added, when present. */
-    void (*read_event)(enum fl_endpoint endpoint, struct fl_slice name, struct fl_slice data,
+    /* Usage is replaced, not added, when present. *check*: the data must be valid (a stream's first event,
+     * while another target could still be tried); without it, only what matters is looked for. */
+    void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);
     /* *message*: one sentence for people; *attempts*: JSON array for error.fairlead.attempts or empty. */

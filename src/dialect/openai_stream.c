@@ -24,7 +24,20 @@ static bool has_finish(struct fl_slice data)
     }
 }
 
-static void read_chunk(struct fl_slice data, struct fl_event_facts *event, struct fl_usage *usage)
+/* Is the key there with anything but null behind it? By bytes: a JSON string could only hold them escaped. */
+static bool says(struct fl_slice data, struct fl_slice quoted_key)
+{
+    size_t at = fl_slice_find_text(data, quoted_key);
+    struct fl_slice rest = fl_slice_from(data, at + quoted_key.len);
+    size_t i = 0;
+    while (i < rest.len && (rest.ptr[i] == ' ' || rest.ptr[i] == ':')) {
+        i++;
+    }
+    return at < data.len && !fl_slice_starts(fl_slice_from(rest, i), FL_LIT("null"));
+}
+
+static void read_chunk(struct fl_slice data, bool check, struct fl_event_facts *event,
+                       struct fl_usage *usage)
 {
     enum { C_ERROR, C_USAGE, C_CHOICES, C_COUNT };
     struct fl_json_watch w[C_COUNT] = {
@@ -33,11 +46,15 @@ static void read_chunk(struct fl_slice data, struct fl_event_facts *event, struc
         [C_CHOICES] = {.key = FL_LIT("choices")},
     };
     struct fl_json whole;
+    event->finish = has_finish(data);
+    if (!check && !says(data, FL_LIT("\"usage\"")) && !says(data, FL_LIT("\"error\""))) {
+        event->valid = true;
+        return;
+    }
     if (fl_json_scan(data, FL_JSON_LIMITS, w, C_COUNT, &whole, NULL)) {
         return;
     }
     event->valid = true;
-    event->finish = has_finish(data);
     if (w[C_USAGE].value.type == FL_JSON_OBJECT) {
         struct fl_json_iter it = fl_json_iter(w[C_CHOICES].value);
         struct fl_json any;
@@ -73,19 +90,19 @@ static void read_response_event(struct fl_slice data, struct fl_event_facts *eve
     }
 }
 
-void fl_openai_read_event(enum fl_endpoint endpoint, struct fl_slice name, struct fl_slice data,
+void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                           struct fl_event_facts *ret_event, struct fl_usage *usage)
 {
     *ret_event = (struct fl_event_facts){0};
-    if (fl_slice_eq(fl_slice_trim(data), FL_LIT("[DONE]"))) {
+    if (fl_slice_eq(fl_slice_trim(in->data), FL_LIT("[DONE]"))) {
         ret_event->kind = FL_EVENT_DONE;
         ret_event->valid = true;
     } else if (endpoint == FL_ENDPOINT_RESPONSES) {
-        read_response_event(data, ret_event, usage);
+        read_response_event(in->data, ret_event, usage);
     } else {
-        read_chunk(data, ret_event, usage);
+        read_chunk(in->data, check, ret_event, usage);
     }
-    if (fl_slice_eq(name, FL_LIT("error"))) {
+    if (fl_slice_eq(in->name, FL_LIT("error"))) {
         ret_event->kind = FL_EVENT_ERROR;
     }
 }

@@ -9,7 +9,7 @@
  */
 #include "server/internal.h"
 
-enum { pieces_max = 40 };
+enum { pieces_max = 40, join_bytes = 2048 };
 
 /* What one read gives to send. Spans of neighbouring bytes grow together. */
 struct gather {
@@ -33,14 +33,12 @@ static void gather_add(struct gather *g, struct fl_slice s)
     g->bytes += s.len;
 }
 
-/* Writes what was gathered as body of the answer; *last*: and the body's end. */
-static void flush(struct fl_attempt *a, struct gather *g, bool last)
+/* The pieces of one write: head, chunk size, what was gathered, chunk end. */
+static unsigned assemble(struct fl_exchange *x, const struct gather *g, bool last, char line[18],
+                         struct fl_slice out[pieces_max + 4])
 {
-    struct fl_exchange *x = a->exchange;
-    struct fl_slice out[pieces_max + 4];
-    char line[18];
     unsigned n = 0;
-    if (fl_buf_slice(&x->worker->out).len > 0) { /* the head, not sent yet */
+    if (x->worker->out.len > 0) { /* the head, not sent yet */
         out[n++] = fl_buf_slice(&x->worker->out);
     }
     if (x->chunked && g->bytes > 0) {
@@ -53,7 +51,33 @@ static void flush(struct fl_attempt *a, struct gather *g, bool last)
     } else if (x->chunked && last) {
         out[n++] = FL_LIT("0\r\n\r\n");
     }
+    return n;
+}
+
+/* Small pieces become one: copying a few hundred bytes costs less than a scattered write. */
+static unsigned join_small(struct fl_slice *out, unsigned n, char memory[join_bytes])
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (out[i].len > join_bytes - len) {
+            return n;
+        }
+        memcpy(memory + len, out[i].ptr, out[i].len);
+        len += out[i].len;
+    }
+    out[0] = fl_slice(memory, len);
+    return 1;
+}
+
+/* Writes what was gathered as body of the answer; *last*: and the body's end. */
+static void flush(struct fl_attempt *a, struct gather *g, bool last)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_slice out[pieces_max + 4];
+    char line[18], memory[join_bytes];
+    unsigned n = assemble(x, g, last, line, out);
     if (n > 0) {
+        n = n > 1 ? join_small(out, n, memory) : n;
         (void)fl_session_write(x->session, out, n); /* a client that is gone is noticed by its stream */
         x->last_write_ns = x->worker->sys->now_ns;
         x->bytes_out += g->bytes;
@@ -65,7 +89,8 @@ static void flush(struct fl_attempt *a, struct gather *g, bool last)
         }
     }
     fl_buf_reset(&x->worker->out);
-    *g = (struct gather){.count = 0};
+    g->count = 0;
+    g->bytes = 0;
 }
 
 static void note_first_byte(struct fl_attempt *a)
@@ -96,7 +121,9 @@ static void succeed(struct fl_attempt *a)
 static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
-    struct gather g = {.count = 0};
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
     struct fl_json whole;
     bool json = body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
                 whole.type == FL_JSON_OBJECT;
@@ -117,7 +144,9 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
 static void held_answer(struct fl_attempt *a, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
-    struct gather g = {.count = 0};
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
     enum fl_err err = a->status >= 400 ? x->dialect->read_error(a->status, body)
                                        : x->dialect->read_answer(body, &a->usage);
     if (err && fl_exchange_may_retry(x, err)) {
@@ -182,13 +211,17 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
         fail(a, a->exchange->dialect->read_error(a->status, fl_slice_first(fl_buf_slice(&a->hold), most)));
         return;
     }
-    struct gather g = {.count = 0};
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
     start_passing(a, &g);
 }
 
 static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
 {
-    struct gather g = {.count = 0};
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
     while (in.len > 0 && !a->body.done) {
         struct fl_slice piece;
         if (fl_h1_body_next(&a->body, &in, &piece)) {
@@ -241,7 +274,7 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
         *ret_pass = answering;
         return true;
     }
-    x->dialect->read_event(x->endpoint, event->name, event->data, &facts, &a->usage);
+    x->dialect->read_event(x->endpoint, event, !answering, &facts, &a->usage);
     if (!answering) {
         /* An error as first event can still fail over; with no target left it is the client's to see. */
         bool last_words = facts.kind == FL_EVENT_ERROR && !fl_exchange_may_retry(x, FL_ERR_ERROR_IN_200);
@@ -348,7 +381,9 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
 
 static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 {
-    struct gather g = {.count = 0};
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
     while (in.len > 0 && !a->body.done) {
         struct fl_slice piece;
         if (fl_h1_body_next(&a->body, &in, &piece)) {
@@ -387,7 +422,9 @@ void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
 
 void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
 {
-    struct gather g = {.count = 0};
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
     a->conn_keep = false;
     fl_buf_reset(&a->exchange->worker->out);
     enum fl_err whole = err ? err : fl_h1_body_end(&a->body);

@@ -107,7 +107,14 @@ static void usage_is_asked_for_streams(void **state)
 static struct fl_event_facts event(enum fl_endpoint endpoint, const char *data, struct fl_usage *usage)
 {
     struct fl_event_facts facts;
-    fl_dialect_openai.read_event(endpoint, FL_EMPTY, fl_slice_cstr(data), &facts, usage);
+    struct fl_event_facts quick;
+    struct fl_usage same = *usage;
+    struct fl_sse_event in = {.data = fl_slice_cstr(data), .data_lines = 1};
+    fl_dialect_openai.read_event(endpoint, &in, false, &quick, &same);
+    fl_dialect_openai.read_event(endpoint, &in, true, &facts, usage);
+    assert_int_equal(quick.kind, facts.kind); /* the quick look sees what the whole one sees */
+    assert_int_equal(quick.finish, facts.finish);
+    assert_memory_equal(&same, usage, sizeof(same));
     return facts;
 }
 
