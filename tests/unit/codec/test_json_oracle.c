@@ -7,6 +7,7 @@
  *  - jansson refuses a NUL in a key (C strings);
  *  - a key that stands twice: jansson keeps the last, as fl_json_get() does; only watched ones are
  *    refused here;
+ *  - jansson takes a NUL byte between tokens for the end of the text;
  *  - depth and key limits differ; the texts here stay below both.
  */
 #include "unit/cm.h"
@@ -130,13 +131,15 @@ static void compare(struct fl_slice text, struct tally *tally)
     enum fl_err err =
         fl_json_scan(fl_slice(copy, text.len), FL_JSON_LIMITS, NULL, 0, &value, &reterr);
     bool agreed = (err == FL_OK) == (theirs != NULL);
-    if (!agreed && !(err == FL_OK && jansson_is_stricter(&error))) {
+    bool meant = err == FL_OK ? jansson_is_stricter(&error)
+                              : reterr.offset < text.len && text.ptr[reterr.offset] == '\0';
+    if (!agreed && !meant) {
         print_error("'%.*s': we say %s (%s), jansson says '%s'\n", (int)text.len, text.ptr,
                     fl_err_name(err), reterr.message, error.text);
         fail();
     }
     if (!agreed) {
-        tally->stricter++;
+        tally->stricter += err == FL_OK;
     } else if (theirs) {
         tally->both_accept++;
         same_value(value, theirs);
