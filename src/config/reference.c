@@ -6,7 +6,7 @@
 static const char opening[] =
     "# Configuration\n"
     "\n"
-    "<!-- Made from src/config/keys.h by `fairlead schema --reference`; edit that file, not this "
+    "<!-- Made from src/config/keys.h by `fairlead schema --markdown`; edit that file, not this "
     "page. -->\n"
     "\n"
     "fairlead reads one YAML file. `fairlead check FILE` lists everything that is wrong with it, "

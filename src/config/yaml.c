@@ -227,6 +227,11 @@ static enum fl_err place_value(struct build *b, struct fl_yaml *value)
     }
     struct fl_yaml *key = top->key;
     top->key = NULL;
+    if (value->line == 0) { /* an empty value has no mark of its own */
+        value->line = key->line;
+        value->column = key->column;
+        value->width = key->width;
+    }
     return append(b, top->node, key, value);
 }
 
