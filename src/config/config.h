@@ -118,6 +118,7 @@ struct fl_findings {
     unsigned count, cap;
     unsigned errors, warnings; /* counted also beyond what items holds */
     struct fl_mask *masks;
+    bool masks_lost; /* no memory for one: no line of the file is shown */
 };
 void fl_findings_init(struct fl_findings *f);
 void fl_findings_finish(struct fl_findings *f);

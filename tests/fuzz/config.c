@@ -4,6 +4,14 @@
 #include "base/assert.h"
 #include "config/config.h"
 
+/* libfyaml 0.7.12 itself loses a buffer when it gives up inside of a long quoted scalar. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml\n";
+}
+
 static bool variable(void *owner, struct fl_slice name, struct fl_slice *ret_value)
 {
     (void)owner;

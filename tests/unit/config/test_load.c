@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "config/keys.h"
+#include "config/load.h"
 #include "unit/config/fixture.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -366,6 +367,21 @@ static void yaml_anchors_and_merge_keys_work(void **state)
     loaded_finish(&l);
 }
 
+static void secrets_are_wiped(void **state)
+{
+    (void)state;
+    struct loaded l = load_ok("providers: {openai: {headers: {x-token: 'abc ${PORT}'}}}\n"
+                              "tls: {cert: /etc/cert.pem, key: /etc/key.pem}\n");
+    const struct fl_provider *p = &l.config->providers[0];
+    assert_slice(p->api_key, "openai-key");
+    assert_slice(p->headers[0].value, "abc 4000");
+    fl_secrets_wipe(l.config);
+    assert_memory_equal(p->api_key.ptr, "\0\0\0\0\0\0\0\0\0\0", 10);
+    assert_memory_equal(p->headers[0].value.ptr, "\0\0\0\0\0\0\0\0", 8);
+    assert_memory_equal(l.config->tls_key.ptr, "\0\0\0", 3);
+    loaded_finish(&l);
+}
+
 static void references_are_counted(void **state)
 {
     (void)state;
@@ -391,6 +407,7 @@ int main(void)
         cmocka_unit_test(without_a_file_the_environment_decides),
         cmocka_unit_test(a_file_without_providers_uses_the_environment),
         cmocka_unit_test(yaml_anchors_and_merge_keys_work),
+        cmocka_unit_test(secrets_are_wiped),
         cmocka_unit_test(references_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
