@@ -103,15 +103,12 @@ void fl_findings_add(struct fl_findings *f, enum fl_severity severity, struct fl
 bool fl_secret_is_name(struct fl_slice name)
 {
     static const char *const signs[] = {"auth", "key", "token", "secret", "cookie", "password"};
-    char memory[64];
-    size_t len = name.len < sizeof(memory) ? name.len : sizeof(memory);
-    for (size_t i = 0; i < len; i++) {
-        char c = name.ptr[i];
-        memory[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-    }
     for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
-        if (fl_slice_find_text(fl_slice(memory, len), fl_slice_cstr(signs[i])) < len) {
-            return true;
+        struct fl_slice sign = fl_slice_cstr(signs[i]);
+        for (size_t at = 0; at + sign.len <= name.len; at++) {
+            if (fl_slice_eq_nocase(fl_slice(name.ptr + at, sign.len), sign)) {
+                return true;
+            }
         }
     }
     return false;

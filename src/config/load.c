@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-enum { CONFIG_BYTES_MAX = 64 << 20, SCRATCH_BYTES_MAX = 256 << 20 };
+#define CONFIG_BYTES_MAX  ((size_t)64 << 20)
+#define SCRATCH_BYTES_MAX ((size_t)256 << 20)
 
 struct fl_place fl_place_of(const struct fl_yaml *node)
 {
@@ -107,8 +108,8 @@ static enum fl_err begin(struct fl_load *load, struct fl_slice file)
         return FL_ERR_NOMEM;
     }
     atomic_init(&load->config->refs, 1);
-    fl_arena_init(&load->config->arena, 16 * 1024, CONFIG_BYTES_MAX);
-    fl_arena_init(&load->scratch, 64 * 1024, SCRATCH_BYTES_MAX);
+    fl_arena_init(&load->config->arena, (size_t)16 * 1024, CONFIG_BYTES_MAX);
+    fl_arena_init(&load->scratch, (size_t)64 * 1024, SCRATCH_BYTES_MAX);
     load->config->file = fl_arena_copy(&load->config->arena, file);
     return FL_OK;
 }

@@ -97,41 +97,41 @@ static void numbers_are_read_exactly(void **state)
 {
     (void)state;
     static const struct {
-        enum fl_key_type type;
-        const char *text;
-        bool ok;
         int64_t number;
+        const char *text;
+        enum fl_key_type type;
+        bool ok;
     } rows[] = {
-        {FL_TYPE_DURATION, "30", true, 30000000000},
-        {FL_TYPE_DURATION, "0.25", true, 250000000},
-        {FL_TYPE_DURATION, "500ms", true, 500000000},
-        {FL_TYPE_DURATION, "1.5 m", true, 90000000000},
-        {FL_TYPE_DURATION, "24h", true, 86400000000000},
-        {FL_TYPE_DURATION, "0", true, 0},
-        {FL_TYPE_DURATION, "0.5us", true, 500},
-        {FL_TYPE_DURATION, "9000000000h", false, 0},
-        {FL_TYPE_DURATION, "s", false, 0},
-        {FL_TYPE_DURATION, "", false, 0},
-        {FL_TYPE_DURATION, "-1", false, 0},
-        {FL_TYPE_DURATION, "1e3", false, 0},
-        {FL_TYPE_DURATION, "1 fortnight", false, 0},
-        {FL_TYPE_SIZE, "1.5KB", true, 1500},
-        {FL_TYPE_SIZE, "64KiB", true, 65536},
-        {FL_TYPE_SIZE, "1GiB", true, 1073741824},
-        {FL_TYPE_SIZE, "1000GiB", true, 1073741824000},
-        {FL_TYPE_SIZE, "1.3B", false, 0},
-        {FL_TYPE_SIZE, "1K", false, 0},
-        {FL_TYPE_REAL, "-0.5", true, -500000000},
-        {FL_TYPE_REAL, "0.000000001", true, 1},
-        {FL_TYPE_REAL, ".5", false, 0},
-        {FL_TYPE_REAL, "--1", false, 0},
-        {FL_TYPE_REAL, "nan", false, 0},
-        {FL_TYPE_UINT, "007", true, 7},
-        {FL_TYPE_UINT, "1.0", false, 0},
-        {FL_TYPE_UINT, "9999999999999999999", false, 0},
-        {FL_TYPE_BOOL, "Yes", true, 1},
-        {FL_TYPE_BOOL, "off", true, 0},
-        {FL_TYPE_BOOL, "1", false, 0},
+        {30000000000, "30", FL_TYPE_DURATION, true},
+        {250000000, "0.25", FL_TYPE_DURATION, true},
+        {500000000, "500ms", FL_TYPE_DURATION, true},
+        {90000000000, "1.5 m", FL_TYPE_DURATION, true},
+        {86400000000000, "24h", FL_TYPE_DURATION, true},
+        {0, "0", FL_TYPE_DURATION, true},
+        {500, "0.5us", FL_TYPE_DURATION, true},
+        {0, "9000000000h", FL_TYPE_DURATION, false},
+        {0, "s", FL_TYPE_DURATION, false},
+        {0, "", FL_TYPE_DURATION, false},
+        {0, "-1", FL_TYPE_DURATION, false},
+        {0, "1e3", FL_TYPE_DURATION, false},
+        {0, "1 fortnight", FL_TYPE_DURATION, false},
+        {1500, "1.5KB", FL_TYPE_SIZE, true},
+        {65536, "64KiB", FL_TYPE_SIZE, true},
+        {1073741824, "1GiB", FL_TYPE_SIZE, true},
+        {1073741824000, "1000GiB", FL_TYPE_SIZE, true},
+        {0, "1.3B", FL_TYPE_SIZE, false},
+        {0, "1K", FL_TYPE_SIZE, false},
+        {-500000000, "-0.5", FL_TYPE_REAL, true},
+        {1, "0.000000001", FL_TYPE_REAL, true},
+        {0, ".5", FL_TYPE_REAL, false},
+        {0, "--1", FL_TYPE_REAL, false},
+        {0, "nan", FL_TYPE_REAL, false},
+        {7, "007", FL_TYPE_UINT, true},
+        {0, "1.0", FL_TYPE_UINT, false},
+        {0, "9999999999999999999", FL_TYPE_UINT, false},
+        {1, "Yes", FL_TYPE_BOOL, true},
+        {0, "off", FL_TYPE_BOOL, true},
+        {0, "1", FL_TYPE_BOOL, false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct fl_key key = {.type = rows[i].type};
