@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "net/net.h"
+#include "unit/net/tsan.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
