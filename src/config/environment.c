@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Providers without a file: a vendor takes part when its key variable is set; a local server when the
- * variable of its address is. Each becomes the entry that a user would have written.
+ * Providers without a file: a vendor takes part when its key variable is set; a local server when
+ * the variable of its address is. Each becomes the entry that a user would have written.
  */
 #include "base/assert.h"
 #include "codec/url.h"
@@ -100,17 +100,25 @@ void fl_environment_entries(struct fl_load *load, struct fl_value *ret_providers
         fl_arena_zero(&load->scratch, (fl_vendor_count + 1) * sizeof(*ret_providers->entries));
     for (unsigned i = 0; ret_providers->entries && i < fl_vendor_count; i++) {
         const struct fl_vendor *vendor = &fl_vendors[i];
+        const char *variable = vendor->key_optional ? vendor->url_variable : vendor->key_variable;
         struct fl_slice url = url_of(load, vendor);
-        bool has_key = vendor->key_variable && fl_load_variable(load, vendor->key_variable, &key);
-        if (vendor->key_optional ? url.len > 0 : has_key) {
+        bool is_set =
+            vendor->key_optional ? url.len > 0 : variable && fl_load_variable(load, variable, &key);
+        bool spoken = strcmp(vendor->dialect, "openai") == 0;
+        if (is_set && spoken) {
             add_entry(load, vendor, url, ret_providers);
-        } else if (vendor->key_optional ? vendor->url_variable != NULL
-                                        : vendor->key_variable != NULL) {
-            put_name(&unset, vendor->key_optional ? vendor->url_variable : vendor->key_variable);
+        } else if (is_set) {
+            fl_load_note(load, NULL, "%s is set, but this version does not speak %s's dialect yet",
+                         variable, vendor->name);
+        } else if (variable && spoken) {
+            put_name(&unset, variable);
         }
     }
     fl_assert(fl_buf_ok(&unset));
-    if (unset.len > 0) {
+    if (load->source.len > 0 && ret_providers->count > 0) {
+        fl_load_note(load, NULL,
+                     "no 'providers' in the file: using the keys found in the environment");
+    } else if (unset.len > 0) {
         fl_load_note(load, NULL, "not set, so not used: %.*s", (int)unset.len, unset.ptr);
     }
     if (ret_providers->count == 0) {

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/findings.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { MESSAGE_MAX = 512, SHOWN_MAX = 160 };
+
+static bool is_key_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.';
+}
 
 void fl_findings_init(struct fl_findings *f)
 {
@@ -34,12 +42,32 @@ static struct fl_finding *room(struct fl_findings *f)
     return &f->items[f->count];
 }
 
-/* Control bytes of a user's text must not reach a terminal. */
-static void make_printable(char *text, size_t len)
+/* Bytes of the character at the start of *s* that may reach a terminal; 0: show one '?' for
+ * *ret_skip* bytes. Not shown: controls (C1 too), marks that reorder text, what is not UTF-8. */
+static size_t printable_width(struct fl_slice s, size_t *ret_skip)
 {
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-            text[i] = '?';
+    size_t width = fl_utf8_width(s);
+    const unsigned char *c = (const unsigned char *)s.ptr;
+    *ret_skip = width > 0 ? width : 1;
+    bool control = width == 1 && (c[0] < 0x20 || c[0] == 0x7f);
+    bool c1 = width == 2 && c[0] == 0xc2 && c[1] < 0xa0;
+    bool reorders =
+        width == 3 && c[0] == 0xe2 &&
+        ((c[1] == 0x80 && (c[2] >= 0xa8 || c[2] == 0x8e || c[2] == 0x8f) && c[2] <= 0xae) ||
+         (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+    return control || c1 || reorders ? 0 : width;
+}
+
+static void put_printable(struct fl_buf *b, struct fl_slice text)
+{
+    size_t skip = 0;
+    for (size_t at = 0; at < text.len; at += skip) {
+        struct fl_slice rest = fl_slice_from(text, at);
+        size_t width = printable_width(rest, &skip);
+        if (width > 0) {
+            fl_buf_put(b, fl_slice_first(rest, width));
+        } else {
+            fl_buf_putc(b, '?');
         }
     }
 }
@@ -47,7 +75,8 @@ static void make_printable(char *text, size_t len)
 void fl_findings_add(struct fl_findings *f, enum fl_severity severity, struct fl_place place,
                      const char *format, ...)
 {
-    char text[MESSAGE_MAX];
+    char text[MESSAGE_MAX], shown[MESSAGE_MAX];
+    struct fl_buf b;
     va_list args;
     f->errors += severity == FL_CONFIG_ERROR;
     f->warnings += severity == FL_CONFIG_WARNING;
@@ -61,14 +90,31 @@ void fl_findings_add(struct fl_findings *f, enum fl_severity severity, struct fl
     if (len < 0) {
         return;
     }
-    size_t shown = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
-    make_printable(text, shown);
+    fl_buf_init_in(&b, shown, sizeof(shown));
+    put_printable(&b, fl_slice(text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1));
     *finding = (struct fl_finding){.severity = severity,
                                    .line = place.line,
                                    .column = place.column,
                                    .width = place.width,
-                                   .message = fl_arena_copy(&f->arena, fl_slice(text, shown))};
+                                   .message = fl_arena_copy(&f->arena, fl_buf_slice(&b))};
     f->count++;
+}
+
+bool fl_secret_is_name(struct fl_slice name)
+{
+    static const char *const signs[] = {"auth", "key", "token", "secret", "cookie", "password"};
+    char memory[64];
+    size_t len = name.len < sizeof(memory) ? name.len : sizeof(memory);
+    for (size_t i = 0; i < len; i++) {
+        char c = name.ptr[i];
+        memory[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    }
+    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
+        if (fl_slice_find_text(fl_slice(memory, len), fl_slice_cstr(signs[i])) < len) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void fl_findings_mask(struct fl_findings *f, struct fl_place place)
@@ -77,6 +123,30 @@ void fl_findings_mask(struct fl_findings *f, struct fl_place place)
     if (mask) {
         *mask = (struct fl_mask){place.line, place.column, place.width, f->masks};
         f->masks = mask;
+    }
+}
+
+/* Is the name before the ':' at *colon* that of a secret? */
+static bool names_secret(struct fl_slice line, size_t colon)
+{
+    size_t begin = colon;
+    while (begin > 0 && (is_key_char(line.ptr[begin - 1]) || line.ptr[begin - 1] == '"')) {
+        begin--;
+    }
+    return fl_secret_is_name(fl_slice(line.ptr + begin, colon - begin));
+}
+
+void fl_findings_mask_line(struct fl_findings *f, unsigned number, struct fl_slice line)
+{
+    for (size_t i = 0; i < line.len; i++) {
+        struct fl_slice value = fl_slice_trim(fl_slice_from(line, i + 1));
+        bool harmless = value.len == 0 || value.ptr[0] == '$' || value.ptr[0] == '{' ||
+                        fl_slice_starts(value, FL_LIT("\"$"));
+        if (line.ptr[i] == ':' && !harmless && names_secret(line, i)) {
+            /* columns count characters, at most as many as bytes */
+            fl_findings_mask(f, (struct fl_place){number, (unsigned)i + 2, UINT32_MAX});
+            return;
+        }
     }
 }
 
@@ -109,16 +179,12 @@ static struct fl_slice line_of(struct fl_slice source, unsigned line)
                                                              : found;
 }
 
-static bool is_key_char(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '_' || c == '.';
-}
-
-/* Vendors' keys start in a few ways; a line with a syntax error has no other sign of what is secret. */
+/* Vendors' keys start in a few ways; a line with a syntax error has no other sign of what is
+ * secret. */
 static size_t looks_like_key(struct fl_slice at)
 {
-    static const char *const starts[] = {"sk-", "sk_", "gsk_", "xai-", "csk-", "fw_", "AIza", "hf_"};
+    static const char *const starts[] = {"sk-",  "sk_", "gsk_", "xai-",
+                                         "csk-", "fw_", "AIza", "hf_"};
     size_t len = 0;
     bool known = false;
     for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
@@ -140,26 +206,28 @@ static bool is_masked(const struct fl_findings *f, unsigned line, unsigned colum
     return false;
 }
 
-/* Tabs and other control bytes are shown as one space, so that the caret stands right. */
+/* A tab is shown as one space, so that the caret stands right. */
 static void put_line(const struct fl_findings *f, unsigned number, struct fl_slice line,
                      struct fl_buf *b)
 {
-    unsigned column = 0;
-    size_t key_end = 0;
-    for (size_t i = 0; i < line.len; i++) {
-        bool continues = ((unsigned char)line.ptr[i] & 0xc0) == 0x80;
-        column += !continues;
-        if (i >= key_end && (i == 0 || !is_key_char(line.ptr[i - 1]))) {
-            key_end = i + looks_like_key(fl_slice_from(line, i));
+    size_t key_end = 0, skip = 0;
+    unsigned column = 1;
+    for (size_t at = 0; at < line.len; at += skip, column++) {
+        struct fl_slice rest = fl_slice_from(line, at);
+        size_t width = printable_width(rest, &skip);
+        if (at >= key_end && (at == 0 || !is_key_char(line.ptr[at - 1]))) {
+            key_end = at + looks_like_key(rest);
         }
         if (column > SHOWN_MAX) {
             fl_buf_put_cstr(b, "...");
             return;
         }
-        if (i < key_end || is_masked(f, number, column)) {
-            fl_buf_put_cstr(b, continues ? "" : "*");
+        if (at < key_end || is_masked(f, number, column)) {
+            fl_buf_putc(b, '*');
+        } else if (width > 0) {
+            fl_buf_put(b, fl_slice_first(rest, width));
         } else {
-            fl_buf_putc(b, (unsigned char)line.ptr[i] < 0x20 ? ' ' : line.ptr[i]);
+            fl_buf_putc(b, rest.ptr[0] == '\t' ? ' ' : '?');
         }
     }
 }

@@ -6,7 +6,16 @@
 
 const struct fl_key fl_keys[FL_KEY_COUNT] = {
 #define X(section, name, type, of, text, min, max, since, alias, doc, effect)                      \
-    {FL_SECTION_##section, #name, FL_TYPE_##type, FL_OF_##of, text, min, max, since, alias, doc,   \
+    {FL_SECTION_##section,                                                                         \
+     #name,                                                                                        \
+     FL_TYPE_##type,                                                                               \
+     FL_OF_##of,                                                                                   \
+     text,                                                                                         \
+     min,                                                                                          \
+     max,                                                                                          \
+     since,                                                                                        \
+     alias,                                                                                        \
+     doc,                                                                                          \
      effect},
     FL_KEYS(X)
 #undef X

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every key of the configuration file, once. The table makes the parser's dispatch, its defaults and
- * ranges, the JSON Schema and the reference page; so what the page says is what the program does.
+ * Every key of the configuration file, once. The table makes the parser's dispatch, its defaults
+ * and ranges, the JSON Schema and the reference page; so what the page says is what the program
+ * does.
  *
  *   section   a mapping with a fixed set of keys; used at one place (tls) or many (a provider)
  *   key       one row: FL_KEY_<SECTION>_<name>
  *
- * To add a key: one row here, and the line in settings.c, providers.c or routes.c that reads its value.
+ * To add a key: one row here, and the line in settings.c, providers.c or routes.c that reads its
+ * value.
  */
 #ifndef FL_CONFIG_KEYS_H
 #define FL_CONFIG_KEYS_H
@@ -19,17 +21,22 @@
     X(ROOT, "", "The top level of the file. Every key is optional.")                               \
     X(TLS, "tls", "Certificate of the listening side. Without it clients speak plain HTTP.")       \
     X(ROUTING, "routing", "How a request finds its target, and when a target counts as down.")     \
-    X(TIMEOUTS, "routing.timeouts", "How long the stages of a request may take; the same keys "    \
+    X(TIMEOUTS, "routing.timeouts",                                                                \
+      "How long the stages of a request may take; the same keys "                                  \
       "under a provider replace them for that provider.")                                          \
-    X(PROVIDER, "providers.NAME", "An account at a vendor, or a server of your own. A known name " \
+    X(PROVIDER, "providers.NAME",                                                                  \
+      "An account at a vendor, or a server of your own. A known name "                             \
       "implies type, base URL and the variable that holds the key.")                               \
-    X(PRICES, "providers.NAME.prices", "Prices in USD per million tokens, for all models of the "  \
+    X(PRICES, "providers.NAME.prices",                                                             \
+      "Prices in USD per million tokens, for all models of the "                                   \
       "provider, or as a mapping from each model's name to its prices.")                           \
-    X(MODEL, "models.NAME", "A name that clients may ask for. Without targets and alias it means " \
+    X(MODEL, "models.NAME",                                                                        \
+      "A name that clients may ask for. Without targets and alias it means "                       \
       "every target.")                                                                             \
     X(LOAD_BALANCING, "load_balancing", "Accepted at the top level and under 'routing'.")          \
     X(MONITORING, "monitoring", "Accepted at the top level and under 'routing'.")                  \
-    X(CLIENT, "keys[]", "Keys that clients must present as 'Authorization: Bearer KEY'. Without "  \
+    X(CLIENT, "keys[]",                                                                            \
+      "Keys that clients must present as 'Authorization: Bearer KEY'. Without "                    \
       "any, every client is let in.")                                                              \
     X(AUTH, "auth", "Client authentication.")                                                      \
     X(LIMITS, "limits", "Ceilings that keep a client or a provider from exhausting the process.")  \
@@ -45,7 +52,7 @@ enum fl_section {
 
 enum fl_key_type {
     FL_TYPE_STRING,
-    FL_TYPE_SECRET,     /* text, ${VARIABLE}, {file: PATH} or {credential: NAME}; wiped, never shown */
+    FL_TYPE_SECRET, /* text, ${VARIABLE}, {file: PATH} or {credential: NAME}; wiped, never shown */
     FL_TYPE_BOOL,
     FL_TYPE_UINT,
     FL_TYPE_REAL,       /* decimal fraction, up to 9 decimals */
@@ -146,19 +153,23 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "Where its API lives, up to the part before '/chat/completions'. Implied by the type.", "")  \
     X(PROVIDER, api_key, SECRET, NONE, "", "", "", "0.1", "",                                      \
       "The key: ${VARIABLE}, {file: PATH} or {credential: NAME}. Absent: the vendor's usual "      \
-      "variable.", "")                                                                             \
+      "variable.",                                                                                 \
+      "")                                                                                          \
     X(PROVIDER, enabled, BOOL, NONE, "true", "", "", "0.1", "",                                    \
       "false takes the provider's targets out of every route.", "")                                \
     X(PROVIDER, models, STRINGS, NONE, "", "", "", "0.1", "",                                      \
       "Model names to route to. Absent: any model name is passed on as PROVIDER/MODEL.", "")       \
     X(PROVIDER, weight, REAL, NONE, "1", "0.001", "1000", "0.1", "",                               \
       "Share of the traffic relative to other providers.", "")                                     \
-    X(PROVIDER, cost_multiplier, REAL, NONE, "1", "0.001", "1000", "0.1", "",                          \
-      "Multiplies the provider's prices where costs are compared.", "")                            \
+    X(PROVIDER, cost_multiplier, REAL, NONE, "1", "0.001", "1000", "0.1", "",                      \
+      "Multiplies the provider's prices where costs are compared; 'hybrid' divides its share by "  \
+      "it.",                                                                                       \
+      "")                                                                                          \
     X(PROVIDER, performance_bonus, REAL, NONE, "0", "-1", "1", "0.1", "",                          \
-      "Added to the provider's score where performance is compared.", "")                          \
-    X(PROVIDER, prices, PRICES, PRICES, "", "", "", "0.1", "",                                     \
-      "Prices of its models.", "")                                                                 \
+      "Added to the provider's score where performance is compared; 'hybrid' multiplies its "      \
+      "share by 1 + this.",                                                                        \
+      "")                                                                                          \
+    X(PROVIDER, prices, PRICES, PRICES, "", "", "", "0.1", "", "Prices of its models.", "")        \
     X(PROVIDER, headers, STRING_MAP, NONE, "", "", "", "0.1", "",                                  \
       "Extra request headers, by name.", "")                                                       \
     X(PROVIDER, timeouts, OBJECT, TIMEOUTS, "", "", "", "0.1", "",                                 \
@@ -171,20 +182,19 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "Whether it understands stream_options.include_usage. Implied by the type.", "")             \
     X(PROVIDER, simulated, BOOL, NONE, "false", "", "", "0.1", "",                                 \
       "Its answers are made up; they are marked with 'x-fairlead-simulated: true'.", "")           \
-    X(PRICES, input, REAL, NONE, "", "0", "1000000", "0.1", "",                                    \
-      "USD per million input tokens.", "")                                                         \
-    X(PRICES, output, REAL, NONE, "", "0", "1000000", "0.1", "",                                   \
-      "USD per million output tokens.", "")                                                        \
-    X(MODEL, strategy, ENUM, STRATEGY, "", "", "", "0.1", "",                                      \
-      "Replaces that of 'routing'.", "")                                                           \
+    X(PRICES, input, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million input tokens.",   \
+      "")                                                                                          \
+    X(PRICES, output, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million output tokens.", \
+      "")                                                                                          \
+    X(MODEL, strategy, ENUM, STRATEGY, "", "", "", "0.1", "", "Replaces that of 'routing'.", "")   \
     X(MODEL, algorithm, ENUM, ALGORITHM, "", "", "", "0.1", "",                                    \
       "Replaces that of 'load_balancing'.", "")                                                    \
     X(MODEL, targets, STRINGS, NONE, "", "", "", "0.1", "",                                        \
       "Targets to choose among: PROVIDER/MODEL, or a model's name for every provider of it.", "")  \
     X(MODEL, fallback, STRINGS, NONE, "", "", "", "0.1", "",                                       \
       "Targets to try in this order when those above fail.", "")                                   \
-    X(MODEL, alias, STRING, NONE, "", "", "", "0.1", "",                                           \
-      "Another name that this one stands for.", "")                                                \
+    X(MODEL, alias, STRING, NONE, "", "", "", "0.1", "", "Another name that this one stands for.", \
+      "")                                                                                          \
     X(MODEL, tier, LATER, NONE, "", "", "", "", "", "model tiers", "")                             \
     X(LOAD_BALANCING, algorithm, ENUM, ALGORITHM, "weighted_round_robin", "", "", "0.1", "",       \
       "How 'load_balance' spreads requests.", "")                                                  \

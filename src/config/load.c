@@ -61,11 +61,12 @@ static bool report_flattened(struct fl_load *load, const struct fl_yaml *root)
     if (!empty || !stray) {
         return false;
     }
-    fl_load_error(load, empty->key,
-                  "'%.*s:' is empty and '%.*s' (line %u) is at the top level: the indentation seems "
-                  "to be lost; indent the keys of each section by two spaces, as in "
-                  "examples/routing_config.yaml",
-                  FL_TEXT(empty->key->text), FL_TEXT(stray->key->text), stray->key->line);
+    fl_load_error(
+        load, empty->key,
+        "'%.*s:' is empty and '%.*s' (line %u) is at the top level: the indentation seems "
+        "to be lost; indent the keys of each section by two spaces, as in "
+        "examples/routing_config.yaml",
+        FL_TEXT(empty->key->text), FL_TEXT(stray->key->text), stray->key->line);
     return true;
 }
 
@@ -83,9 +84,13 @@ static void check_targets(struct fl_load *load)
 
 static void build(struct fl_load *load, const struct fl_yaml *tree)
 {
+    if (tree && tree->kind != FL_YAML_MAPPING && !tree->null) {
+        fl_load_error(load, tree, "expected keys such as 'providers:' at the top level");
+        return;
+    }
     load->root = fl_object_check(load, FL_SECTION_ROOT, tree);
     load->routing = load->root ? fl_load_object(load, load->root, FL_KEY_ROOT_routing) : NULL;
-    if (!load->routing) {
+    if (!load->routing || load->scratch.failed || load->config->arena.failed) {
         return;
     }
     fl_settings_merge(load);
@@ -127,8 +132,9 @@ static enum fl_err end(struct fl_load *load, enum fl_err err, struct fl_config *
     return err;
 }
 
-enum fl_err fl_config_load(struct fl_slice yaml, struct fl_slice file, const struct fl_config_env *env,
-                           struct fl_config **ret_config, struct fl_findings *findings)
+enum fl_err fl_config_load(struct fl_slice yaml, struct fl_slice file,
+                           const struct fl_config_env *env, struct fl_config **ret_config,
+                           struct fl_findings *findings)
 {
     struct fl_load load = {.env = env, .findings = findings, .source = yaml};
     struct fl_yaml_document document;
@@ -148,8 +154,8 @@ enum fl_err fl_config_load(struct fl_slice yaml, struct fl_slice file, const str
     return end(&load, err, ret_config);
 }
 
-enum fl_err fl_config_from_environment(const struct fl_config_env *env, struct fl_config **ret_config,
-                                       struct fl_findings *findings)
+enum fl_err fl_config_from_environment(const struct fl_config_env *env,
+                                       struct fl_config **ret_config, struct fl_findings *findings)
 {
     struct fl_load load = {.env = env, .findings = findings};
     enum fl_err err = begin(&load, FL_LIT("(environment)"));

@@ -3,14 +3,14 @@
  * What the steps of one load share, and the steps in their order:
  *
  *   yaml.c       text -> tree
- *   object.c     tree -> objects: every value checked against its row of the key table, defaults filled
- *   settings.c   objects -> the plain settings
- *   providers.c  objects -> providers
- *   routes.c     objects and providers -> targets and routes
+ *   object.c     tree -> objects: every value checked against its row of the key table, defaults
+ * filled settings.c   objects -> the plain settings providers.c  objects -> providers routes.c
+ * objects and providers -> targets and routes
  *
- * A step reports what it finds and goes on with a value that lets the next step work, so that one run
- * shows every error; whether any was found is asked once, at the end. Memory: whatever stays is taken
- * from the configuration's arena, whatever is only needed now from `scratch`. Both fail stickily.
+ * A step reports what it finds and goes on with a value that lets the next step work, so that one
+ * run shows every error; whether any was found is asked once, at the end. Memory: whatever stays is
+ * taken from the configuration's arena, whatever is only needed now from `scratch`. Both fail
+ * stickily.
  */
 #ifndef FL_CONFIG_LOAD_H
 #define FL_CONFIG_LOAD_H
@@ -50,9 +50,10 @@ struct fl_place fl_place_of(const struct fl_yaml *node);
 struct fl_slice fl_load_secret(struct fl_load *load, struct fl_slice text);
 /* Wipes what fl_load_secret() copied. */
 void fl_secrets_wipe(struct fl_config *config);
-/* A file's bytes, in the configuration's arena; *secret* ones are wiped. False: reported at *node*. */
-bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path, bool secret,
-                  struct fl_slice *ret_bytes);
+/* A file's bytes, in the configuration's arena; *secret* ones are wiped. False: reported at *node*.
+ */
+bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
+                  bool secret, struct fl_slice *ret_bytes);
 
 /* A variable of the environment that is set and not empty. */
 bool fl_load_variable(struct fl_load *load, const char *name, struct fl_slice *ret_value);

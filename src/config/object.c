@@ -37,9 +37,10 @@ static void report_word(struct fl_load *load, const struct fl_key *key, const st
     if (nearest.best.len > 0) {
         fl_buf_put_cstr(&b, "did you mean '");
         fl_buf_put(&b, nearest.best);
-        fl_buf_put_cstr(&b, "'? ");
+        fl_buf_put_cstr(&b, "'? It is one of: ");
+    } else {
+        fl_buf_put_cstr(&b, "it is one of: ");
     }
-    fl_buf_put_cstr(&b, "One of: ");
     put_words((enum fl_enum)key->of, &b);
     fl_load_error(load, node, "'%.*s' is not a %s; %.*s", FL_TEXT(node->text), key->name,
                   (int)b.len, b.ptr);
@@ -55,7 +56,8 @@ static void report_type(struct fl_load *load, const struct fl_key *key, const st
         fl_load_error(load, node, "'%s' has no value; expected %s", key->name, expected);
     } else if (node->kind != FL_YAML_SCALAR || key->type >= FL_TYPE_STRINGS ||
                key->type == FL_TYPE_SECRET) {
-        fl_load_error(load, node, "'%s' is %s; expected %s", key->name, kinds[node->kind], expected);
+        fl_load_error(load, node, "'%s' is %s; expected %s", key->name, kinds[node->kind],
+                      expected);
     } else {
         fl_load_error(load, node, "'%.*s' is not valid for '%s'; expected %s", FL_TEXT(node->text),
                       key->name, expected);
@@ -142,9 +144,18 @@ static struct fl_entry *new_entries(struct fl_load *load, struct fl_value *value
     return value->entries;
 }
 
+/* A value that is not looked at may be a secret all the same. */
+static void mask_if_secret(struct fl_load *load, const struct fl_yaml_item *item)
+{
+    if (fl_secret_is_name(item->key->text) && item->value->kind == FL_YAML_SCALAR) {
+        fl_secret_mask(load, item->value);
+    }
+}
+
 static bool is_duplicate(struct fl_load *load, const struct fl_yaml_item *item)
 {
     if (item->duplicate_of) {
+        mask_if_secret(load, item);
         fl_load_error(load, item->key, "duplicate key '%.*s'; it first stands on line %u",
                       FL_TEXT(item->key->text), item->duplicate_of->line);
     }
@@ -301,18 +312,22 @@ static void check_value(struct fl_load *load, const struct fl_key *key,
     typedef void check_fn(struct fl_load *, const struct fl_key *, const struct fl_yaml *,
                           struct fl_value *);
     static check_fn *const checks[] = {
-        [FL_TYPE_STRING] = check_string,      [FL_TYPE_SECRET] = fl_secret_check,
-        [FL_TYPE_BOOL] = check_number,        [FL_TYPE_UINT] = check_number,
-        [FL_TYPE_REAL] = check_number,        [FL_TYPE_DURATION] = check_number,
-        [FL_TYPE_SIZE] = check_number,        [FL_TYPE_ENUM] = check_number,
-        [FL_TYPE_STRINGS] = check_strings,    [FL_TYPE_STRING_MAP] = check_string_map,
-        [FL_TYPE_OBJECT] = check_object,      [FL_TYPE_MAP] = check_map,
-        [FL_TYPE_LIST] = check_list,          [FL_TYPE_PRICES] = check_prices,
+        [FL_TYPE_STRING] = check_string,   [FL_TYPE_SECRET] = fl_secret_check,
+        [FL_TYPE_BOOL] = check_number,     [FL_TYPE_UINT] = check_number,
+        [FL_TYPE_REAL] = check_number,     [FL_TYPE_DURATION] = check_number,
+        [FL_TYPE_SIZE] = check_number,     [FL_TYPE_ENUM] = check_number,
+        [FL_TYPE_STRINGS] = check_strings, [FL_TYPE_STRING_MAP] = check_string_map,
+        [FL_TYPE_OBJECT] = check_object,   [FL_TYPE_MAP] = check_map,
+        [FL_TYPE_LIST] = check_list,       [FL_TYPE_PRICES] = check_prices,
     };
     if (key->type == FL_TYPE_LATER) {
         fl_load_error(load, item->key, "'%s' is not available in this version (%s); remove it",
                       key->name, key->doc);
         return;
+    }
+    if (!fl_slice_eq(item->key->text, fl_slice_cstr(key->name))) {
+        fl_load_warn(load, item->key, "'%.*s' is now called '%s'", FL_TEXT(item->key->text),
+                     key->name);
     }
     value->key = item->key;
     value->node = item->value;
@@ -322,8 +337,7 @@ static void check_value(struct fl_load *load, const struct fl_key *key,
     }
 }
 
-static void report_unknown(struct fl_load *load, enum fl_section section,
-                           const struct fl_yaml *key)
+static void report_unknown(struct fl_load *load, enum fl_section section, const struct fl_yaml *key)
 {
     char memory[256];
     struct fl_buf hint;
@@ -371,6 +385,7 @@ struct fl_object *fl_object_check(struct fl_load *load, enum fl_section section,
         return object;
     }
     if (node->kind != FL_YAML_MAPPING) {
+        fl_secret_mask(load, node); /* such as a key where a provider's keys belong */
         fl_load_error(load, node, "expected keys such as '%s: ...', indented under '%s'",
                       fl_keys[first].name, fl_section_path(section));
         return object;
@@ -383,6 +398,7 @@ struct fl_object *fl_object_check(struct fl_load *load, enum fl_section section,
         if (key) {
             check_value(load, key, item, &values[key - &fl_keys[first]]);
         } else {
+            mask_if_secret(load, item);
             report_unknown(load, section, item->key);
         }
     }

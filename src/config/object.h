@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checked values: one object for each mapping with a section, one value for each of its keys, present
- * or not; a value that is absent or wrong holds its default.
+ * Checked values: one object for each mapping with a section, one value for each of its keys,
+ * present or not; a value that is absent or wrong holds its default.
  */
 #ifndef FL_CONFIG_OBJECT_H
 #define FL_CONFIG_OBJECT_H
@@ -12,7 +12,8 @@
 struct fl_load;
 struct fl_object;
 
-/* An entry of STRINGS (text), STRING_MAP (name, text), MAP and PRICES (name, object), LIST (object). */
+/* An entry of STRINGS (text), STRING_MAP (name, text), MAP and PRICES (name, object), LIST
+ * (object). */
 struct fl_entry {
     const struct fl_yaml *key, *node; /* where the name and the value stand; key may be NULL */
     struct fl_slice name, text;
@@ -21,10 +22,10 @@ struct fl_entry {
 
 struct fl_value {
     const struct fl_yaml *key, *node; /* NULL: absent */
-    bool bad;              /* present, but wrong and reported */
-    struct fl_slice text;  /* STRING, SECRET: variables expanded */
-    struct fl_slice source; /* SECRET: where it came from, safe to print */
-    int64_t number;        /* BOOL, UINT, ENUM index, DURATION ns, SIZE bytes, REAL billionths */
+    bool bad;                         /* present, but wrong and reported */
+    struct fl_slice text;             /* STRING, SECRET: variables expanded */
+    struct fl_slice source;           /* SECRET: where it came from, safe to print */
+    int64_t number;           /* BOOL, UINT, ENUM index, DURATION ns, SIZE bytes, REAL billionths */
     struct fl_object *object; /* OBJECT, PRICES for all models; NULL: absent */
     struct fl_entry *entries; /* STRINGS, STRING_MAP, MAP, LIST, PRICES by model */
     unsigned count;

@@ -31,10 +31,11 @@ static const struct fl_vendor *report_no_type(struct fl_load *load, const struct
                       "'type', or a 'base_url'",
                       FL_TEXT(entry->name), FL_TEXT(nearest.best));
     } else {
-        fl_load_error(load, entry->key,
-                      "'%.*s' is not a known provider; give it a 'type', such as 'type: openai', or "
-                      "a 'base_url' when it speaks the OpenAI dialect",
-                      FL_TEXT(entry->name));
+        fl_load_error(
+            load, entry->key,
+            "'%.*s' is not a known provider; give it a 'type', such as 'type: openai', or "
+            "a 'base_url' when it speaks the OpenAI dialect",
+            FL_TEXT(entry->name));
     }
     return NULL;
 }
@@ -111,8 +112,9 @@ static bool build_url(struct fl_load *load, const struct fl_draft *draft, struct
         return false;
     }
     if (ends_in_endpoint(url.path)) {
-        fl_load_error(load, at, "'base_url' ends before the endpoint: leave out '/chat/completions' "
-                                "and the like");
+        fl_load_error(load, at,
+                      "'base_url' ends before the endpoint: leave out '/chat/completions' "
+                      "and the like");
         return false;
     }
     fl_buf_init_in(&host, memory, sizeof(memory));
@@ -136,9 +138,9 @@ static void take_variable(struct fl_load *load, const struct fl_draft *draft, st
     }
     value = fl_slice_trim(value);
     if (!fl_secret_is_token(value)) {
-        fl_load_error(load, draft->entry->key,
-                      "the key in %s has a space, a line break or another character that no key has",
-                      name);
+        fl_load_error(
+            load, draft->entry->key,
+            "the key in %s has a space, a line break or another character that no key has", name);
         return;
     }
     p->api_key = fl_load_secret(load, value);
@@ -159,8 +161,8 @@ static void build_key(struct fl_load *load, const struct fl_draft *draft, struct
     }
     if (p->api_key.len > 0 && !p->tls && p->host.len > 0 && !is_local(p->host)) {
         fl_load_warn(load, value->node ? value->node : draft->entry->key,
-                     "the key of '%.*s' travels in the clear to %.*s; use https",
-                     FL_TEXT(p->name), FL_TEXT(p->host_header));
+                     "the key of '%.*s' travels in the clear to %.*s; use https", FL_TEXT(p->name),
+                     FL_TEXT(p->host_header));
     }
 }
 
@@ -191,8 +193,9 @@ static bool is_header_value(struct fl_slice value)
 static bool is_ours(struct fl_slice name)
 {
     static const char *const ours[] = {
-        "host",    "content-length", "content-type", "transfer-encoding", "connection", "keep-alive",
-        "upgrade", "te",             "trailer",      "expect",            "accept-encoding"};
+        "host",       "content-length", "content-type",   "transfer-encoding",
+        "connection", "keep-alive",     "upgrade",        "te",
+        "trailer",    "expect",         "accept-encoding"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
         if (fl_slice_eq_nocase(name, fl_slice_cstr(ours[i]))) {
             return true;
@@ -223,8 +226,9 @@ static void build_headers(struct fl_load *load, const struct fl_draft *draft, st
                           "'authorization' is made from the provider's key (%.*s); keep one",
                           FL_TEXT(p->key_source));
         } else if (!is_header_value(entry->text)) {
-            fl_load_error(load, entry->node, "the value of '%.*s' has a line break or another "
-                                             "control character",
+            fl_load_error(load, entry->node,
+                          "the value of '%.*s' has a line break or another "
+                          "control character",
                           FL_TEXT(entry->name));
         } else {
             headers[p->header_count++] = (struct fl_header_pair){entry->name, entry->text};
@@ -292,7 +296,8 @@ static void build_one(struct fl_load *load, struct fl_draft *draft, struct fl_pr
                       "a provider's name has 1 to 64 letters, digits, '-', '_' and '.'");
         return;
     }
-    draft->vendor = entry->object ? find_vendor(load, entry) : NULL;
+    bool is_mapping = !entry->node || entry->node->kind == FL_YAML_MAPPING || entry->node->null;
+    draft->vendor = entry->object && is_mapping ? find_vendor(load, entry) : NULL;
     if (!draft->vendor) {
         return;
     }
@@ -312,11 +317,12 @@ void fl_providers_build(struct fl_load *load)
 {
     enum { providers_max = 1000 };
     struct fl_value *value = fl_object_value(load->routing, FL_KEY_ROUTING_providers);
-    if (!value->node) {
+    if (!value->node && load->findings->errors == 0) {
         fl_environment_entries(load, value);
     }
     if (value->count == 0 && !value->bad && value->node) {
-        fl_load_error(load, value->key, "'providers' is empty; name at least one, such as 'openai: {}'");
+        fl_load_error(load, value->key,
+                      "'providers' is empty; name at least one, such as 'openai: {}'");
     }
     if (value->count > providers_max) {
         fl_load_error(load, value->key, "more than 1000 providers");

@@ -47,6 +47,9 @@ void fl_secret_wipe_buf(struct fl_buf *b)
 void fl_secret_mask(struct fl_load *load, const struct fl_yaml *node)
 {
     struct fl_place place = fl_place_of(node);
+    if (node->kind != FL_YAML_SCALAR) {
+        return;
+    }
     bool spans_lines = node->width <= 1 || fl_slice_find(node->text, '\n') < node->text.len;
     if (!fl_slice_starts(node->text, FL_LIT("${"))) {
         place.width = spans_lines ? UINT32_MAX : place.width;
@@ -55,23 +58,6 @@ void fl_secret_mask(struct fl_load *load, const struct fl_yaml *node)
             fl_findings_mask(load->findings, (struct fl_place){place.line + i, 1, UINT32_MAX});
         }
     }
-}
-
-bool fl_secret_is_name(struct fl_slice name)
-{
-    static const char *const signs[] = {"auth", "key", "token", "secret", "cookie", "password"};
-    char memory[64];
-    size_t len = name.len < sizeof(memory) ? name.len : sizeof(memory);
-    for (size_t i = 0; i < len; i++) {
-        char c = name.ptr[i];
-        memory[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-    }
-    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
-        if (fl_slice_find_text(fl_slice(memory, len), fl_slice_cstr(signs[i])) < len) {
-            return true;
-        }
-    }
-    return false;
 }
 
 bool fl_secret_is_token(struct fl_slice text)
@@ -93,8 +79,8 @@ static struct fl_slice trim_lines(struct fl_slice s)
     return s;
 }
 
-bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path, bool secret,
-                  struct fl_slice *ret_bytes)
+bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
+                  bool secret, struct fl_slice *ret_bytes)
 {
     struct fl_buf b;
     fl_buf_init(&b, FILE_BYTES_MAX);
@@ -104,8 +90,9 @@ bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_sl
                             : fl_arena_copy(&load->config->arena, fl_buf_slice(&b));
     } else {
         fl_load_error(load, node, "cannot read the file '%.*s'%s", FL_TEXT(path),
-                      err == FL_ERR_TOO_BIG || !fl_buf_ok(&b) ? ": it is larger than 1 MiB"
-                                                              : "; does it exist, and may it be read?");
+                      err == FL_ERR_TOO_BIG || !fl_buf_ok(&b)
+                          ? ": it is larger than 1 MiB"
+                          : "; does it exist, and may it be read?");
     }
     fl_secret_wipe_buf(&b);
     return err == FL_OK;
@@ -142,8 +129,7 @@ static bool read_reference(struct fl_load *load, const struct fl_key *key,
     bool is_file = item && fl_slice_eq(item->key->text, FL_LIT("file"));
     if (node->count != 1 || !item || item->value->kind != FL_YAML_SCALAR ||
         (!is_file && !fl_slice_eq(item->key->text, FL_LIT("credential")))) {
-        fl_load_error(load, node, "'%s' expects %s", key->name,
-                      fl_value_expected(FL_TYPE_SECRET));
+        fl_load_error(load, node, "'%s' expects %s", key->name, fl_value_expected(FL_TYPE_SECRET));
         return false;
     }
     fl_buf_init_in(&path, memory, sizeof(memory));
@@ -192,15 +178,15 @@ void fl_secret_check(struct fl_load *load, const struct fl_key *key, const struc
 {
     value->bad = true;
     if (node->kind == FL_YAML_SEQUENCE || node->null) {
-        fl_load_error(load, node, "'%s' expects %s", key->name,
-                      fl_value_expected(FL_TYPE_SECRET));
+        fl_load_error(load, node, "'%s' expects %s", key->name, fl_value_expected(FL_TYPE_SECRET));
         return;
     }
     bool ok = node->kind == FL_YAML_MAPPING ? read_reference(load, key, node, value)
                                             : read_text(load, node, value);
     if (ok && !fl_secret_is_token(value->text)) {
-        fl_load_error(load, node, "the key from %.*s has a space, a line break or another "
-                                  "character that no key has",
+        fl_load_error(load, node,
+                      "the key from %.*s has a space, a line break or another "
+                      "character that no key has",
                       FL_TEXT(value->source));
         return;
     }

@@ -13,8 +13,6 @@ void fl_secret_check(struct fl_load *load, const struct fl_key *key, const struc
                      struct fl_value *value);
 /* Hides the scalar wherever findings show its line. */
 void fl_secret_mask(struct fl_load *load, const struct fl_yaml *node);
-/* Is a header of this name likely to hold a secret? */
-bool fl_secret_is_name(struct fl_slice name);
 /* Printable ASCII without spaces: what can stand in an Authorization header. */
 bool fl_secret_is_token(struct fl_slice text);
 /* Wipes, then finishes. */

@@ -41,7 +41,8 @@ static void merge_object(struct fl_load *load, enum fl_key_id top_key, enum fl_k
     }
 }
 
-static bool has_entry(const struct fl_value *value, struct fl_slice name, const struct fl_yaml **ret)
+static bool has_entry(const struct fl_value *value, struct fl_slice name,
+                      const struct fl_yaml **ret)
 {
     for (unsigned i = 0; i < value->count; i++) {
         if (fl_slice_eq(value->entries[i].name, name)) {
@@ -119,7 +120,8 @@ static void build_listens(struct fl_load *load)
     enum { listens_max = 16 };
     struct fl_config *config = load->config;
     const struct fl_value *value = fl_object_value(load->root, FL_KEY_ROOT_listen);
-    struct fl_listen *listens = fl_arena_zero(&config->arena, (value->count + 1) * sizeof(*listens));
+    struct fl_listen *listens =
+        fl_arena_zero(&config->arena, (value->count + 1) * sizeof(*listens));
     if (value->node && !value->bad && (value->count == 0 || value->count > listens_max)) {
         fl_load_error(load, value->node, "'listen' takes between 1 and 16 addresses, not %u",
                       value->count);
@@ -256,7 +258,8 @@ static void build_clients(struct fl_load *load)
         }
         const struct fl_value *name = fl_object_value(entry->object, FL_KEY_CLIENT_name);
         if (!name->node) {
-            fl_load_error(load, entry->node, "a client key needs a 'name', to be told apart in logs");
+            fl_load_error(load, entry->node,
+                          "a client key needs a 'name', to be told apart in logs");
         } else if (client_hash(load, entry, key->sha256)) {
             key->name = name->text;
             config->key_count++;
@@ -296,7 +299,8 @@ void fl_settings_build(struct fl_load *load)
     config->access_log = fl_object_value(telemetry, FL_KEY_TELEMETRY_access_log)->number;
     config->expose_decisions =
         fl_object_value(telemetry, FL_KEY_TELEMETRY_expose_decisions)->number;
-    config->health_interval_ns = unsigned_value(load->routing, FL_KEY_ROUTING_health_check_interval);
+    config->health_interval_ns =
+        unsigned_value(load->routing, FL_KEY_ROUTING_health_check_interval);
     config->health_timeout_ns = unsigned_value(load->routing, FL_KEY_ROUTING_health_check_timeout);
     config->table.hash_key = load->env->hash_key;
     config->table.health = (struct fl_health_policy){

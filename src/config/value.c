@@ -25,8 +25,7 @@ static struct fl_place place_in(const struct fl_load *load, const struct fl_yaml
         here = fl_slice_from(here, 1);
         place.column++;
     }
-    if (!fl_slice_starts(here, node->text) ||
-        fl_slice_find(node->text, '\n') < node->text.len) {
+    if (!fl_slice_starts(here, node->text) || fl_slice_find(node->text, '\n') < node->text.len) {
         return fl_place_of(node);
     }
     for (size_t i = 0; i < from; i++) {
@@ -44,8 +43,7 @@ static bool expand_one(struct fl_load *load, const struct fl_yaml *node, struct 
     size_t mark = fl_slice_find_text(inner, FL_LIT(":-"));
     struct fl_slice name = fl_slice_first(inner, mark), value;
     if (!is_name(name)) {
-        fl_findings_add(load->findings, FL_CONFIG_ERROR,
-                        place_in(load, node, from, inner.len + 3),
+        fl_findings_add(load->findings, FL_CONFIG_ERROR, place_in(load, node, from, inner.len + 3),
                         "only ${NAME} and ${NAME:-default} are understood; write $$ for one '$'");
         return false;
     }
@@ -166,17 +164,16 @@ static bool scale_number(struct fl_slice text, const struct unit *units, int64_t
 /* Nanoseconds are billionths of seconds. */
 static bool parse_duration(struct fl_slice text, int64_t *ret_ns)
 {
-    static const struct unit units[] = {{"", 1},          {"s", 1},   {"ms", -1000},
-                                        {"us", -1000000}, {"m", 60},  {"h", 3600},
-                                        {"d", 86400},     {NULL, 0}};
+    static const struct unit units[] = {{"", 1},   {"s", 1},    {"ms", -1000}, {"us", -1000000},
+                                        {"m", 60}, {"h", 3600}, {"d", 86400},  {NULL, 0}};
     return scale_number(text, units, 1, ret_ns);
 }
 
 static bool parse_size(struct fl_slice text, int64_t *ret_bytes)
 {
-    static const struct unit units[] = {
-        {"", 1},         {"B", 1},          {"KB", 1000},        {"MB", 1000000}, {"GB", 1000000000},
-        {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},    {NULL, 0}};
+    static const struct unit units[] = {{"", 1},          {"B", 1},           {"KB", 1000},
+                                        {"MB", 1000000},  {"GB", 1000000000}, {"KiB", 1 << 10},
+                                        {"MiB", 1 << 20}, {"GiB", 1 << 30},   {NULL, 0}};
     return scale_number(text, units, 1000000000, ret_bytes);
 }
 

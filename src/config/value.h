@@ -5,9 +5,9 @@
 
 #include "config/load.h"
 
-/* "a ${NAME} b ${NAME:-default} $$" with the variables' values, into *b*. False: reported. *ret_source*
- * (may be NULL) gets the variable's name when the text is one variable, "environment" when it has
- * several or more text, and stays when it has none. */
+/* "a ${NAME} b ${NAME:-default} $$" with the variables' values, into *b*. False: reported.
+ * *ret_source* (may be NULL) gets the variable's name when the text is one variable, "environment"
+ * when it has several or more text, and stays when it has none. */
 bool fl_value_expand(struct fl_load *load, const struct fl_yaml *node, struct fl_buf *b,
                      struct fl_slice *ret_source);
 

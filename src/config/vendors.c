@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vendors' public base URLs; models as listed by models.dev in 2026-07. A row is all that a vendor of
- * the OpenAI dialect needs. Mistral refuses request fields it does not know and reports usage unasked. */
+/* Vendors' public base URLs; models as listed by models.dev in 2026-07. A row is all that a vendor
+ * of the OpenAI dialect needs. Mistral refuses request fields it does not know and reports usage
+ * unasked. */
 #include "config/config.h"
 
 const struct fl_vendor fl_vendors[] = {
@@ -72,7 +73,10 @@ const struct fl_vendor fl_vendors[] = {
      .stream_options = true,
      .key_optional = true,
      .url_variable = "VLLM_BASE_URL"},
-    {.name = "openai_compatible", .dialect = "openai", .stream_options = true, .key_optional = true},
+    {.name = "openai_compatible",
+     .dialect = "openai",
+     .stream_options = true,
+     .key_optional = true},
     {.name = "anthropic",
      .base_url = "https://api.anthropic.com/v1",
      .key_variable = "ANTHROPIC_API_KEY",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The life of a parse: check the bytes -> events build the tree on a stack of open collections ->
- * merge keys are resolved as each mapping closes -> aliases are weighed. The first syntax error ends
- * it; duplicate keys are only marked, because a caller may know better what they mean.
+ * merge keys are resolved as each mapping closes -> aliases are weighed. The first syntax error
+ * ends it; duplicate keys are only marked, because a caller may know better what they mean.
  */
 #include "config/yaml.h"
 
@@ -251,6 +251,10 @@ static enum fl_err on_alias(struct build *b, struct fy_event *event)
 {
     struct fl_slice name = token_text(event->alias.anchor);
     struct fl_place place = place_of_event(fy_event_start_mark(event), fy_event_end_mark(event));
+    if (place.column > 1) { /* the mark stands behind the '*' */
+        place.column--;
+        place.width++;
+    }
     for (const struct anchor *a = b->anchors; a; a = a->next) {
         if (fl_slice_eq(a->name, name)) {
             return place_value(b, a->node);
@@ -315,8 +319,9 @@ static enum fl_err on_event(struct build *b, struct fy_event *event)
     switch (event->type) {
     case FYET_DOCUMENT_START:
         return b->documents++ == 0 ? FL_OK
-                                   : refuse(b, place, "a second document ('---') in the file; "
-                                                      "keep everything in one");
+                                   : refuse(b, place,
+                                            "a second document ('---') in the file; "
+                                            "keep everything in one");
     case FYET_MAPPING_START:
         return on_open(b, event, FL_YAML_MAPPING, event->mapping_start.anchor);
     case FYET_SEQUENCE_START:
@@ -370,24 +375,40 @@ static bool find_tab(struct fl_slice text, unsigned line, struct fl_place *ret_p
     return false;
 }
 
-static const char *hint_of(struct fl_slice line, struct fl_slice message)
+/* The library's words, where ours help more. */
+static const struct {
+    const char *theirs, *ours;
+} wordings[] = {
+    {"without a closing bracket", "this bracket is never closed"},
+    {"missing comma", "expected ',' or a closing bracket"},
+    {"mismatched flow", "this bracket does not match the one that is open"},
+    {"multiline plain key",
+     "expected 'key: value'; is a ':' missing, or is the next line indented too far?"},
+    {"nested block mapping on the same line",
+     "a second ': ' on one line; put the value in quotes, or the inner key on a line of its own"},
+    {"escape", "an unknown escape; write \\\\ for a backslash, or use single quotes"},
+    {"quoted scalar", "the quote that opens here is not closed, or its next line is not indented"},
+    {"plain scalar cannot start", "a value cannot start with this character; put it in quotes"},
+    {"did not find expected",
+     "expected 'key: value' here; does the line start in the same column as "
+     "its neighbours?"},
+    {"indent", "wrong indentation; keys of one section start in the same column"},
+};
+
+static const char *wording_of(struct fl_slice line, struct fl_slice message)
 {
-    if (fl_slice_find_text(line, FL_LIT("${")) < line.len &&
-        fl_slice_find(line, '{') < fl_slice_find(line, '$')) {
-        return "; inside { } a variable needs quotes: \"${NAME}\"";
+    size_t variable = fl_slice_find_text(line, FL_LIT("${"));
+    bool in_flow = fl_slice_find(line, '{') < variable || fl_slice_find(line, '[') < variable;
+    if (variable < line.len && in_flow &&
+        fl_slice_find_text(message, FL_LIT("flow")) < message.len) {
+        return "inside { } and [ ] a variable needs quotes: \"${NAME}\"";
     }
-    if (fl_slice_find_text(message, FL_LIT("quot")) < message.len) {
-        return "; is a quote missing?";
+    for (size_t i = 0; i < sizeof(wordings) / sizeof(*wordings); i++) {
+        if (fl_slice_find_text(message, fl_slice_cstr(wordings[i].theirs)) < message.len) {
+            return wordings[i].ours;
+        }
     }
-    if (fl_slice_find_text(message, FL_LIT("flow")) < message.len) {
-        return "; is a ']', '}' or ',' missing?";
-    }
-    if (fl_slice_find_text(message, FL_LIT("indent")) < message.len ||
-        fl_slice_find_text(message, FL_LIT("block")) < message.len ||
-        fl_slice_find_text(message, FL_LIT("mapping")) < message.len) {
-        return "; keys of one section start in the same column, and every key is followed by ': '";
-    }
-    return "";
+    return NULL;
 }
 
 static void report_syntax(struct build *b, struct fy_diag *diag)
@@ -400,12 +421,22 @@ static void report_syntax(struct build *b, struct fy_diag *diag)
         place.line = (unsigned)e->line;
         place.column = e->column > 0 ? (unsigned)e->column : 1;
     }
+    for (unsigned i = 0; place.line > i && i <= 2; i++) {
+        fl_findings_mask_line(b->findings, place.line - i, line_at(b->text, place.line - i));
+    }
     if (place.line > 0 && find_tab(b->text, place.line, &tab)) {
-        refuse(b, tab, "YAML forbids tabs for indentation; use spaces");
+        (void)refuse(b, tab, "YAML forbids tabs for indentation; use spaces");
         return;
     }
-    fl_findings_add(b->findings, FL_CONFIG_ERROR, place, "YAML: %.*s%s", FL_TEXT(message),
-                    place.line > 0 ? hint_of(line_at(b->text, place.line), message) : "");
+    const char *ours = wording_of(line_at(b->text, place.line), message);
+    if (ours == wordings[0].ours && b->depth > 0) { /* found at the end; said where it opens */
+        place = place_of(b->frames[b->depth - 1].node);
+    }
+    if (ours) {
+        (void)refuse(b, place, ours);
+    } else {
+        fl_findings_add(b->findings, FL_CONFIG_ERROR, place, "YAML: %.*s", FL_TEXT(message));
+    }
 }
 
 static enum fl_err run(struct build *b, struct fy_parser *parser, struct fy_diag *diag)
@@ -473,17 +504,17 @@ static enum fl_err parse_events(struct build *b)
     return err;
 }
 
-enum fl_err fl_yaml_parse(struct fl_slice text, struct fl_arena *arena, struct fl_findings *findings,
-                          struct fl_yaml_document *ret_document)
+enum fl_err fl_yaml_parse(struct fl_slice text, struct fl_arena *arena,
+                          struct fl_findings *findings, struct fl_yaml_document *ret_document)
 {
-    struct build b = {
-        .text = text, .arena = arena, .findings = findings, .document = ret_document};
+    struct build b = {.text = text, .arena = arena, .findings = findings, .document = ret_document};
     *ret_document = (struct fl_yaml_document){0};
     enum fl_err err = check_bytes(&b);
     if (err != FL_OK || text.len == 0) {
         return err;
     }
-    /* "\L" (2 bytes) is U+2028 (3 bytes): no text grows by more than half; anchors are parts of it. */
+    /* "\L" (2 bytes) is U+2028 (3 bytes): no text grows by more than half; anchors are parts of it.
+     */
     ret_document->pool_cap = text.len * 2 + 16;
     ret_document->pool = malloc(ret_document->pool_cap);
     return ret_document->pool ? parse_events(&b) : FL_ERR_NOMEM;

@@ -2,10 +2,11 @@
 /*
  * YAML text into a tree with positions, over libfyaml's event parser, which is named nowhere else.
  *
- * Bounded: text, depth, nodes, and the nodes that aliases stand for (an alias is a second pointer to
- * its anchor's node, so that memory cannot grow; the time to walk could, hence the bound). Merge keys
- * (<<) are resolved. Refused: several documents, tags, keys that are not plain text, aliases that lead
- * to themselves.
+ * Bounded: text, depth, nodes, and the nodes that aliases stand for (an alias is a second pointer
+ * to its anchor's node, so that memory cannot grow; the time to walk could, hence the bound). Merge
+ * keys
+ * (<<) are resolved. Refused: several documents, tags, keys that are not plain text, aliases that
+ * lead to themselves.
  */
 #ifndef FL_CONFIG_YAML_H
 #define FL_CONFIG_YAML_H
@@ -46,16 +47,17 @@ struct fl_yaml_item {
 };
 
 struct fl_yaml_document {
-    struct fl_yaml *root;   /* NULL: the text is empty */
-    unsigned duplicates;    /* items with duplicate_of set */
+    struct fl_yaml *root;                 /* NULL: the text is empty */
+    unsigned duplicates;                  /* items with duplicate_of set */
     const struct fl_yaml_item *duplicate; /* the first of them */
-    char *pool; /* owns the scalars' texts, which may be secret */
+    char *pool;                           /* owns the scalars' texts, which may be secret */
     size_t pool_len, pool_cap;
 };
 
 /* *text* must outlive the document. Nodes are taken from *arena*. A syntax error is reported to
  * *findings* and gives FL_ERR_CONFIG. Finish the document in either case. */
-enum fl_err fl_yaml_parse(struct fl_slice text, struct fl_arena *arena, struct fl_findings *findings,
+enum fl_err fl_yaml_parse(struct fl_slice text, struct fl_arena *arena,
+                          struct fl_findings *findings,
                           struct fl_yaml_document *ret_document) FL_CHECK_RESULT;
 /* Wipes and frees the scalars' texts. */
 void fl_yaml_finish(struct fl_yaml_document *d);
