@@ -5,7 +5,7 @@
  * latency counts from the time the request was due, so that a stall is not hidden by the requests
  * that it kept from being sent.
  *
- *   WARM -> (closed loop held: PAUSE, all idle, one line in) -> MEASURE -> END
+ *   WARM -> (held or by count: PAUSE until all are idle, and held: until a line) -> MEASURE -> END
  */
 #include "load.h"
 
@@ -158,11 +158,13 @@ static void start_window(struct run *run)
     run->cpu_ns = fl_load_cpu_ns(run->options);
 }
 
-static void pause_for_driver(struct run *run)
+static void start_from_idle(struct run *run)
 {
-    printf("{\"mark\":\"ready\"}\n");
-    fflush(stdout);
-    fl_load_await_line(run->limit_ns);
+    if (run->options->hold) {
+        printf("{\"mark\":\"ready\"}\n");
+        fflush(stdout);
+        fl_load_await_line(run->limit_ns);
+    }
     start_window(run);
     for (uint32_t i = 0; i < run->conn_count && may_begin(run); i++)
         begin(run, i, fl_load_now_ns());
@@ -172,13 +174,13 @@ static void step_phase(struct run *run, uint64_t now)
 {
     uint64_t warm_end = run->start_ns + (uint64_t)run->options->warm_ms * 1000000u;
     if (run->phase == WARM && now >= warm_end) {
-        if (run->options->hold)
+        if (run->options->hold || run->options->requests > 0)
             run->phase = PAUSE;
         else
             start_window(run);
     }
     if (run->phase == PAUSE && run->busy == 0)
-        pause_for_driver(run);
+        start_from_idle(run);
     bool done = run->options->requests > 0 ? run->busy == 0 : now >= run->end_ns;
     if ((run->phase == MEASURE && done) || now >= run->limit_ns || run->errors > ERRORS_MAX) {
         run->end_ns = fl_load_now_ns();

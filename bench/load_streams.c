@@ -8,8 +8,9 @@
  *   STEADY   all have their first event: the measured window, up to the first stream's end
  *   TAIL     the streams end, each on its own time
  *
- * Held, a connection whose stream ended begins another; when all are in their second stream the
- * driver is told ("second"), and its line closes every connection at once.
+ * Held, a connection whose stream ended begins another; when all have come to their second stream
+ * and to their third, the driver is told ("round 2", "round 3"), and its line closes all
+ * connections at once.
  */
 #include "load.h"
 
@@ -21,6 +22,8 @@
 
 enum { LINE_MAX_BYTES = 1024, STDIN_INDEX = FL_LOAD_CONNECTIONS_MAX };
 
+enum { ROUNDS_MAX = 3 };
+
 enum phase { RAMP, STEADY, TAIL, END };
 
 struct stream {
@@ -28,6 +31,7 @@ struct stream {
     struct run *run;
     uint32_t next_event;
     uint32_t streams; /* begun on this connection */
+    unsigned rounds;  /* streams that had their first event */
     bool finished, done, broken;
     size_t held; /* bytes of a line that came in pieces */
     char line[LINE_MAX_BYTES];
@@ -38,12 +42,15 @@ struct run {
     struct fl_load_net net;
     struct stream *streams;
     enum phase phase;
-    uint32_t opened, started, seconds; /* connections that have: opened, an event, a 2nd stream */
-    uint32_t ended_first;              /* connections whose first stream ended, whole or not */
+    uint32_t opened;
+    uint32_t
+        reached[ROUNDS_MAX + 1]; /* connections that had the first event of their n-th stream */
+    unsigned round;              /* the highest that all have reached */
+    uint32_t ended_first;        /* connections whose first stream ended, whole or not */
     uint64_t limit_ns, begun_ns;
     uint64_t window_ns, window_end_ns, window_cpu_ns, window_events;
     uint64_t cpu_start_ns, cpu_total_ns;
-    uint64_t vanish_ns;
+    uint64_t vanish_ns, vanished_ns; /* before the first close, after the last */
     uint64_t events, whole, whole_first, broken;
     char first_error[160];
     struct fl_bench_hist ttft, way;
@@ -81,10 +88,8 @@ static void on_content(struct stream *stream, const char *at, const char *end)
     }
     if (stream->next_event == 1) {
         fl_bench_hist_add(&run->ttft, now - stream->conn.begun_ns);
-        if (stream->streams == 1)
-            run->started++;
-        else if (stream->streams == 2)
-            run->seconds++;
+        if (stream->rounds < ROUNDS_MAX)
+            run->reached[++stream->rounds]++;
     }
 }
 
@@ -183,9 +188,9 @@ static void on_event(struct run *run, uint32_t index, uint32_t happened)
         on_stream_end(run, index, news);
 }
 
-static void print_mark(struct run *run, const char *mark)
+static void print_mark(const struct run *run)
 {
-    printf("{\"mark\":\"%s\",\"seconds\":%.3f}\n", mark,
+    printf("{\"mark\":\"round %u\",\"seconds\":%.3f}\n", run->round,
            (double)(fl_load_now_ns() - run->begun_ns) / 1e9);
     fflush(stdout);
 }
@@ -193,7 +198,7 @@ static void print_mark(struct run *run, const char *mark)
 static void open_more(struct run *run)
 {
     while (run->opened < run->options->connections &&
-           run->opened < run->started + run->ended_first + run->options->ramp)
+           run->opened < run->reached[1] + run->ended_first + run->options->ramp)
         begin(run, run->opened++);
 }
 
@@ -202,15 +207,13 @@ static void step_phase(struct run *run)
     const struct fl_load_options *options = run->options;
     if (run->phase == RAMP)
         open_more(run);
-    if (run->phase == RAMP && run->started == options->connections) {
-        run->phase = STEADY;
-        run->window_ns = fl_load_now_ns();
-        run->window_cpu_ns = fl_load_cpu_ns(options);
-        print_mark(run, "all streaming");
-    }
-    if (options->hold && run->seconds == options->connections) {
-        run->seconds++; /* once */
-        print_mark(run, "second");
+    while (run->round < ROUNDS_MAX && run->reached[run->round + 1] == options->connections) {
+        if (++run->round == 1 && run->phase == RAMP) {
+            run->phase = STEADY;
+            run->window_ns = fl_load_now_ns();
+            run->window_cpu_ns = fl_load_cpu_ns(options);
+        }
+        print_mark(run);
     }
     if (!options->hold && run->ended_first == options->connections)
         run->phase = END;
@@ -247,6 +250,7 @@ static void close_all(struct run *run)
     run->vanish_ns = fl_load_now_ns();
     for (uint32_t i = 0; i < run->opened; i++)
         fl_load_conn_close(&run->streams[i].conn);
+    run->vanished_ns = fl_load_now_ns();
 }
 
 static void print_result(const struct run *run, bool timed_out)
@@ -256,14 +260,14 @@ static void print_result(const struct run *run, bool timed_out)
         "\"whole\":%ju,\"broken\":%ju,\"timed_out\":%s,\"events\":%ju,\"cpu_ns\":%ju,"
         "\"window_events\":%ju,\"window_seconds\":%.6f,\"window_cpu_ns\":%ju,"
         "\"ttft_p50_ns\":%ju,\"ttft_p99_ns\":%ju,\"way_p50_ns\":%ju,\"way_p99_ns\":%ju,"
-        "\"vanish_ns\":%ju,\"closed_ns\":%ju,\"first_error\":\"%s\"}\n",
-        run->options->connections, run->started, (uintmax_t)run->whole_first, (uintmax_t)run->whole,
-        (uintmax_t)run->broken, timed_out ? "true" : "false", (uintmax_t)run->events,
-        (uintmax_t)run->cpu_total_ns, (uintmax_t)run->window_events,
+        "\"vanish_ns\":%ju,\"vanished_ns\":%ju,\"first_error\":\"%s\"}\n",
+        run->options->connections, run->reached[1], (uintmax_t)run->whole_first,
+        (uintmax_t)run->whole, (uintmax_t)run->broken, timed_out ? "true" : "false",
+        (uintmax_t)run->events, (uintmax_t)run->cpu_total_ns, (uintmax_t)run->window_events,
         (double)(run->window_end_ns - run->window_ns) / 1e9, (uintmax_t)run->window_cpu_ns,
         (uintmax_t)fl_bench_hist_at(&run->ttft, 0.5), (uintmax_t)fl_bench_hist_at(&run->ttft, 0.99),
         (uintmax_t)fl_bench_hist_at(&run->way, 0.5), (uintmax_t)fl_bench_hist_at(&run->way, 0.99),
-        (uintmax_t)run->vanish_ns, (uintmax_t)fl_load_now_ns(), run->first_error);
+        (uintmax_t)run->vanish_ns, (uintmax_t)run->vanished_ns, run->first_error);
     fflush(stdout);
 }
 

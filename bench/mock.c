@@ -16,6 +16,8 @@
  * stream and measure the way. "stream":true is looked for in the first and last 512 bytes of the
  * body: reading on would cost more than the answer.
  */
+#include "mock_texts.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -83,39 +85,14 @@ static struct {
     uint64_t random; /* spreads the phases of streams that start together */
     uint32_t events, interval_ms;
     struct stats stats;
+    struct fl_mock_texts texts;
     char scratch[SCRATCH];
 } mock;
-
-static char chat_reply[2048], models_reply[512];
-static size_t chat_reply_size, models_reply_size;
 
 static const char NOT_FOUND[] = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
                                 "Content-Length: 27\r\n\r\n{\"error\":{\"message\":\"no\"}}\n";
 static const char LENGTH_REQUIRED[] = "HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\n"
                                       "Connection: close\r\n\r\n";
-
-/* A content event between these two holds its number and the time it was written, in fixed width.
- */
-#define EVENT_HEAD                                                                                 \
-    "data: {\"id\":\"chatcmpl-bench0000001\",\"object\":\"chat.completion.chunk\",\"created\":"    \
-    "1750000000,\"model\":\"bench-model\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"e"
-#define EVENT_TAIL " \"},\"finish_reason\":null}]}\n\n"
-enum { NUMBER_DIGITS = 7, TIME_DIGITS = 20 };
-static char event_chunk[512];
-static size_t event_chunk_size, number_at, time_at;
-static char end_chunks[1024];
-static size_t end_chunks_size;
-
-static const char STREAM_HEAD[] = "HTTP/1.1 200 OK\r\n"
-                                  "Content-Type: text/event-stream; charset=utf-8\r\n"
-                                  "Transfer-Encoding: chunked\r\n"
-                                  "Cache-Control: no-cache\r\n"
-                                  "openai-organization: bench\r\n"
-                                  "openai-processing-ms: 12\r\n"
-                                  "openai-version: 2020-10-01\r\n"
-                                  "x-ratelimit-limit-requests: 10000\r\n"
-                                  "x-ratelimit-remaining-requests: 9999\r\n"
-                                  "x-request-id: req_bench0000000000000000000001\r\n\r\n";
 
 static uint64_t now_ns(void)
 {
@@ -128,87 +105,6 @@ static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_mock: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static void put_digits(char *to, int digits, uint64_t value)
-{
-    for (int i = digits - 1; i >= 0; i--, value /= 10)
-        to[i] = (char)('0' + value % 10);
-}
-
-/* ---- the fixed texts ------------------------------------------------------------------------ */
-
-static size_t make_reply(char *to, size_t size, const char *body)
-{
-    int n = snprintf(to, size,
-                     "HTTP/1.1 200 OK\r\n"
-                     "Content-Type: application/json\r\n"
-                     "Content-Length: %zu\r\n"
-                     "Connection: keep-alive\r\n"
-                     "openai-organization: bench\r\n"
-                     "openai-processing-ms: 12\r\n"
-                     "openai-version: 2020-10-01\r\n"
-                     "x-ratelimit-limit-requests: 10000\r\n"
-                     "x-ratelimit-remaining-requests: 9999\r\n"
-                     "x-request-id: req_bench0000000000000000000001\r\n\r\n%s",
-                     strlen(body), body);
-    if (n < 0 || (size_t)n >= size)
-        die("reply does not fit");
-    return (size_t)n;
-}
-
-static size_t add_chunk(char *to, size_t size, const char *text)
-{
-    int n = snprintf(to, size, "%zx\r\n%s\r\n", strlen(text), text);
-    if (n < 0 || (size_t)n >= size)
-        die("chunk does not fit");
-    return (size_t)n;
-}
-
-static void make_texts(void)
-{
-    chat_reply_size = make_reply(
-        chat_reply, sizeof chat_reply,
-        "{\"id\":\"chatcmpl-bench0000001\",\"object\":\"chat.completion\",\"created\":1750000000,"
-        "\"model\":\"bench-model\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
-        "\"content\":\"Here are the five points.\\n\\n1. The budget stays as agreed, and the team "
-        "in Z\xc3\xbcrich owns it until the end of the quarter.\\n2. The migration starts on "
-        "Monday; nobody needs to change anything before then.\\n3. Two questions are open: who "
-        "signs the contract, and what happens to the \\\"old\\\" mirror.\\n4. The review of the "
-        "loop found one off-by-one mistake, which is fixed: `for (i = 0; i < n; i++)`.\\n5. The "
-        "next meeting is on the 14th at ten o'clock, in the small room.\\n\\nI am not sure about "
-        "the amount in the third line of the notes; please check it against the signed offer "
-        "before you send this on to people who were not there.\",\"refusal\":null,"
-        "\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
-        "\"prompt_tokens\":212,\"completion_tokens\":164,\"total_tokens\":376,"
-        "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0}},"
-        "\"system_fingerprint\":\"fp_bench\"}");
-    models_reply_size = make_reply(models_reply, sizeof models_reply,
-                                   "{\"object\":\"list\",\"data\":[{\"id\":\"bench-model\","
-                                   "\"object\":\"model\",\"owned_by\":\"bench\"}]}");
-
-    char text[512];
-    snprintf(text, sizeof text, "%s%0*d %0*d%s", EVENT_HEAD, NUMBER_DIGITS, 0, TIME_DIGITS, 0,
-             EVENT_TAIL);
-    event_chunk_size = add_chunk(event_chunk, sizeof event_chunk, text);
-    const char *head = strstr(event_chunk, EVENT_HEAD);
-    number_at = (size_t)(head - event_chunk) + strlen(EVENT_HEAD);
-    time_at = number_at + NUMBER_DIGITS + 1;
-
-    end_chunks_size = add_chunk(
-        end_chunks, sizeof end_chunks,
-        "data: {\"id\":\"chatcmpl-bench0000001\",\"object\":\"chat.completion.chunk\",\"created\":"
-        "1750000000,\"model\":\"bench-model\",\"choices\":[{\"index\":0,\"delta\":{},"
-        "\"finish_reason\":\"stop\"}]}\n\n");
-    end_chunks_size += add_chunk(
-        end_chunks + end_chunks_size, sizeof end_chunks - end_chunks_size,
-        "data: {\"id\":\"chatcmpl-bench0000001\",\"object\":\"chat.completion.chunk\",\"created\":"
-        "1750000000,\"model\":\"bench-model\",\"choices\":[],\"usage\":{\"prompt_tokens\":212,"
-        "\"completion_tokens\":164,\"total_tokens\":376}}\n\n");
-    end_chunks_size += add_chunk(end_chunks + end_chunks_size, sizeof end_chunks - end_chunks_size,
-                                 "data: [DONE]\n\n");
-    end_chunks_size +=
-        add_chunk(end_chunks + end_chunks_size, sizeof end_chunks - end_chunks_size, "");
 }
 
 /* ---- the wheel ------------------------------------------------------------------------------ */
@@ -294,18 +190,16 @@ static void next_request(struct peer *peer)
 
 static bool send_event(struct peer *peer, bool with_head)
 {
-    char bytes[sizeof STREAM_HEAD + sizeof event_chunk];
+    char bytes[FL_MOCK_EVENT_MAX + sizeof mock.texts.stream_head.bytes];
     size_t size = 0;
     if (with_head) {
-        memcpy(bytes, STREAM_HEAD, sizeof STREAM_HEAD - 1);
-        size = sizeof STREAM_HEAD - 1;
+        size = mock.texts.stream_head.size;
+        memcpy(bytes, mock.texts.stream_head.bytes, size);
     }
-    memcpy(bytes + size, event_chunk, event_chunk_size);
-    put_digits(bytes + size + number_at, NUMBER_DIGITS, peer->events_sent);
-    put_digits(bytes + size + time_at, TIME_DIGITS, now_ns());
+    size += fl_mock_texts_event(&mock.texts, bytes + size, peer->events_sent, now_ns());
     peer->events_sent++;
     mock.stats.events++;
-    return send_copied(peer, bytes, size + event_chunk_size);
+    return send_copied(peer, bytes, size);
 }
 
 static bool start_stream(struct peer *peer)
@@ -331,7 +225,7 @@ static void end_stream(struct peer *peer)
     mock.stats.streams_active--;
     mock.stats.streams_whole++;
     next_request(peer);
-    (void)send_bytes(peer, end_chunks, end_chunks_size);
+    (void)send_bytes(peer, mock.texts.end.bytes, mock.texts.end.size);
 }
 
 static void on_readable(struct peer *peer);
@@ -379,7 +273,8 @@ static void run_wheel(void)
 static bool send_stats(struct peer *peer)
 {
     const struct stats *s = &mock.stats;
-    char body[768], reply[PENDING_MAX];
+    struct fl_mock_text reply;
+    char body[768];
     snprintf(body, sizeof body,
              "{\"requests\":%ju,\"streams\":%ju,\"streams_active\":%ju,\"streams_whole\":%ju,"
              "\"streams_cut\":%ju,\"events\":%ju,\"accepted\":%ju,\"connections\":%ju,"
@@ -388,8 +283,11 @@ static bool send_stats(struct peer *peer)
              (uintmax_t)s->streams_whole, (uintmax_t)s->streams_cut, (uintmax_t)s->events,
              (uintmax_t)s->accepted, (uintmax_t)s->connections, (uintmax_t)s->bytes_in,
              (uintmax_t)s->stalls, (uintmax_t)s->refused, (uintmax_t)s->last_cut_ns);
-    size_t size = make_reply(reply, sizeof reply, body);
-    return send_copied(peer, reply, size);
+    if (!fl_mock_text_reply(&reply, body)) {
+        close_peer(peer);
+        return false;
+    }
+    return send_copied(peer, reply.bytes, reply.size);
 }
 
 static void read_control(const char *target, size_t size)
@@ -427,10 +325,10 @@ static bool answer(struct peer *peer)
         mock.stats.requests++;
         if (asks_stream(peer))
             return start_stream(peer);
-        open = send_bytes(peer, chat_reply, chat_reply_size);
+        open = send_bytes(peer, mock.texts.completion.bytes, mock.texts.completion.size);
         break;
     case PATH_MODELS:
-        open = send_bytes(peer, models_reply, models_reply_size);
+        open = send_bytes(peer, mock.texts.models.bytes, mock.texts.models.size);
         break;
     case PATH_STATS:
     case PATH_CONTROL:
@@ -687,7 +585,8 @@ static void set_up(unsigned port)
     mock.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (mock.epoll < 0)
         die("epoll_create1");
-    make_texts();
+    if (!fl_mock_texts_make(&mock.texts))
+        die("texts");
     mock.now_ms = now_ns() / 1000000u;
     port = listen_on(port);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = mock.listener};

@@ -169,7 +169,7 @@ class Sse(Measure):
         events = bench.scaled(125, 75)
         set_streams(bench, events, 20)
         with target.start(bench) as running:
-            result = run_load(bench, running, "streams", "--connections", self.streams,
+            result = run_load(bench, running, "streams", "--connections", self.streams, "--ramp", 16,
                               "--events", events)
         if result["window_events"] < self.streams:  # too slow for a steady state: all there is
             cpu, count, seconds = result["cpu_ns"], result["events"], events * 0.02
@@ -184,7 +184,7 @@ class Sse(Measure):
 
 class Syscalls(Measure):
     name = "syscalls"
-    title = "System calls (strace -c -f), 64 connections, 1 KB; and per SSE event, 100 streams"
+    title = "System calls (strace -c -f), 64 connections, 1 KB; and per SSE event, 20 streams"
     note = "Exact for requests: strace attaches while all connections are idle, then a fixed number is sent."
     columns = (("per_request", "per request", True), ("per_event", "per SSE event", True),
                ("by_name", "per request, by name", False), ("errors", "errors", False))
@@ -223,7 +223,7 @@ class Syscalls(Measure):
 
     def count_events(self, bench, running):
         set_streams(bench, 250, 20)
-        argv = [bench.load, "streams", "--port", str(running.port), "--connections", "100",
+        argv = [bench.load, "streams", "--port", str(running.port), "--connections", "20",
                 "--model", bench.model, "--events", "250", "--limit-s", "20"]
         load = bench.keeper.start("bench_load", argv)
         try:
@@ -275,13 +275,13 @@ class Trace:
 
 class Memory(Measure):
     note = ("KiB/stream: PSS, less the warm process before the streams; anon: the same of anonymous "
-            "memory; kernel\nsocket memory is in neither. growth: PSS when every connection is in "
-            "its second stream, against the first.\nvanish: from the clients' first close until "
-            "the mock had seen the last of its streams closed.")
+            "memory;\nkernel socket memory is in neither. growth: PSS when every connection has come to "
+            "its third stream,\nagainst the second. vanish: from the last client's close until the mock "
+            "had seen the last of its\nstreams closed; closing: what the clients took to close.")
     columns = (("kib_per_stream", "KiB/stream", True), ("anon_kib_per_stream", "anon KiB", True),
                ("growth_percent", "growth %", False), ("rss_mib", "RSS MiB", True),
                ("whole", "whole", False), ("of", "of", False), ("vanish_ms", "vanish ms", True),
-               ("errors", "errors", False))
+               ("closing_ms", "closing ms", False), ("errors", "errors", False))
 
     def __init__(self, streams):
         self.streams = streams
@@ -297,7 +297,7 @@ class Memory(Measure):
         if streams < self.streams:
             bench.say(f"  {streams} streams instead of {self.streams}: the limit of descriptors is "
                       f"{bench.files}")
-        events = bench.scaled(6, 4)
+        events = bench.scaled(5, 3)
         with target.start(bench) as running:
             set_streams(bench, 2, 20)
             run_load(bench, running, "streams", "--connections", 64, "--events", 2)
@@ -306,35 +306,35 @@ class Memory(Measure):
             set_streams(bench, events, 1000)
             argv = [bench.load, "streams", "--port", str(running.port), "--connections",
                     str(streams), "--events", str(events), "--model", bench.model, "--hold", "1",
-                    "--limit-s", str(LIMIT_S)]
+                    "--limit-s", str(3 * events + 20)]
             load = bench.keeper.start("bench_load", argv)
             try:
-                first, second, result = self.follow(load, running)
+                samples, result = self.follow(load, running)
             finally:
                 load.stop()
             vanish_ms = self.vanished_ms(bench, result)
         figures = {"whole": result["whole_first"], "of": streams, "vanish_ms": vanish_ms,
+                   "closing_ms": (result["vanished_ns"] - result["vanish_ns"]) / 1e6,
                    "errors": note_errors(bench, target, result)}
-        if not target.gateway:
+        if not target.gateway or "round 3" not in samples:
             return figures
+        first, second, third = (samples[f"round {n}"] for n in (1, 2, 3))
         return {**figures, "kib_per_stream": (first["Pss"] - base["Pss"]) / streams,
                 "anon_kib_per_stream": (first["Anonymous"] - base["Anonymous"]) / streams,
-                "growth_percent": 100 * (second["Pss"] / first["Pss"] - 1),
-                "rss_mib": first["Rss"] / 1024}
+                "growth_percent": 100 * (third["Pss"] / second["Pss"] - 1),
+                "rss_mib": third["Rss"] / 1024}
 
     @staticmethod
     def follow(load, running):
-        """Memory in the first streams, in the second, and the result after the clients vanished."""
-        samples = []
+        """Memory in the first, second and third streams, and the result after the clients vanished."""
+        samples = {}
         while "result" not in (line := load.line(LIMIT_S + 5)):
-            if line["mark"] == "all streaming":
+            if line["mark"] == "round 1":
                 time.sleep(0.5)
-            samples.append(memory_of(running.pids))
-            if line["mark"] == "second":
+            samples[line["mark"]] = memory_of(running.pids)
+            if line["mark"] == "round 3":
                 load.tell("vanish")
-        while len(samples) < 2:  # it ended early: nothing better to compare
-            samples.append(samples[-1] if samples else memory_of(running.pids))
-        return samples[0], samples[1], line
+        return samples, line
 
     @staticmethod
     def vanished_ms(bench, result):
@@ -343,7 +343,7 @@ class Memory(Measure):
         while time.monotonic() < until:
             stats = mock_stats(bench)
             if stats["streams_active"] == 0:
-                return max(0.0, (stats["last_cut_ns"] - result["vanish_ns"]) / 1e6)
+                return max(0.0, (stats["last_cut_ns"] - result["vanished_ns"]) / 1e6)
             time.sleep(0.05)
         return None
 

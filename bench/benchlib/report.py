@@ -80,7 +80,8 @@ def value_of(rounds, target, figure):
         return max(values)
     if figure == "whole":
         return min(values)
-    return statistics.median(values)
+    middle = statistics.median(values)
+    return int(middle) if figure == "of" else middle
 
 
 def ratio_of(rounds, target, figure):
