@@ -325,7 +325,6 @@ static inline const char *end_value(struct scan *s, const char *p)
         if (s->depth == 1 && s->pending) {
             s->pending->value = value_between(s->member_value, p);
             s->pending->member = fl_slice(s->member, (size_t)(p - s->member));
-            s->pending = NULL;
         }
         if (s->depth == 0) {
             return p;

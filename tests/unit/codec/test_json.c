@@ -98,6 +98,8 @@ static void failures_say_where_and_why(void **state)
          "expected one of \" \\ / b f n r t u after a backslash, found 'x'"},
         {"\"\\u12g4\"", FL_ERR_JSON_SYNTAX, 1, 6,
          "expected four hexadecimal digits after \\u, found 'g'"},
+        {"\"\\u123 \"", FL_ERR_JSON_SYNTAX, 1, 7,
+         "expected four hexadecimal digits after \\u, found ' '"},
         {"\"\\u12", FL_ERR_JSON_SYNTAX, 1, 6,
          "expected four hexadecimal digits after \\u, found the end of the text"},
         {"\"ab\xc0\xaf\"", FL_ERR_JSON_UTF8, 1, 4, "invalid UTF-8 in a string"},
