@@ -115,10 +115,10 @@ enum fl_err fl_h1_lines_split(struct fl_slice head, bool obs_text, struct fl_h1_
             (w.empty != 0 && at + (size_t)__builtin_ctzll(w.empty) != head.len - 2)) {
             return FL_ERR_H1_SYNTAX;
         }
-        for (; b.cr != 0 && count <= FL_H1_LINES_MAX; b.cr &= b.cr - 1) {
+        for (; b.cr != 0; b.cr &= b.cr - 1) {
             ret_lines->end[count++] = (uint32_t)at + (uint32_t)__builtin_ctzll(b.cr);
         }
-        if (b.cr != 0) {
+        if (count > FL_H1_LINES_MAX + 1) {
             return FL_ERR_H1_HEAD_LONG;
         }
     }
