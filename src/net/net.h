@@ -11,8 +11,10 @@
 struct fl_net;
 typedef void fl_net_fn(void *owner);
 
+/* Also makes the process ignore SIGPIPE. */
 enum fl_err fl_net_create(struct fl_net **ret_net) FL_CHECK_RESULT;
-/* Closes what is left and frees. NULL is fine. */
+/* Closes what is left, without events, and frees. Filters over its streams (TLS) are their owners'
+ * to close before. Does not wait for name lookups in flight. NULL is fine. */
 void fl_net_destroy(struct fl_net *net);
 struct fl_sys *fl_net_sys(struct fl_net *net);
 /* Runs until fl_net_stop(). */

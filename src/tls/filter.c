@@ -26,8 +26,6 @@
 
 #define PLAIN_BYTES  32768 /* of decrypted bytes for one call of the owner's bytes() */
 #define RECORD_BYTES 16384 /* the most in one record */
-/* Of handshake messages, key updates and alerts: what may wait in the lower stream. */
-#define ANSWERS_MAX 131072
 
 struct tls_stream {
     struct fl_stream base;
@@ -40,7 +38,6 @@ struct tls_stream {
     struct fl_buf early;   /* written before opened */
     struct fl_timer timer; /* goes on reading after resume() */
     const char *failure;
-    size_t answers_bytes; /* written by OpenSSL on its own since the lower queue was empty */
     unsigned busy;
     enum fl_err write_err;
     bool opened, ended, closed; /* told, told, by the owner */
@@ -53,8 +50,7 @@ struct tls_stream {
     bool resumed;    /* an old session */
     bool offered;    /* one was offered */
     bool plain_http; /* the first bytes are those of an HTTP answer */
-    bool in_read;
-    char key[]; /* "host:port" of a client's stream */
+    char key[];      /* "host:port" of a client's stream */
 };
 
 static const struct fl_stream_ops tls_ops;
@@ -87,12 +83,6 @@ static int bio_write(BIO *bio, const char *bytes, size_t count, size_t *ret_coun
     struct tls_stream *t = BIO_get_data(bio);
     struct fl_slice piece = fl_slice(bytes, count);
     BIO_clear_retry_flags(bio);
-    if (t->in_read) {
-        t->answers_bytes = t->lower->queued > 0 ? t->answers_bytes + count : count;
-        if (t->answers_bytes > ANSWERS_MAX) {
-            return 0; /* a peer that makes us answer and does not read */
-        }
-    }
     if (t->write_err == FL_OK) {
         t->write_err = fl_stream_write(t->lower, &piece, 1);
     }
@@ -199,6 +189,7 @@ static void fail(struct tls_stream *t, const char *failure)
 {
     t->failure = failure;
     t->failed = true;
+    t->write_err = FL_ERR_TLS;
     drop_held(t);
     ERR_clear_error();
     if (t->opened) {
@@ -208,7 +199,6 @@ static void fail(struct tls_stream *t, const char *failure)
     if (t->offered) {
         fl_tls_sessions_drop(&t->tls->sessions, t->key);
     }
-    t->write_err = FL_ERR_TLS;
     t->ended = true; /* nothing but close() comes after opened(err) */
     t->base.on->opened(t->base.owner, FL_ERR_TLS);
 }
@@ -343,9 +333,7 @@ static void handshake_done(struct tls_stream *t)
 static void handshake(struct tls_stream *t)
 {
     ERR_clear_error();
-    t->in_read = true;
     int done = SSL_do_handshake(t->ssl);
-    t->in_read = false;
     if (done == 1) {
         handshake_done(t);
     } else if (SSL_get_error(t->ssl, done) != SSL_ERROR_WANT_READ) {
@@ -362,7 +350,6 @@ static int decrypt(struct tls_stream *t, char *plain, size_t size, size_t *ret_l
     int status = SSL_ERROR_NONE;
     size_t len = 0, n = 0;
     ERR_clear_error();
-    t->in_read = true;
     while (len < size && status == SSL_ERROR_NONE) {
         int ok = SSL_read_ex(t->ssl, plain + len, size - len, &n);
         if (ok == 1) {
@@ -371,7 +358,6 @@ static int decrypt(struct tls_stream *t, char *plain, size_t size, size_t *ret_l
             status = SSL_get_error(t->ssl, ok);
         }
     }
-    t->in_read = false;
     *ret_len = len;
     return status;
 }
