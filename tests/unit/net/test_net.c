@@ -123,7 +123,7 @@ static void accepted(void *owner, struct fl_stream *stream, const struct fl_addr
 static void on_guard(struct fl_timer *timer)
 {
     (void)timer;
-    fail_msg("nothing happened for 10 s");
+    fail_msg("nothing happened for 30 s");
 }
 
 static void stop(struct end *e)
@@ -140,7 +140,7 @@ static void init(struct world *w)
     assert_true(fl_addr_parse(FL_LIT("127.0.0.1:0"), &any));
     assert_int_equal(w->sys->ops->listen(w->sys, &any, accepted, w, &w->listener, &w->addr), FL_OK);
     assert_true(w->addr.port != 0);
-    fl_sys_timer_in(w->sys, &w->guard, 10 * FL_NS_S);
+    fl_sys_timer_in(w->sys, &w->guard, 30 * FL_NS_S);
 }
 
 static void finish(struct world *w)
@@ -463,7 +463,7 @@ static void fill(struct end *e)
     e->stream->ops->pause(e->stream); /* does not read: only the queue can tell */
     do {
         assert_int_equal(fl_stream_write(e->stream, &piece, 1), FL_OK);
-    } while (e->stream->queued == 0);
+    } while (e->stream->queued < 16 * sizeof(block)); /* more than the kernel will ever take */
 }
 
 static void on_reset_timer(struct fl_timer *timer)
@@ -719,7 +719,7 @@ static void the_next_address_is_tried(void **state)
     struct world w;
     init(&w);
     w.net->dns.start = no_resolver;
-    assert_true(dial_two(&w) < FL_NS_S / 2); /* the first refuses */
+    assert_true(dial_two(&w) < FL_NS_S); /* the first refuses */
     finish(&w);
 }
 
@@ -739,13 +739,13 @@ static void an_address_that_drops_packets_is_left_behind(void **state)
         (void)connect(fillers[i], (struct sockaddr *)&in, sizeof(in));
     }
     uint64_t first_ns = dial_two(&w);
-    assert_true(first_ns >= FL_NS_S && first_ns < 3 * FL_NS_S);
+    assert_true(first_ns >= FL_NS_S && first_ns < 5 * FL_NS_S);
     struct end again = {0}, server = {.w = &w};
     w.server = &server;
     uint64_t began_ns = w.sys->ops->clock_ns(w.sys);
     assert_int_equal(dial_name(&w, &again, "two.example"),
                      FL_OK); /* the good one comes first now */
-    assert_true(w.sys->ops->clock_ns(w.sys) - began_ns < FL_NS_S / 2);
+    assert_true(w.sys->ops->clock_ns(w.sys) - began_ns < FL_NS_S);
     struct end late = {.w = &w};
     assert_int_equal(
         w.sys->ops->dial(w.sys, FL_LIT("127.0.0.2"), w.addr.port, &events, &late, &late.stream),
@@ -873,8 +873,8 @@ static void timers_fire_in_order_and_in_time(void **state)
     order[order_len] = '\0';
     assert_string_equal(order, "abyz");
     assert_true(z.fired_ns - z.set_ns >= 12 * FL_NS_MS);
-    assert_true(z.fired_ns - z.set_ns < 500 * FL_NS_MS);
-    assert_true(y.fired_ns - y.set_ns < 500 * FL_NS_MS);
+    assert_true(z.fired_ns - z.set_ns < 5 * FL_NS_S);
+    assert_true(y.fired_ns - y.set_ns < 5 * FL_NS_S);
     finish(&w);
 }
 
