@@ -7,12 +7,21 @@
  *         -> fl_h1_body (length, chunked, until close; resumes at any byte) -> pieces of body
  *
  * Refused: bare LF or CR as a line end, NUL and control bytes, obs-fold, space before a colon, an
- * empty or non-token name, versions other than 1.0 and 1.1, Transfer-Encoding other than exactly one
- * "chunked" (and any in 1.0), Content-Length together with Transfer-Encoding, repeated or non-digit or
- * overlong (> 15 digits) Content-Length, a 1.1 request without exactly one valid Host (1.0: at most
- * one), request targets with other than visible ASCII, absolute-form or authority-form targets,
- * chunk sizes of more than 15 hex digits, chunk extensions longer than 256 bytes in all, trailers beyond their limit. obs-text
- * (0x80-0xff) is allowed in header values of responses only.
+ * empty or non-token name, versions other than 1.0 and 1.1, methods other than those below,
+ * Transfer-Encoding other than exactly one "chunked" (and any in 1.0), Content-Length together with
+ * Transfer-Encoding, repeated or non-digit or overlong (> 15 digits) Content-Length, either of the two
+ * in a 1xx or 204 response (a length of 0 is let pass), a 1.1 request without exactly one valid Host
+ * (1.0: at most one), request targets with other than visible ASCII or with '#', absolute-form or
+ * authority-form targets, a 101 response, chunk sizes of more than 15 hex digits, whitespace in chunk
+ * lines, chunk extensions outside the grammar or longer than 256 bytes in all, trailers beyond their
+ * limit or with names that frame, route or authorise a message. obs-text (0x80-0xff) is allowed in
+ * header values and reasons of responses only.
+ *
+ * A Host is 1-255 letters, digits, '-', '.' and '_', or an IPv6 address in brackets, and at most one
+ * port of 1 to 5 digits.
+ *
+ * Errors name what is wrong with the bytes (FL_ERR_H1_*, FL_ERR_BODY_LONG), whoever sent them: one in a
+ * response is the provider's fault and its reader's to report so.
  */
 #ifndef FL_CODEC_HTTP1_H
 #define FL_CODEC_HTTP1_H
@@ -21,7 +30,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum { FL_H1_HEADERS_MAX = 128 };
+enum { FL_H1_HEADERS_MAX = 128, FL_H1_TARGET_MAX = 8192 };
 
 /* Headers this program reads or that decide framing; all others are FL_H_OTHER. X(id, lower-case name) */
 #define FL_H1_NAMES(X)                                                                             \
@@ -74,7 +83,7 @@ struct fl_h1_head {
     enum fl_h1_framing framing;
     uint64_t content_length;
     bool keep_alive;          /* by version and Connection */
-    bool expect_continue;     /* requests */
+    bool expect_continue;     /* requests: the client waits for a 100 before it sends its body */
     struct fl_slice host;     /* requests */
     unsigned header_count;
     struct fl_h1_header headers[FL_H1_HEADERS_MAX];
@@ -89,7 +98,8 @@ struct fl_h1_head {
 enum fl_err fl_h1_head_find(struct fl_slice bytes, size_t max, bool skip_empty_lines, size_t *scanned,
                             size_t *ret_len) FL_CHECK_RESULT;
 
-/* Parses a whole head as fl_h1_head_find() delimits it. */
+/* Parses a whole head as fl_h1_head_find() delimits it. *ret_head* (5 KiB, not cleared first) is scratch
+ * memory: unspecified after a failure. */
 enum fl_err fl_h1_parse_request(struct fl_slice head, struct fl_h1_head *ret_head) FL_CHECK_RESULT;
 /* *to_head*: the response answers a HEAD request and has no body whatever it says. */
 enum fl_err fl_h1_parse_response(struct fl_slice head, bool to_head, struct fl_h1_head *ret_head) FL_CHECK_RESULT;
@@ -113,9 +123,9 @@ struct fl_h1_body {
     uint8_t state;
     bool done;
     uint8_t digits;          /* of the chunk size read so far */
-    uint64_t left;           /* bytes of this chunk or length still to come */
+    uint64_t left;           /* bytes of this chunk or length still to come; in trailers: hash of a name */
     uint64_t total;          /* bytes of body delivered */
-    uint32_t overhead;       /* bytes of extension and trailer seen */
+    uint32_t overhead;       /* bytes of extensions seen, then of trailers */
     struct fl_h1_body_limits limits;
 };
 
@@ -123,14 +133,15 @@ struct fl_h1_body {
 enum fl_err fl_h1_body_init(struct fl_h1_body *body, const struct fl_h1_head *head,
                             struct fl_h1_body_limits limits) FL_CHECK_RESULT;
 /* Takes bytes from the front of *in* and gives the next piece of body (empty: none yet; call again only
- * with more input unless body->done). Bytes after the body's end stay in *in*. Call until *in* is empty
- * or body->done. Trailers are checked and dropped. */
+ * with more input unless body->done), a span of *in*. Bytes after the body's end stay in *in*. Call until
+ * *in* is empty or body->done. Trailers are checked and dropped. After an error the body is lost. */
 enum fl_err fl_h1_body_next(struct fl_h1_body *body, struct fl_slice *in, struct fl_slice *ret_piece) FL_CHECK_RESULT;
 /* The connection ended: FL_OK when that ends the body properly (UNTIL_CLOSE or done), else FL_ERR_CLOSED. */
 enum fl_err fl_h1_body_end(struct fl_h1_body *body) FL_CHECK_RESULT;
 
 /* Writing. Names and values are the caller's own or already checked. */
 void fl_h1_put_status(struct fl_buf *b, int status);                      /* "HTTP/1.1 200 OK\r\n" */
+/* A name that is no token or a value with a control byte is not written: *b* fails instead. */
 void fl_h1_put_header(struct fl_buf *b, struct fl_slice name, struct fl_slice value);
 /* Is *value* safe as a header value (no control bytes, visible ASCII, space, tab)? */
 bool fl_h1_value_ok(struct fl_slice value);

@@ -31,9 +31,12 @@ struct fl_sse_event {
  * drops raw.len bytes and calls again. FL_OK and raw.len == 0: more bytes are needed (*sse* remembers
  * how far it looked; give the same bytes again with more behind). *at_end*: no more bytes will come, so
  * an unfinished last event counts as one when it has data. A comment block followed by an empty line,
- * or a lone empty line, comes as an event with data_lines 0.
- * FL_ERR_SSE_LONG when an event is longer than *max* bytes. *joined* may be NULL: several data lines
- * then give the span from the first to the last (field names included). */
+ * or a lone empty line, comes as an event with data_lines 0; so does, one byte long, the LF of a CRLF
+ * whose CR ended an event and was the last byte there was.
+ * FL_ERR_SSE_LONG when an event is longer than *max* bytes (an LF after its last CR not counted) or its
+ * joined data longer than *joined*'s ceiling. *joined* is emptied and written only for an event of
+ * several data lines. It may be NULL: these then give the span from the first one's value to the last
+ * one's (the later lines' field names included). */
 enum fl_err fl_sse_next(struct fl_sse *sse, struct fl_slice bytes, bool at_end, size_t max,
                         struct fl_buf *joined, struct fl_sse_event *ret_event) FL_CHECK_RESULT;
 
