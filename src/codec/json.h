@@ -4,10 +4,11 @@
  * the whole grammar and UTF-8 and records where watched top-level members stand; a request is then
  * changed by replacing byte ranges, so that unknown fields, number spellings and key order survive.
  *
- * Refused: anything outside the grammar, bytes after the value, a BOM, invalid UTF-8 (overlong forms
- * and encoded surrogates included), raw control bytes in strings, nesting deeper than the limit, more
- * keys in one object than the limit, a watched key twice (escapes decoded before comparing).
- * Accepted as they are: numbers of any size, `\u` escapes of lone surrogates (legal JSON text).
+ * Refused: anything outside the grammar, bytes after the value, a BOM, invalid UTF-8 (overlong
+ * forms and encoded surrogates included), raw control bytes in strings, nesting deeper than the
+ * limit, more keys in one object than the limit, a watched key twice (escapes decoded before
+ * comparing). Accepted as they are: numbers of any size, `\u` escapes of lone surrogates (legal
+ * JSON text).
  */
 #ifndef FL_CODEC_JSON_H
 #define FL_CODEC_JSON_H
@@ -42,17 +43,17 @@ struct fl_json_limits {
 
 /* A top-level member to look for. Each may stand at most once. */
 struct fl_json_watch {
-    struct fl_slice key;       /* decoded text */
-    struct fl_json value;      /* out: type FL_JSON_NONE when absent */
-    struct fl_slice member;    /* out: from the key's opening quote to the value's end */
+    struct fl_slice key;    /* decoded text */
+    struct fl_json value;   /* out: type FL_JSON_NONE when absent */
+    struct fl_slice member; /* out: from the key's opening quote to the value's end */
 };
 
-/* Validates *text*. *watches* (may be NULL) are searched among the members of a top-level object and
- * reset first. ret_value gets the top-level value. On failure reterr (may be NULL) gets code, byte
- * offset, line and column (bytes) and a message. */
-enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits, struct fl_json_watch *watches,
-                         unsigned watch_count, struct fl_json *ret_value,
-                         struct fl_reterr *reterr) FL_CHECK_RESULT;
+/* Validates *text*. *watches* (may be NULL) are searched among the members of a top-level object
+ * and reset first. ret_value gets the top-level value. On failure reterr (may be NULL) gets code,
+ * byte offset, line and column (bytes) and a message. */
+enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
+                         struct fl_json_watch *watches, unsigned watch_count,
+                         struct fl_json *ret_value, struct fl_reterr *reterr) FL_CHECK_RESULT;
 
 /* --- Walking text that fl_json_scan() has accepted. Behaviour on other text is bounded, but
  *     unspecified. --- */
@@ -71,8 +72,8 @@ struct fl_json fl_json_get(struct fl_json object, struct fl_slice key);
 /* Member under a path of keys, e.g. {"usage", "prompt_tokens"}. */
 struct fl_json fl_json_at(struct fl_json object, const struct fl_slice *path, unsigned path_len);
 
-/* A string's decoded text: in place when it has no escape, else written to *scratch*. Lone surrogates
- * decode to U+FFFD. False for other types or when scratch overflows. */
+/* A string's decoded text: in place when it has no escape, else written to *scratch*. Lone
+ * surrogates decode to U+FFFD. False for other types or when scratch overflows. */
 bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice *ret_text);
 /* Does the raw key or string span (with quotes) spell *text* once decoded? */
 bool fl_json_spells(struct fl_slice raw, struct fl_slice text);
@@ -95,8 +96,13 @@ struct fl_json_patch {
 unsigned fl_json_splice(struct fl_slice text, const struct fl_json_patch *patches, unsigned count,
                         struct fl_slice *ret_pieces, size_t *ret_len);
 
-/* The range to delete in order to remove *member* (as fl_json_watch gives it) together with the one
- * comma that goes with it. *object_text* is the span of the object around it. */
+/* The patches that remove *count* members (as fl_json_watch gives them, in order of position, each
+ * once) together with the commas that go with them, whichever and however many they are. The
+ * patches are sorted and disjoint. *object_text* is the span of the object around the members. */
+void fl_json_remove(struct fl_slice object_text, const struct fl_slice *members, unsigned count,
+                    struct fl_json_patch *ret_patches);
+/* The range to delete in order to remove one member. Ranges of several members of one object may
+ * overlap or leave a comma: that is what fl_json_remove() is for. */
 struct fl_slice fl_json_member_range(struct fl_slice object_text, struct fl_slice member);
 
 #endif

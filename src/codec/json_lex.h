@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of codec/json only: the three byte searches that scanning and walking share. Each has an
+ * SSE2 form (the x86-64 baseline, nothing is detected at run time) and a scalar one, which also
+ * ends every search in the last bytes of the text: nothing is read past *end*. FL_JSON_SCALAR
+ * leaves the scalar form alone; the tests build the codec once more with it.
+ */
+#ifndef FL_CODEC_JSON_LEX_H
+#define FL_CODEC_JSON_LEX_H
+
+#include "codec/json.h"
+
+#if defined(__SSE2__) && !defined(FL_JSON_SCALAR)
+#define FL_JSON_SSE2 1
+#include <emmintrin.h>
+#endif
+
+static inline bool fl_json_is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* The type of a well-formed value, by its first byte. */
+static inline enum fl_json_type fl_json_type_of(char c)
+{
+    switch (c) {
+    case '{':
+        return FL_JSON_OBJECT;
+    case '[':
+        return FL_JSON_ARRAY;
+    case '"':
+        return FL_JSON_STRING;
+    case 't':
+        return FL_JSON_TRUE;
+    case 'f':
+        return FL_JSON_FALSE;
+    case 'n':
+        return FL_JSON_NULL;
+    default:
+        return FL_JSON_NUMBER;
+    }
+}
+
+#ifdef FL_JSON_SSE2
+
+static inline __m128i fl_json_load(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static inline const char *fl_json_first(const char *p, unsigned mask)
+{
+    return p + __builtin_ctz(mask);
+}
+
+/* Bit i: byte i is a quote or a backslash. */
+static inline __m128i fl_json_marks(__m128i v)
+{
+    return _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                        _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+}
+
+/* Marks quotes, backslashes, control and non-ASCII bytes. Flipping bit 1 swaps the quote with the space
+ * and keeps control bytes among themselves, and as signed bytes the non-ASCII ones are lowest of all:
+ * one comparison finds three of the four kinds. */
+static inline __m128i fl_json_specials(__m128i v)
+{
+    __m128i low = _mm_cmpgt_epi8(_mm_set1_epi8('!'), _mm_xor_si128(v, _mm_set1_epi8(2)));
+    return _mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+}
+
+static inline unsigned fl_json_bits(__m128i v)
+{
+    return (unsigned)_mm_movemask_epi8(v);
+}
+
+static inline unsigned fl_json_solid_mask(const char *p)
+{
+    __m128i v = fl_json_load(p);
+    __m128i blank = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'))),
+        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\r')),
+                     _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'))));
+    return (unsigned)_mm_movemask_epi8(blank) ^ 0xffffU;
+}
+
+#endif
+
+/* The first quote, backslash, control or non-ASCII byte, or *end*: what precedes is plain text. Keys
+ * are short and prose is long: one step of 16 bytes, then steps of 64. */
+static inline const char *fl_json_special(const char *p, const char *end)
+{
+#ifdef FL_JSON_SSE2
+    for (; end - p >= 16; p += 16) {
+        unsigned mask = fl_json_bits(fl_json_specials(fl_json_load(p)));
+        if (mask != 0) {
+            return fl_json_first(p, mask);
+        }
+    }
+#endif
+    while (p < end && (signed char)*p >= ' ' && *p != '"' && *p != '\\') {
+        p++;
+    }
+    return p;
+}
+
+/* The first quote or backslash, or *end*; for text already known to be valid. */
+static inline const char *fl_json_mark(const char *p, const char *end)
+{
+#ifdef FL_JSON_SSE2
+    for (; end - p >= 16; p += 16) {
+        unsigned mask = (unsigned)_mm_movemask_epi8(fl_json_marks(fl_json_load(p)));
+        if (mask != 0) {
+            return fl_json_first(p, mask);
+        }
+    }
+#endif
+    while (p < end && *p != '"' && *p != '\\') {
+        p++;
+    }
+    return p;
+}
+
+/* The first byte that is no white space, or *end*. Mostly there is none or one; wide steps begin
+ * only at what looks like indentation. */
+static inline const char *fl_json_solid(const char *p, const char *end)
+{
+    if (p < end && !fl_json_is_blank(*p)) {
+        return p;
+    }
+    if (end - p >= 2 && !fl_json_is_blank(p[1])) {
+        return p + 1;
+    }
+#ifdef FL_JSON_SSE2
+    for (; end - p >= 16; p += 16) {
+        unsigned mask = fl_json_solid_mask(p);
+        if (mask != 0) {
+            return fl_json_first(p, mask);
+        }
+    }
+#endif
+    while (p < end && fl_json_is_blank(*p)) {
+        p++;
+    }
+    return p;
+}
+
+#endif
