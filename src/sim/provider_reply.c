@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The right answers of a simulated provider. */
+#include "sim/provider_impl.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "sim/dist.h"
+#include "sim/text.h"
+
+#define MINUTE_NS (60 * FL_NS_S)
+
+/* --- Rate limits --- */
+
+uint64_t sim_bucket_take(struct fl_simprovider *p, struct sim_bucket *b, uint64_t limit,
+                         uint64_t count)
+{
+    uint64_t now_ns = p->sys->now_ns;
+    if (limit == 0) {
+        return 0;
+    }
+    uint64_t from_ns = b->full_ns > now_ns ? b->full_ns : now_ns;
+    uint64_t until_ns = from_ns + count * (MINUTE_NS / limit);
+    if (until_ns - now_ns > MINUTE_NS) {
+        return until_ns - now_ns - MINUTE_NS;
+    }
+    b->full_ns = until_ns;
+    return 0;
+}
+
+/* "12ms" or "3.25s" */
+static void put_duration(struct fl_buf *out, uint64_t ns)
+{
+    if (ns < FL_NS_S) {
+        fl_buf_put_u64(out, ns / FL_NS_MS);
+        fl_buf_put(out, FL_LIT("ms"));
+    } else {
+        fl_buf_put_scaled(out, ns / FL_NS_MS, 3, 2);
+        fl_buf_putc(out, 's');
+    }
+}
+
+static void put_limit(struct fl_simprovider *p, const struct sim_bucket *b, uint64_t limit,
+                      const char *what)
+{
+    uint64_t reset_ns = b->full_ns > p->sys->now_ns ? b->full_ns - p->sys->now_ns : 0;
+    uint64_t left =
+        limit == 0 || reset_ns > MINUTE_NS ? 0 : (MINUTE_NS - reset_ns) / (MINUTE_NS / limit);
+    const char *const kinds[3] = {"limit", "remaining", "reset"};
+    for (unsigned i = 0; i < 3 && limit > 0; i++) {
+        fl_buf_put(&p->out, FL_LIT("x-ratelimit-"));
+        fl_buf_put_cstr(&p->out, kinds[i]);
+        fl_buf_putc(&p->out, '-');
+        fl_buf_put_cstr(&p->out, what);
+        fl_buf_put(&p->out, FL_LIT(": "));
+        if (i < 2) {
+            fl_buf_put_u64(&p->out, i == 0 ? limit : left < limit ? left : limit);
+        } else {
+            put_duration(&p->out, reset_ns);
+        }
+        fl_buf_put(&p->out, FL_LIT("\r\n"));
+    }
+}
+
+/* --- Heads --- */
+
+void sim_put_head(struct sim_conn *c, int status, const char *content_type)
+{
+    struct fl_simprovider *p = c->provider;
+    struct fl_buf *out = &p->out;
+    fl_h1_put_status(out, status);
+    fl_h1_put_header(out, FL_LIT("content-type"), fl_slice_cstr(content_type));
+    fl_h1_put_header(out, FL_LIT("x-fairlead-simulated"), FL_LIT("true"));
+    fl_buf_put(out, FL_LIT("x-request-id: req_sim_"));
+    fl_buf_put_hex(out, fl_mix64(p->options.seed ^ c->serial), 16);
+    fl_buf_put(out, FL_LIT("\r\nopenai-processing-ms: "));
+    fl_buf_put_u64(out, (p->sys->now_ns - c->asked_ns) / FL_NS_MS);
+    fl_buf_put(out, FL_LIT("\r\n"));
+    put_limit(p, &p->requests, p->options.requests_per_min, "requests");
+    put_limit(p, &p->tokens, p->options.tokens_per_min, "tokens");
+    if (!c->keep_alive) {
+        fl_h1_put_header(out, FL_LIT("connection"), FL_LIT("close"));
+    }
+}
+
+void sim_put_length(struct fl_buf *out, uint64_t length)
+{
+    fl_buf_put(out, FL_LIT("content-length: "));
+    fl_buf_put_u64(out, length);
+    fl_buf_put(out, FL_LIT("\r\n\r\n"));
+}
+
+/* Head and body; *extra* is a header line or empty. */
+static bool send_json(struct sim_conn *c, int status, struct fl_slice extra, struct fl_slice body)
+{
+    sim_put_head(c, status, "application/json");
+    fl_buf_put(&c->provider->out, extra);
+    sim_put_length(&c->provider->out, body.len);
+    fl_buf_put(&c->provider->out, body);
+    return sim_send_out(c) && sim_done(c);
+}
+
+static void put_string(struct fl_buf *b, const char *text)
+{
+    if (text) {
+        fl_buf_put_json(b, fl_slice_cstr(text));
+    } else {
+        fl_buf_put(b, FL_LIT("null"));
+    }
+}
+
+static bool send_problem(struct sim_conn *c, const struct sim_problem *problem,
+                         struct fl_slice extra)
+{
+    struct fl_buf body;
+    fl_buf_init(&body, 4096);
+    fl_buf_put(&body, FL_LIT("{\"error\":{\"message\":"));
+    put_string(&body, problem->message);
+    fl_buf_put(&body, FL_LIT(",\"type\":"));
+    put_string(&body, problem->type);
+    fl_buf_put(&body, FL_LIT(",\"param\":"));
+    put_string(&body, problem->param);
+    fl_buf_put(&body, FL_LIT(",\"code\":"));
+    put_string(&body, problem->code);
+    fl_buf_put(&body, FL_LIT("}}"));
+    fl_assert(fl_buf_ok(&body));
+    bool alive = send_json(c, problem->status, extra, fl_buf_slice(&body));
+    fl_buf_finish(&body);
+    return alive;
+}
+
+bool sim_reply_problem(struct sim_conn *c, const struct sim_problem *problem)
+{
+    struct fl_simprovider_stats *stats = &c->provider->stats;
+    if (problem->status >= 500) {
+        stats->failed++;
+    } else if (c->busy) {
+        stats->refused++;
+    }
+    return send_problem(c, problem, FL_EMPTY);
+}
+
+bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns)
+{
+    static const struct sim_problem problem = {429, "requests", "rate_limit_exceeded", NULL,
+                                               "The simulated provider's rate limit is reached."};
+    char memory[80];
+    struct fl_buf extra;
+    fl_buf_init_in(&extra, memory, sizeof(memory));
+    fl_buf_put(&extra, FL_LIT("retry-after: "));
+    fl_buf_put_u64(&extra, (wait_ns + FL_NS_S - 1) / FL_NS_S);
+    fl_buf_put(&extra, FL_LIT("\r\nretry-after-ms: "));
+    fl_buf_put_u64(&extra, (wait_ns + FL_NS_MS - 1) / FL_NS_MS);
+    fl_buf_put(&extra, FL_LIT("\r\n"));
+    c->provider->stats.limited++;
+    return send_problem(c, &problem, fl_buf_slice(&extra));
+}
+
+/* --- Models --- */
+
+/* Dollars a token. */
+static void put_price(struct fl_buf *b, const char *key, uint64_t picousd)
+{
+    put_string(b, key);
+    fl_buf_put(b, FL_LIT(":\""));
+    fl_buf_put_scaled(b, picousd, 12, 12);
+    fl_buf_putc(b, '"');
+}
+
+static void put_model(struct fl_simprovider *p, const struct fl_sim_model *m, struct fl_buf *b)
+{
+    fl_buf_put(b, FL_LIT("{\"id\":"));
+    fl_buf_put_json(b, m->id);
+    fl_buf_put(b, FL_LIT(",\"object\":\"model\",\"created\":1767225600,\"owned_by\":"));
+    fl_buf_put_json(b, p->options.name);
+    fl_buf_put(b, FL_LIT(",\"pricing\":{"));
+    put_price(b, "prompt", m->input_picousd);
+    fl_buf_putc(b, ',');
+    put_price(b, "completion", m->output_picousd);
+    fl_buf_put(b, FL_LIT("}}"));
+}
+
+/* The id that a path of /models/{id} names. */
+static bool path_names(const struct sim_conn *c, const struct fl_sim_model *m)
+{
+    struct fl_slice head = fl_buf_slice(&c->head), marker = FL_LIT("/models/");
+    struct fl_slice id = fl_slice_from(head, fl_slice_find_text(head, marker) + marker.len);
+    size_t end = fl_slice_find(id, ' '), query = fl_slice_find(id, '?');
+    return fl_slice_eq(fl_slice_first(id, end < query ? end : query), m->id);
+}
+
+bool sim_reply_models(struct sim_conn *c)
+{
+    static const struct sim_problem unknown = {404, "invalid_request_error", "model_not_found",
+                                               "model",
+                                               "The simulated provider has no such model."};
+    struct fl_simprovider *p = c->provider;
+    struct fl_buf body;
+    bool list = c->ask.endpoint == SIM_MODELS, alive;
+    unsigned shown = 0;
+    fl_buf_init(&body, 1 << 20);
+    fl_buf_put(&body, list ? FL_LIT("{\"object\":\"list\",\"data\":[") : FL_EMPTY);
+    for (unsigned i = 0; i < p->options.model_count; i++) {
+        if (list || path_names(c, &p->options.models[i])) {
+            fl_buf_put(&body, shown++ > 0 ? FL_LIT(",") : FL_EMPTY);
+            put_model(p, &p->options.models[i], &body);
+        }
+    }
+    fl_buf_put(&body, list ? FL_LIT("]}") : FL_EMPTY);
+    fl_assert(fl_buf_ok(&body));
+    if (!list && shown == 0) {
+        alive = sim_reply_problem(c, &unknown);
+    } else {
+        p->stats.answered++;
+        alive = send_json(c, 200, FL_EMPTY, fl_buf_slice(&body));
+    }
+    fl_buf_finish(&body);
+    return alive;
+}
+
+/* --- Drawing an answer --- */
+
+void fl_simprovider_text(const struct fl_simprovider_options *options, struct fl_slice model,
+                         struct fl_slice prompt, uint64_t max_tokens, struct fl_buf *b)
+{
+    size_t start = b->len, at = start;
+    uint64_t tokens = 0;
+    fl_sim_text(prompt, model, options->seed, options->answer_tokens, b);
+    struct fl_slice text = fl_buf_slice(b), token;
+    while (max_tokens > 0 && tokens < max_tokens && (token = fl_sim_token(text, at)).len > 0) {
+        at += token.len;
+        tokens++;
+    }
+    if (max_tokens > 0) {
+        b->len = at;
+    }
+}
+
+static uint64_t paced(const struct sim_conn *c, uint64_t ns)
+{
+    unsigned pace = c->ask.model->pace_permille;
+    return pace == 0 ? ns : ns / 1000 * pace;
+}
+
+static uint64_t token_gap_ns(struct sim_conn *c)
+{
+    struct fl_simprovider *p = c->provider;
+    return paced(c, fl_sim_jitter(&p->rng, p->options.token_ns, p->options.token_jitter_permille));
+}
+
+static void settle(struct sim_conn *c)
+{
+    struct fl_simprovider_stats *s = &c->provider->stats;
+    s->prompt_tokens += c->ask.prompt_tokens;
+    s->cost_picousd += c->ask.prompt_tokens * c->ask.model->input_picousd;
+}
+
+static void settle_tokens(struct sim_conn *c, uint64_t tokens)
+{
+    c->tokens += tokens;
+    c->provider->stats.completion_tokens += tokens;
+    c->provider->stats.cost_picousd += tokens * c->ask.model->output_picousd;
+}
+
+void sim_prepare(struct sim_conn *c)
+{
+    struct fl_simprovider *p = c->provider;
+    const struct fl_simprovider_options *o = &p->options;
+    uint64_t wait_ns =
+        paced(c, fl_sim_lognormal(&p->rng, o->ttft_median_ns, o->ttft_sigma_permille));
+    if (c->ask.endpoint != SIM_EMBEDDINGS) {
+        uint64_t most = c->ask.tokens_max == FL_NEVER ? 0 : c->ask.tokens_max;
+        fl_simprovider_text(o, c->ask.model->id, fl_buf_slice(&c->prompt), 0, &c->text);
+        uint64_t whole = fl_sim_tokens(fl_buf_slice(&c->text));
+        fl_buf_reset(&c->text);
+        fl_simprovider_text(o, c->ask.model->id, fl_buf_slice(&c->prompt), most, &c->text);
+        c->tokens_total = fl_sim_tokens(fl_buf_slice(&c->text));
+        c->finish_reason = c->tokens_total < whole ? "length" : "stop";
+    }
+    if (!c->ask.stream) {
+        for (uint64_t i = 0; i < c->tokens_total; i++) {
+            wait_ns += token_gap_ns(c);
+        }
+    }
+    fl_sys_timer_in(p->sys, &c->timer, wait_ns);
+}
+
+/* --- Bodies --- */
+
+static void put_usage(const struct sim_conn *c, struct fl_buf *b)
+{
+    bool embeds = c->ask.endpoint == SIM_EMBEDDINGS;
+    fl_buf_put(b, FL_LIT("\"usage\":{\"prompt_tokens\":"));
+    fl_buf_put_u64(b, c->ask.prompt_tokens);
+    if (!embeds) {
+        fl_buf_put(b, FL_LIT(",\"completion_tokens\":"));
+        fl_buf_put_u64(b, c->tokens_total);
+    }
+    fl_buf_put(b, FL_LIT(",\"total_tokens\":"));
+    fl_buf_put_u64(b, c->ask.prompt_tokens + (embeds ? 0 : c->tokens_total));
+    fl_buf_putc(b, '}');
+}
+
+/* {"id":...,"object":...,"created":...,"model":..., */
+static void put_opening(const struct sim_conn *c, const char *object, struct fl_buf *b)
+{
+    struct fl_simprovider *p = c->provider;
+    bool chat = c->ask.endpoint == SIM_CHAT;
+    uint64_t wall_ns = p->sys->ops->wall_ns(p->sys) - (p->sys->now_ns - c->asked_ns);
+    fl_buf_put(b, chat ? FL_LIT("{\"id\":\"chatcmpl-sim-") : FL_LIT("{\"id\":\"cmpl-sim-"));
+    fl_buf_put_hex(b, fl_mix64(p->options.seed + c->serial), 16);
+    fl_buf_put(b, FL_LIT("\",\"object\":"));
+    put_string(b, object);
+    fl_buf_put(b, FL_LIT(",\"created\":"));
+    fl_buf_put_u64(b, wall_ns / FL_NS_S);
+    fl_buf_put(b, FL_LIT(",\"model\":"));
+    fl_buf_put_json(b, c->ask.model->id);
+    fl_buf_put(b, FL_LIT(",\"system_fingerprint\":\"fp_simulated\","));
+}
+
+static void put_completion(const struct sim_conn *c, struct fl_buf *b)
+{
+    bool chat = c->ask.endpoint == SIM_CHAT;
+    put_opening(c, chat ? "chat.completion" : "text_completion", b);
+    fl_buf_put(
+        b,
+        chat ? FL_LIT("\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":")
+             : FL_LIT("\"choices\":[{\"index\":0,\"text\":"));
+    fl_buf_put_json(b, fl_buf_slice(&c->text));
+    fl_buf_put(b, chat ? FL_LIT(",\"refusal\":null}") : FL_EMPTY);
+    fl_buf_put(b, FL_LIT(",\"logprobs\":null,\"finish_reason\":"));
+    put_string(b, c->finish_reason);
+    fl_buf_put(b, FL_LIT("}],"));
+    put_usage(c, b);
+    fl_buf_putc(b, '}');
+}
+
+static uint64_t root(uint64_t x)
+{
+    uint64_t low = 0, high = UINT64_C(1) << 31;
+    while (low < high) {
+        uint64_t middle = (low + high + 1) / 2;
+        if (middle * middle <= x) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return low;
+}
+
+static void put_base64(struct fl_buf *b, const unsigned char *bytes, size_t count)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < count; i += 3) {
+        size_t left = count - i;
+        uint32_t bits = (uint32_t)bytes[i] << 16;
+        bits |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
+        bits |= left > 2 ? (uint32_t)bytes[i + 2] : 0;
+        fl_buf_putc(b, digits[bits >> 18]);
+        fl_buf_putc(b, digits[(bits >> 12) & 63]);
+        fl_buf_putc(b, left > 1 ? digits[(bits >> 6) & 63] : '=');
+        fl_buf_putc(b, left > 2 ? digits[bits & 63] : '=');
+    }
+}
+
+static void put_millionths(struct fl_buf *b, int64_t value)
+{
+    if (value < 0) {
+        fl_buf_putc(b, '-');
+    }
+    fl_buf_put_scaled(b, (uint64_t)(value < 0 ? -value : value), 6, 6);
+}
+
+/* A unit vector that depends on the text alone, in millionths. */
+static void put_vector(const struct sim_conn *c, struct fl_slice text, struct fl_buf *b)
+{
+    static const struct fl_hash_key key = {0x656d626564, 7};
+    int64_t v[4096];
+    unsigned char bytes[sizeof(v) / sizeof(v[0]) * 4];
+    uint64_t count = c->ask.dimensions, squares = 0;
+    struct fl_rng r;
+    fl_rng_seed(&r, fl_hash(key, text));
+    for (uint64_t i = 0; i < count; i++) {
+        v[i] = (int64_t)fl_rng_below(&r, 20001) - 10000;
+        squares += (uint64_t)(v[i] * v[i]);
+    }
+    int64_t norm = (int64_t)root(squares) + (squares == 0);
+    for (uint64_t i = 0; i < count; i++) {
+        v[i] = v[i] * 1000000 / norm;
+        float number = (float)v[i] / 1000000.0F;
+        uint32_t bits;
+        memcpy(&bits, &number, sizeof(bits));
+        for (unsigned k = 0; k < 4; k++) {
+            bytes[i * 4 + k] = (unsigned char)(bits >> (8 * k));
+        }
+        if (!c->ask.base64) {
+            fl_buf_putc(b, i == 0 ? '[' : ',');
+            put_millionths(b, v[i]);
+        }
+    }
+    fl_buf_putc(b, c->ask.base64 ? '"' : ']');
+    if (c->ask.base64) {
+        put_base64(b, bytes, (size_t)count * 4);
+        fl_buf_putc(b, '"');
+    }
+}
+
+static void put_embedding(const struct sim_conn *c, struct fl_json input, uint64_t index,
+                          struct fl_buf *b)
+{
+    struct fl_buf scratch;
+    struct fl_slice text = input.span;
+    fl_buf_init(&scratch, c->content.max);
+    (void)fl_json_text(input, &scratch, &text);
+    fl_buf_put(b, index > 0 ? FL_LIT(",") : FL_EMPTY);
+    fl_buf_put(b, FL_LIT("{\"object\":\"embedding\",\"index\":"));
+    fl_buf_put_u64(b, index);
+    fl_buf_put(b, FL_LIT(",\"embedding\":"));
+    put_vector(c, text, b);
+    fl_buf_putc(b, '}');
+    fl_buf_finish(&scratch);
+}
+
+static void put_embeddings(const struct sim_conn *c, struct fl_buf *b)
+{
+    struct fl_json_iter it = fl_json_iter(c->ask.input);
+    struct fl_json item;
+    uint64_t index = 0;
+    fl_buf_put(b, FL_LIT("{\"object\":\"list\",\"data\":["));
+    if (c->ask.input.type == FL_JSON_STRING) {
+        put_embedding(c, c->ask.input, 0, b);
+    }
+    while (fl_json_next(&it, NULL, &item)) {
+        if (item.type == FL_JSON_NUMBER) { /* one input, given as tokens */
+            put_embedding(c, c->ask.input, 0, b);
+            break;
+        }
+        put_embedding(c, item, index++, b);
+    }
+    fl_buf_put(b, FL_LIT("],\"model\":"));
+    fl_buf_put_json(b, c->ask.model->id);
+    fl_buf_putc(b, ',');
+    put_usage(c, b);
+    fl_buf_putc(b, '}');
+}
+
+/* --- Streams --- */
+
+bool sim_send_chunk(struct sim_conn *c)
+{
+    struct fl_buf *out = &c->provider->out;
+    char line[18];
+    if (!c->chunked) {
+        return sim_send_out(c);
+    }
+    struct fl_slice pieces[3] = {fl_slice(line, fl_h1_chunk_line(line, out->len)),
+                                 fl_buf_slice(out), FL_LIT("\r\n")};
+    fl_assert(fl_buf_ok(out) && out->len > 0);
+    bool alive = sim_send(c, pieces, 3);
+    fl_buf_reset(out);
+    return alive;
+}
+
+bool sim_end_chunks(struct sim_conn *c)
+{
+    struct fl_slice end = FL_LIT("0\r\n\r\n");
+    return !c->chunked || sim_send(c, &end, 1);
+}
+
+/* One event with *delta* in its choice; NULL finish: null. */
+static void put_event(struct sim_conn *c, const char *key, struct fl_slice token,
+                      const char *finish)
+{
+    struct fl_buf *out = &c->provider->out;
+    bool chat = c->ask.endpoint == SIM_CHAT;
+    fl_buf_put(out, FL_LIT("data: "));
+    put_opening(c, chat ? "chat.completion.chunk" : "text_completion", out);
+    fl_buf_put(out, FL_LIT("\"choices\":[{\"index\":0,"));
+    fl_buf_put(out, chat ? FL_LIT("\"delta\":{") : FL_LIT("\"text\":"));
+    if (chat && key) {
+        fl_buf_put_cstr(out, key);
+    }
+    if (key || !chat) {
+        fl_buf_put_json(out, token);
+    }
+    fl_buf_put(out, chat ? FL_LIT("},") : FL_LIT(","));
+    fl_buf_put(out, FL_LIT("\"logprobs\":null,\"finish_reason\":"));
+    put_string(out, finish);
+    fl_buf_put(out, FL_LIT("}]"));
+    fl_buf_put(out, c->ask.include_usage ? FL_LIT(",\"usage\":null") : FL_EMPTY);
+    fl_buf_put(out, FL_LIT("}\n\n"));
+}
+
+static bool send_ending(struct sim_conn *c)
+{
+    struct fl_buf *out = &c->provider->out;
+    put_event(c, NULL, FL_EMPTY, c->finish_reason);
+    if (!sim_send_chunk(c)) {
+        return false;
+    }
+    if (c->ask.include_usage) {
+        fl_buf_put(out, FL_LIT("data: "));
+        put_opening(c, c->ask.endpoint == SIM_CHAT ? "chat.completion.chunk" : "text_completion",
+                    out);
+        fl_buf_put(out, FL_LIT("\"choices\":[],"));
+        put_usage(c, out);
+        fl_buf_put(out, FL_LIT("}\n\n"));
+        if (!sim_send_chunk(c)) {
+            return false;
+        }
+    }
+    fl_buf_put(out, FL_LIT("data: [DONE]\n\n"));
+    if (!sim_send_chunk(c) || !sim_end_chunks(c)) {
+        return false;
+    }
+    c->provider->stats.answered++;
+    c->provider->stats.misdone += c->misdeed != FL_SIM_GOOD; /* one that lets the stream go on */
+    return sim_done(c);
+}
+
+static bool begin_stream(struct sim_conn *c)
+{
+    struct fl_buf *out = &c->provider->out;
+    c->keep_alive = c->keep_alive && c->chunked;
+    sim_put_head(c, 200, "text/event-stream; charset=utf-8");
+    fl_h1_put_header(out, FL_LIT("cache-control"), FL_LIT("no-cache"));
+    if (c->chunked) {
+        fl_h1_put_header(out, FL_LIT("transfer-encoding"), FL_LIT("chunked"));
+    }
+    fl_buf_put(out, FL_LIT("\r\n"));
+    settle(c);
+    c->begun = true;
+    c->phase = SIM_STREAM;
+    if (!sim_send_out(c)) {
+        return false;
+    }
+    if (c->ask.endpoint == SIM_CHAT) {
+        put_event(c, "\"role\":\"assistant\",\"content\":", FL_EMPTY, NULL);
+        if (!sim_send_chunk(c)) {
+            return false;
+        }
+    }
+    return sim_go_on(c);
+}
+
+bool sim_go_on(struct sim_conn *c)
+{
+    struct fl_simprovider *p = c->provider;
+    for (;;) {
+        struct fl_slice token = fl_sim_token(fl_buf_slice(&c->text), c->text_at);
+        bool done = false, alive;
+        if (c->stream->queued > 0) {
+            return true; /* drained() sets the timer */
+        }
+        if (c->misdeed != FL_SIM_GOOD &&
+            (c->tokens == p->misdeeds.after_tokens || token.len == 0)) {
+            alive = sim_misdeed_stream(c, &done);
+            if (!alive || done) {
+                return alive;
+            }
+        }
+        if (token.len == 0) {
+            return send_ending(c);
+        }
+        put_event(c, "\"content\":", token, NULL);
+        c->text_at += token.len;
+        settle_tokens(c, 1);
+        if (!sim_send_chunk(c)) {
+            return false;
+        }
+        uint64_t gap_ns = token_gap_ns(c);
+        if (gap_ns > 0) {
+            fl_sys_timer_in(p->sys, &c->timer, gap_ns);
+            return true;
+        }
+    }
+}
+
+bool sim_begin(struct sim_conn *c)
+{
+    struct fl_buf body;
+    bool done = false;
+    if (c->misdeed != FL_SIM_GOOD) {
+        bool exists = sim_misdeed_begin(c, &done);
+        if (!exists || done) {
+            return exists;
+        }
+    }
+    if (c->ask.stream) {
+        return begin_stream(c);
+    }
+    fl_buf_init(&body, c->content.max);
+    if (c->ask.endpoint == SIM_EMBEDDINGS) {
+        put_embeddings(c, &body);
+    } else {
+        put_completion(c, &body);
+    }
+    fl_assert(fl_buf_ok(&body));
+    settle(c);
+    settle_tokens(c, c->tokens_total);
+    c->provider->stats.answered++;
+    c->provider->stats.misdone += c->misdeed != FL_SIM_GOOD;
+    bool alive = send_json(c, 200, FL_EMPTY, fl_buf_slice(&body));
+    fl_buf_finish(&body);
+    return alive;
+}
