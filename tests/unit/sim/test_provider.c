@@ -10,8 +10,8 @@
 #include "sim/world.h"
 
 static const struct fl_sim_model models[] = {
-    {FL_LIT("sim-large"), 2500, 10000, 0},
-    {FL_LIT("org/sim-small"), 150, 600, 250},
+    {{"sim-large", 9}, 2500, 10000, 0},
+    {{"org/sim-small", 13}, 150, 600, 250},
 };
 
 struct scene {
@@ -465,7 +465,7 @@ static void expect_continue_is_answered(void **state)
     start(&s);
     fl_simclient_send(s.client,
                       FL_LIT("POST /v1/embeddings HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n"
-                             "content-length: 36\r\n\r\n"),
+                             "content-length: 37\r\n\r\n"),
                       1, false);
     fl_world_run_for(s.w, FL_NS_S);
     assert_int_equal(answer(&s, 0)->interim, 1);
@@ -542,7 +542,7 @@ static void a_slow_reader_stops_the_tokens(void **state)
     s.options.answer_tokens = 3000; /* some 700 KB of events */
     s.options.token_ns = 0;
     s.client_options.read_bytes = 4096;
-    s.client_options.read_gap_ns = 100 * FL_NS_MS;
+    s.client_options.read_gap_ns = FL_NS_S;
     start(&s);
     fl_simclient_chat(s.client, "sim-large", "hi", true);
     fl_world_run_for(s.w, 3 * FL_NS_S);
