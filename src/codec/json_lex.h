@@ -60,9 +60,9 @@ static inline __m128i fl_json_marks(__m128i v)
                         _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
 }
 
-/* Marks quotes, backslashes, control and non-ASCII bytes. Flipping bit 1 swaps the quote with the space
- * and keeps control bytes among themselves, and as signed bytes the non-ASCII ones are lowest of all:
- * one comparison finds three of the four kinds. */
+/* Marks quotes, backslashes, control and non-ASCII bytes. Flipping bit 1 swaps the quote with the
+ * space and keeps control bytes among themselves, and as signed bytes the non-ASCII ones are lowest
+ * of all: one comparison finds three of the four kinds. */
 static inline __m128i fl_json_specials(__m128i v)
 {
     __m128i low = _mm_cmpgt_epi8(_mm_set1_epi8('!'), _mm_xor_si128(v, _mm_set1_epi8(2)));
@@ -86,8 +86,8 @@ static inline unsigned fl_json_solid_mask(const char *p)
 
 #endif
 
-/* The first quote, backslash, control or non-ASCII byte, or *end*: what precedes is plain text. Keys
- * are short and prose is long: one step of 16 bytes, then steps of 64. */
+/* The first quote, backslash, control or non-ASCII byte, or *end*: what precedes is plain text.
+ * Keys are short and prose is long: one step of 16 bytes, then steps of 64. */
 static inline const char *fl_json_special(const char *p, const char *end)
 {
 #ifdef FL_JSON_SSE2
@@ -101,6 +101,20 @@ static inline const char *fl_json_special(const char *p, const char *end)
     while (p < end && (signed char)*p >= ' ' && *p != '"' && *p != '\\') {
         p++;
     }
+    return p;
+}
+
+/* The same, or a place before it: looks no further than a few bytes. */
+static inline const char *fl_json_special_near(const char *p, const char *end)
+{
+#ifdef FL_JSON_SSE2
+    if (end - p >= 16) {
+        unsigned mask = fl_json_bits(fl_json_specials(fl_json_load(p)));
+        return mask != 0 ? fl_json_first(p, mask) : p + 16;
+    }
+#else
+    (void)end;
+#endif
     return p;
 }
 

@@ -38,22 +38,38 @@ struct scan {
 
 enum { key_shown_bytes = 48, word_shown_bytes = 24 };
 
-/* Text of the client in a message: cut to *max* bytes, control bytes (C1 too) in hex. */
+/* Control characters (C0, DEL, C1) and the marks of U+2000 to U+206F that hide or reorder text. */
+static bool is_hidden(struct fl_slice s, size_t width)
+{
+    unsigned char a = (unsigned char)s.ptr[0], b, c;
+    if (width < 2) {
+        return a < 0x20 || a >= 0x7f;
+    }
+    b = (unsigned char)s.ptr[1];
+    if (width == 2) {
+        return a == 0xc2 && b < 0xa0;
+    }
+    c = (unsigned char)s.ptr[2];
+    return a == 0xe2 && ((b == 0x80 && ((c >= 0x8b && c <= 0x8f) || (c >= 0xa8 && c <= 0xaf))) ||
+                         (b == 0x81 && c >= 0xa0 && c <= 0xaf));
+}
+
+/* Text of the client in a message: what does not show is in hex, cut after about *max* bytes. */
 static void put_quoted(struct fl_buf *b, struct fl_slice text, size_t max)
 {
-    size_t at = 0, width;
+    size_t at = 0, width, most = b->len + max;
     fl_buf_putc(b, '\'');
-    for (; at < text.len && at < max; at += width) {
+    for (; at < text.len && b->len < most; at += width) {
         struct fl_slice rest = fl_slice_from(text, at);
-        unsigned char c = (unsigned char)rest.ptr[0];
         width = fl_utf8_width(rest);
-        if (width == 0 || c < 0x20 || c == 0x7f ||
-            (c == 0xc2 && (unsigned char)rest.ptr[1] < 0xa0)) {
-            width = width == 0 ? 1 : width;
-            fl_buf_put(b, FL_LIT("\\x"));
-            fl_buf_put_hex(b, (unsigned char)rest.ptr[width - 1], 2);
-        } else {
+        bool hidden = is_hidden(rest, width);
+        width = width > 0 ? width : 1;
+        if (!hidden) {
             fl_buf_put(b, fl_slice_first(rest, width));
+        }
+        for (size_t i = 0; hidden && i < width; i++) {
+            fl_buf_put(b, FL_LIT("\\x"));
+            fl_buf_put_hex(b, (unsigned char)rest.ptr[i], 2);
         }
     }
     fl_buf_put_cstr(b, at < text.len ? "...'" : "'");
@@ -62,7 +78,8 @@ static void put_quoted(struct fl_buf *b, struct fl_slice text, size_t max)
 static void put_found(struct fl_buf *b, struct fl_slice rest)
 {
     size_t width = fl_utf8_width(rest), word = 0;
-    while (word < rest.len && ((rest.ptr[word] | 0x20) >= 'a' && (rest.ptr[word] | 0x20) <= 'z')) {
+    while (word < rest.len && word <= word_shown_bytes &&
+           ((rest.ptr[word] | 0x20) >= 'a' && (rest.ptr[word] | 0x20) <= 'z')) {
         word++;
     }
     fl_buf_put(b, FL_LIT(", found "));
@@ -240,10 +257,9 @@ static inline const char *foreign(struct scan *s, const char *p)
     return p;
 }
 
-/* At the opening quote. */
-static inline const char *string(struct scan *s, const char *p)
+/* In the string that opened at *start*, at *p*, all of it plain before that. */
+static const char *string_from(struct scan *s, const char *start, const char *p)
 {
-    const char *start = p++;
     while (p) {
         p = fl_json_special(p, s->end);
         if (p == s->end) {
@@ -262,6 +278,14 @@ static inline const char *string(struct scan *s, const char *p)
         }
     }
     return NULL;
+}
+
+/* At the opening quote. Most strings are keys and short values without escapes: one inlined search.
+ */
+static inline const char *string(struct scan *s, const char *p)
+{
+    const char *stop = fl_json_special_near(p + 1, s->end);
+    return stop < s->end && *stop == '"' ? stop + 1 : string_from(s, p, stop);
 }
 
 static inline bool digit_at(const struct scan *s, const char *p)

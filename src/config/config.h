@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration: YAML bytes in, one immutable ref-counted snapshot out, with every error found in one
- * run. No I/O: environment and files are read through callbacks. One key table (keys.h) makes the
- * parser, `fairlead schema` and the reference page.
+ * Configuration: YAML bytes in, one immutable ref-counted snapshot out, with every error found in
+ * one run. No I/O: environment and files are read through callbacks. One key table (keys.h) makes
+ * the parser, `fairlead schema` and the reference page.
  */
 #ifndef FL_CONFIG_CONFIG_H
 #define FL_CONFIG_CONFIG_H
@@ -19,7 +19,7 @@ struct fl_header_pair {
     struct fl_slice name, value;
 };
 
-struct fl_timeouts { /* nanoseconds */
+struct fl_timeouts {         /* nanoseconds */
     uint64_t connect_ns;     /* 5 s: TCP and TLS */
     uint64_t first_token_ns; /* 60 s: request sent to first byte of the answer's body */
     uint64_t idle_ns;        /* 60 s: between bytes of an answer */
@@ -27,25 +27,26 @@ struct fl_timeouts { /* nanoseconds */
 };
 
 struct fl_provider {
-    struct fl_slice name;      /* as configured */
-    struct fl_slice type;      /* vendor row: openai, groq, ..., "openai_compatible" */
-    struct fl_slice dialect;   /* "openai" for all of them so far; "anthropic" is known but not spoken yet */
-    struct fl_slice base_url;  /* as configured, for display */
+    struct fl_slice name;     /* as configured */
+    struct fl_slice type;     /* vendor row: openai, groq, ..., "openai_compatible" */
+    struct fl_slice dialect;  /* "openai"; others are known, but not spoken yet */
+    struct fl_slice base_url; /* as configured, for display */
     bool tls;
-    struct fl_slice host;      /* to dial */
+    struct fl_slice host; /* to dial */
     uint16_t port;
     struct fl_slice host_header; /* host[:port] */
-    struct fl_slice base_path; /* "/v1", no trailing slash */
-    struct fl_slice api_key;   /* secret; empty: no Authorization is sent */
-    struct fl_slice key_source;/* "OPENAI_API_KEY", "file /run/...", "literal", "" : safe to print */
+    struct fl_slice base_path;   /* "/v1", no trailing slash */
+    struct fl_slice api_key;     /* secret; empty: no Authorization is sent */
+    /* "OPENAI_API_KEY", "file /run/...", "literal", "": safe to print */
+    struct fl_slice key_source;
     const struct fl_header_pair *headers; /* extra request headers */
     unsigned header_count;
-    struct fl_slice ca_file;   /* PEM bytes of a private CA, read at load; empty: the system's store */
+    struct fl_slice ca_file; /* PEM bytes of a private CA; empty: the system's store */
     struct fl_timeouts timeouts;
-    unsigned connections_max;  /* per worker */
-    bool stream_options;       /* understands stream_options.include_usage */
+    unsigned connections_max; /* per worker */
+    bool stream_options;      /* understands stream_options.include_usage */
     bool simulated;
-    bool any_model;            /* no models configured: every model name is passed on */
+    bool any_model; /* no models configured: every model name is passed on */
 };
 
 struct fl_client_key {
@@ -59,26 +60,30 @@ struct fl_listen {
 };
 
 struct fl_limits {
-    size_t head_bytes;            /* 64 KiB: request or response head */
-    size_t body_bytes;            /* 32 MiB: request body */
-    size_t response_hold_bytes;   /* 256 KiB: a plain answer up to this size is checked whole before its
-                                     first byte is sent on, so that a broken one can still fail over */
-    size_t event_bytes;           /* 1 MiB: one stream event */
-    unsigned client_connections;  /* 10,000 per worker */
-    unsigned attempts;            /* 3: upstream attempts of a request */
-    uint64_t head_ns;             /* 10 s: total time for a request head */
-    uint64_t body_ns;             /* 60 s: total time for a request body */
-    uint64_t body_bytes_per_s;    /* 500: minimum rate of a request body, and of a reading client */
-    uint64_t idle_ns;             /* 75 s: keep-alive of an idle client connection */
-    uint64_t upstream_idle_ns;    /* 55 s: keep-alive of a pooled upstream connection */
-    uint64_t heartbeat_ns;        /* 15 s: SSE comment while a stream waits */
-    uint64_t drain_ns;            /* 300 s */
+    size_t head_bytes; /* 64 KiB: request or response head */
+    size_t body_bytes; /* 32 MiB: request body */
+    size_t
+        response_hold_bytes; /* 256 KiB: a plain answer up to this size is checked whole before its
+                                first byte is sent on, so that a broken one can still fail over */
+    size_t event_bytes;      /* 1 MiB: one stream event */
+    unsigned client_connections; /* 10,000 per worker */
+    unsigned attempts;           /* 3: upstream attempts of a request */
+    uint64_t head_ns;            /* 10 s: total time for a request head */
+    uint64_t body_ns;            /* 60 s: total time for a request body */
+    uint64_t body_bytes_per_s;   /* 500: minimum rate of a request body, and of a reading client */
+    uint64_t idle_ns;            /* 75 s: keep-alive of an idle client connection */
+    uint64_t upstream_idle_ns;   /* 55 s: keep-alive of a pooled upstream connection */
+    uint64_t heartbeat_ns;       /* 15 s: SSE comment while a stream waits */
+    uint64_t drain_ns;           /* 300 s */
 };
+
+struct fl_secret; /* bytes in the arena to be wiped before it is freed */
 
 struct fl_config {
     atomic_uint refs;
     struct fl_arena arena; /* owns every slice and array below */
-    struct fl_slice file;  /* path, or "(environment)" */
+    struct fl_secret *secrets;
+    struct fl_slice file; /* path, or "(environment)" */
     const struct fl_listen *listens;
     unsigned listen_count;
     struct fl_slice tls_cert, tls_key; /* PEM bytes; empty: plain HTTP */
@@ -86,10 +91,10 @@ struct fl_config {
     struct fl_timeouts timeouts;
     struct fl_limits limits;
     const struct fl_client_key *keys;
-    unsigned key_count;                /* 0: no client authentication */
-    bool insecure_no_auth;             /* a public address without keys is meant */
+    unsigned key_count;    /* 0: no client authentication */
+    bool insecure_no_auth; /* a public address without keys is meant */
     bool access_log;
-    bool expose_decisions;             /* x-fairlead-* response headers */
+    bool expose_decisions; /* x-fairlead-* response headers */
     uint64_t health_interval_ns, health_timeout_ns;
     const struct fl_provider *providers;
     unsigned provider_count;
@@ -103,37 +108,49 @@ struct fl_finding {
     unsigned line, column, width; /* width: of the caret's underline */
     struct fl_slice message;      /* one line, with the suggestion */
 };
+struct fl_mask { /* a secret in the file: fl_findings_put() shows asterisks */
+    unsigned line, column, width;
+    struct fl_mask *next;
+};
 struct fl_findings {
     struct fl_arena arena;
     struct fl_finding *items;
     unsigned count, cap;
-    unsigned errors, warnings;
+    unsigned errors, warnings; /* counted also beyond what items holds */
+    struct fl_mask *masks;
 };
 void fl_findings_init(struct fl_findings *f);
 void fl_findings_finish(struct fl_findings *f);
-/* "file:line:col: error: message", the source line, the caret. *source* is the file's bytes. */
-void fl_findings_put(const struct fl_findings *f, struct fl_slice file, struct fl_slice source, struct fl_buf *b);
+/* "file:line:col: error: message", the source line, the caret. *source* is the file's bytes. Values
+ * of secrets and what looks like a key are shown as asterisks. */
+void fl_findings_put(const struct fl_findings *f, struct fl_slice file, struct fl_slice source,
+                     struct fl_buf *b);
 
 /* The outside, as configuration sees it. */
 struct fl_config_env {
     void *owner;
-    /* Value of an environment variable; false when unset. The slice lives until the load returns. */
+    /* Value of an environment variable; false when unset. The slice lives until the load returns.
+     */
     bool (*variable)(void *owner, struct fl_slice name, struct fl_slice *ret_value);
     /* Whole file into *ret* (at most its ceiling). */
     enum fl_err (*file)(void *owner, struct fl_slice path, struct fl_buf *ret);
-    struct fl_registry *registry; /* of target states; NULL: a throw-away check (states stay NULL) */
+    struct fl_registry
+        *registry; /* of target states; NULL: a throw-away check (states stay NULL) */
     struct fl_hash_key hash_key;
 };
 
 /* Loads *yaml*. FL_OK: *ret_config has one reference (warnings and notes may stand in *findings*).
  * FL_ERR_CONFIG: findings->errors > 0. */
-enum fl_err fl_config_load(struct fl_slice yaml, struct fl_slice file, const struct fl_config_env *env,
-                           struct fl_config **ret_config, struct fl_findings *findings) FL_CHECK_RESULT;
+enum fl_err fl_config_load(struct fl_slice yaml, struct fl_slice file,
+                           const struct fl_config_env *env, struct fl_config **ret_config,
+                           struct fl_findings *findings) FL_CHECK_RESULT;
 /* Without a file: providers whose key variables are set. FL_ERR_CONFIG when there is none. */
-enum fl_err fl_config_from_environment(const struct fl_config_env *env, struct fl_config **ret_config,
+enum fl_err fl_config_from_environment(const struct fl_config_env *env,
+                                       struct fl_config **ret_config,
                                        struct fl_findings *findings) FL_CHECK_RESULT;
 struct fl_config *fl_config_ref(struct fl_config *c);
-void fl_config_unref(struct fl_config *c); /* frees with the last reference; wipes secrets; NULL is fine */
+void fl_config_unref(
+    struct fl_config *c); /* frees with the last reference; wipes secrets; NULL is fine */
 
 /* JSON Schema (draft-07) of the file, and the reference page in Markdown, from the key table. */
 void fl_config_put_schema(struct fl_buf *b);
@@ -142,8 +159,11 @@ void fl_config_put_reference(struct fl_buf *b);
 /* Vendor rows: what a provider's name implies. */
 struct fl_vendor {
     const char *name, *base_url, *key_variable, *dialect;
-    bool stream_options; /* understands stream_options.include_usage */
-    bool key_optional;   /* local servers */
+    bool stream_options;    /* understands stream_options.include_usage */
+    bool key_optional;      /* local servers */
+    const char *auto_model; /* what "auto" means there when no models are listed; NULL: nothing */
+    const char *
+        url_variable; /* environment variable that replaces base_url in zero-config mode; or NULL */
 };
 extern const struct fl_vendor fl_vendors[];
 extern const unsigned fl_vendor_count;

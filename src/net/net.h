@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The real world behind fl_sys: one libuv loop, owned by one thread. Everything here is called by that
- * thread, except fl_net_post().
+ * The real world behind fl_sys: one libuv loop, owned by one thread. Everything here is called by
+ * that thread, except fl_net_post().
  */
 #ifndef FL_NET_NET_H
 #define FL_NET_NET_H
@@ -22,6 +22,6 @@ void fl_net_stop(struct fl_net *net);
 /* From any thread: *fn* runs on the loop soon. False without memory. */
 bool fl_net_post(struct fl_net *net, fl_net_fn *fn, void *owner);
 /* *fn* runs on this loop each time the process gets the signal. */
-enum fl_err fl_net_signal(struct fl_net *net, int signal_number, void (*fn)(void *owner, int signal_number),
-                          void *owner) FL_CHECK_RESULT;
+enum fl_err fl_net_signal(struct fl_net *net, int signal_number,
+                          void (*fn)(void *owner, int signal_number), void *owner) FL_CHECK_RESULT;
 #endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t started_ns;
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t fl_uptime_ns(void)
+{
+    return monotonic_ns() - started_ns;
+}
+
+static int run_version(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--json") == 0) {
+        (void)printf("{\"name\":\"fairlead\",\"version\":\"%s\"}\n", FL_VERSION);
+        return FL_EXIT_OK;
+    }
+    if (argc > 1) {
+        return fl_usage_error("version", "unexpected '%s'", argv[1]);
+    }
+    (void)printf("fairlead %s\n", FL_VERSION);
+    return FL_EXIT_OK;
+}
+
+static int print_help(FILE *to)
+{
+    (void)fprintf(to, "fairlead %s: one endpoint in front of many AI-model providers.\n\n"
+                      "  fairlead demo                    see it work: simulated providers, no key, no network\n"
+                      "  OPENAI_API_KEY=... fairlead serve\n"
+                      "  fairlead serve -c fairlead.yaml\n\nCommands:\n",
+                  FL_VERSION);
+    for (unsigned i = 0; i < fl_command_count; i++) {
+        (void)fprintf(to, "  %-12s %s\n", fl_commands[i].name, fl_commands[i].summary);
+    }
+    (void)fprintf(to, "\n'fairlead help COMMAND' tells more about one.\n"
+                      "Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration invalid, 4 not reachable.\n");
+    return FL_EXIT_OK;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *near = fl_command_suggest(name);
+    (void)fprintf(stderr, "fairlead: unknown command '%s'%s%s%s\n", name, near ? "; did you mean '" : "",
+                  near ? near : "", near ? "'?" : "; see 'fairlead help'");
+    return FL_EXIT_USAGE;
+}
+
+static int run_help(int argc, char **argv)
+{
+    if (argc < 2) {
+        return print_help(stdout);
+    }
+    const struct fl_command *c = fl_command_find(argv[1]);
+    if (!c) {
+        return unknown_command(argv[1]);
+    }
+    (void)printf("%s", c->usage);
+    return FL_EXIT_OK;
+}
+
+const struct fl_command fl_commands[] = {
+    {"serve", "run the gateway",
+     "usage: fairlead serve [-c FILE] [--listen ADDR] [--workers N] [--quiet]\n\n"
+     "  fairlead serve                      uses the first file found of $FAIRLEAD_CONFIG, ./fairlead.yaml,\n"
+     "                                      $XDG_CONFIG_HOME/fairlead/fairlead.yaml, /etc/fairlead/fairlead.yaml;\n"
+     "                                      without one, the keys found in the environment\n"
+     "  -c, --config FILE                   this file\n"
+     "      --listen ADDR                   e.g. 127.0.0.1:3247, instead of the file's 'listen'\n"
+     "      --workers N                     threads, instead of one a core\n"
+     "  -q, --quiet                         no banner\n\n"
+     "Signals: SIGHUP reloads the file (a broken one is reported and changes nothing), SIGTERM and SIGINT\n"
+     "finish what is in flight and end; a second one ends at once.\n",
+     fl_cli_serve},
+    {"demo", "run the gateway with simulated providers: no key, no network",
+     "usage: fairlead demo [--once] [--rate N] [--seed S] [--listen ADDR]\n\n"
+     "  Starts simulated providers on real sockets and the gateway in front of them, sends three prompts,\n"
+     "  then background traffic with an outage, until Ctrl-C.\n\n"
+     "      --once         ends after the prompts and one failover\n"
+     "      --rate N       background requests a second (default 5; 0: none)\n"
+     "      --seed S       the same seed gives the same providers\n"
+     "      --listen ADDR  default 127.0.0.1:3247\n",
+     fl_cli_demo},
+    {"check", "check a configuration file: all errors at once",
+     "usage: fairlead check [FILE] [--strict]\n\n"
+     "  Prints every error as FILE:LINE:COLUMN with the line and a caret. Exit code 3 when there is one.\n"
+     "      --strict       warnings count as errors\n",
+     fl_cli_check},
+    {"init", "write a commented fairlead.yaml from what is found in the environment",
+     "usage: fairlead init > fairlead.yaml\n\n"
+     "  Lists the providers whose key variables are set (the keys themselves are never written).\n",
+     fl_cli_init},
+    {"schema", "print the JSON Schema of fairlead.yaml",
+     "usage: fairlead schema [--markdown]\n\n"
+     "  For editors: fairlead schema > fairlead.schema.json\n"
+     "      --markdown     the reference page instead\n",
+     fl_cli_schema},
+    {"healthcheck", "ask a running gateway whether it is ready",
+     "usage: fairlead healthcheck [ADDR]\n\n"
+     "  GET /readyz at ADDR (default 127.0.0.1:3247). Exit code 0 when ready, 4 when not.\n",
+     fl_cli_healthcheck},
+    {"version", "print the version", "usage: fairlead version [--json]\n", run_version},
+    {"help", "print this, or help on one command", "usage: fairlead help [COMMAND]\n", run_help},
+};
+const unsigned fl_command_count = sizeof(fl_commands) / sizeof(fl_commands[0]);
+
+const struct fl_command *fl_command_find(const char *name)
+{
+    for (unsigned i = 0; i < fl_command_count; i++) {
+        if (strcmp(fl_commands[i].name, name) == 0) {
+            return &fl_commands[i];
+        }
+    }
+    return NULL;
+}
+
+const char *fl_command_suggest(const char *asked)
+{
+    const char *best = NULL;
+    unsigned best_distance = 3;
+    for (unsigned i = 0; i < fl_command_count; i++) {
+        unsigned d = fl_slice_distance(fl_slice_cstr(asked), fl_slice_cstr(fl_commands[i].name), 3);
+        if (d < best_distance) {
+            best_distance = d;
+            best = fl_commands[i].name;
+        }
+    }
+    return best;
+}
+
+int fl_usage_error(const char *command, const char *format, ...)
+{
+    va_list args;
+    (void)fprintf(stderr, "fairlead %s: ", command);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "; see 'fairlead help %s'\n", command);
+    return FL_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    started_ns = monotonic_ns();
+    if (argc < 2) {
+        (void)print_help(stderr);
+        return FL_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        return print_help(stdout);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        return run_version(1, argv);
+    }
+    const struct fl_command *c = fl_command_find(argv[1]);
+    if (!c) {
+        return unknown_command(argv[1]);
+    }
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            (void)printf("%s", c->usage);
+            return FL_EXIT_OK;
+        }
+    }
+    return c->run(argc - 1, argv + 1);
+}

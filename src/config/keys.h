@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every key of the configuration file, once. The table makes the parser's dispatch, its defaults
+ * and ranges, the JSON Schema and the reference page; so what the page says is what the program
+ * does.
+ *
+ *   section   a mapping with a fixed set of keys; used at one place (tls) or many (a provider)
+ *   key       one row: FL_KEY_<SECTION>_<name>
+ *
+ * To add a key: one row here, and the line in settings.c, providers.c or routes.c that reads its
+ * value.
+ */
+#ifndef FL_CONFIG_KEYS_H
+#define FL_CONFIG_KEYS_H
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+/* X(SECTION, "path", "what it is") */
+#define FL_SECTIONS(X)                                                                             \
+    X(ROOT, "", "The top level of the file. Every key is optional.")                               \
+    X(TLS, "tls", "Certificate of the listening side. Without it clients speak plain HTTP.")       \
+    X(ROUTING, "routing", "How a request finds its target, and when a target counts as down.")     \
+    X(TIMEOUTS, "routing.timeouts",                                                                \
+      "How long the stages of a request may take; the same keys "                                  \
+      "under a provider replace them for that provider.")                                          \
+    X(PROVIDER, "providers.NAME",                                                                  \
+      "An account at a vendor, or a server of your own. A known name "                             \
+      "implies type, base URL and the variable that holds the key.")                               \
+    X(PRICES, "providers.NAME.prices",                                                             \
+      "Prices in USD per million tokens, for all models of the "                                   \
+      "provider, or as a mapping from each model's name to its prices.")                           \
+    X(MODEL, "models.NAME",                                                                        \
+      "A name that clients may ask for. Without targets and alias it means "                       \
+      "every target.")                                                                             \
+    X(LOAD_BALANCING, "load_balancing", "Accepted at the top level and under 'routing'.")          \
+    X(MONITORING, "monitoring", "Accepted at the top level and under 'routing'.")                  \
+    X(CLIENT, "keys[]",                                                                            \
+      "Keys that clients must present as 'Authorization: Bearer KEY'. Without "                    \
+      "any, every client is let in.")                                                              \
+    X(AUTH, "auth", "Client authentication.")                                                      \
+    X(LIMITS, "limits", "Ceilings that keep a client or a provider from exhausting the process.")  \
+    X(TELEMETRY, "telemetry", "What is told about requests.")
+
+enum fl_section {
+#define X(section, path, doc) FL_SECTION_##section,
+    FL_SECTIONS(X)
+#undef X
+        FL_SECTION_COUNT,
+    FL_SECTION_NONE = FL_SECTION_COUNT
+};
+
+enum fl_key_type {
+    FL_TYPE_STRING,
+    FL_TYPE_SECRET, /* text, ${VARIABLE}, {file: PATH} or {credential: NAME}; wiped, never shown */
+    FL_TYPE_BOOL,
+    FL_TYPE_UINT,
+    FL_TYPE_REAL,       /* decimal fraction, up to 9 decimals */
+    FL_TYPE_DURATION,   /* "500ms", "5s", "2m", "1h"; a bare number counts seconds */
+    FL_TYPE_SIZE,       /* "64KiB", "32MiB", "1MB"; a bare number counts bytes */
+    FL_TYPE_ENUM,       /* of: enum fl_enum */
+    FL_TYPE_STRINGS,    /* one text or a list of them */
+    FL_TYPE_STRING_MAP, /* name -> secret text */
+    FL_TYPE_OBJECT,     /* of: enum fl_section */
+    FL_TYPE_MAP,        /* name -> object; of: enum fl_section */
+    FL_TYPE_LIST,       /* list of objects; of: enum fl_section */
+    FL_TYPE_PRICES,     /* prices, or model name -> prices */
+    FL_TYPE_LATER       /* known, but its feature is not in this version: an error that says so */
+};
+
+enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR };
+
+/* Shorthands of the `of` column. */
+#define FL_OF_NONE           0
+#define FL_OF_STRATEGY       FL_ENUM_STRATEGY
+#define FL_OF_ALGORITHM      FL_ENUM_ALGORITHM
+#define FL_OF_VENDOR         FL_ENUM_VENDOR
+#define FL_OF_TLS            FL_SECTION_TLS
+#define FL_OF_ROUTING        FL_SECTION_ROUTING
+#define FL_OF_TIMEOUTS       FL_SECTION_TIMEOUTS
+#define FL_OF_PROVIDER       FL_SECTION_PROVIDER
+#define FL_OF_PRICES         FL_SECTION_PRICES
+#define FL_OF_MODEL          FL_SECTION_MODEL
+#define FL_OF_LOAD_BALANCING FL_SECTION_LOAD_BALANCING
+#define FL_OF_MONITORING     FL_SECTION_MONITORING
+#define FL_OF_CLIENT         FL_SECTION_CLIENT
+#define FL_OF_AUTH           FL_SECTION_AUTH
+#define FL_OF_LIMITS         FL_SECTION_LIMITS
+#define FL_OF_TELEMETRY      FL_SECTION_TELEMETRY
+
+/* X(SECTION, name, TYPE, OF, "default", "min", "max", "since", "deprecated alias", "doc", "effect")
+ *
+ * default  as a user would write it; "" = absent
+ * min, max of UINT, REAL, DURATION, SIZE, as a user would write them; "" = no bound
+ * effect   not empty: a note given when the key is used
+ * Rows of one section stand together, in the order of FL_SECTIONS. */
+#define FL_KEYS(X)                                                                                 \
+    X(ROOT, listen, STRINGS, NONE, "127.0.0.1:3247", "", "", "0.1", "",                            \
+      "Addresses to listen on: HOST:PORT, one or a list. ':3247' means every IPv4 address.", "")   \
+    X(ROOT, tls, OBJECT, TLS, "", "", "", "0.1", "", "TLS for clients.", "")                       \
+    X(ROOT, workers, UINT, NONE, "0", "0", "256", "0.1", "",                                       \
+      "Worker threads; 0 means one for each processor core.", "")                                  \
+    X(ROOT, routing, OBJECT, ROUTING, "", "", "", "0.1", "", "Routing and health.", "")            \
+    X(ROOT, providers, MAP, PROVIDER, "", "", "", "0.1", "",                                       \
+      "Providers by name. Accepted here and under 'routing'.", "")                                 \
+    X(ROOT, models, MAP, MODEL, "", "", "", "0.1", "", "Names that clients may ask for.", "")      \
+    X(ROOT, load_balancing, OBJECT, LOAD_BALANCING, "", "", "", "0.1", "", "Load balancing.", "")  \
+    X(ROOT, monitoring, OBJECT, MONITORING, "", "", "", "0.1", "", "Monitoring.", "")              \
+    X(ROOT, keys, LIST, CLIENT, "", "", "", "0.1", "", "Client keys.", "")                         \
+    X(ROOT, auth, OBJECT, AUTH, "", "", "", "0.1", "", "Client authentication.", "")               \
+    X(ROOT, limits, OBJECT, LIMITS, "", "", "", "0.1", "", "Ceilings.", "")                        \
+    X(ROOT, telemetry, OBJECT, TELEMETRY, "", "", "", "0.1", "", "Access log and headers.", "")    \
+    X(ROOT, admin, LATER, NONE, "", "", "", "", "", "the dashboard and the admin API", "")         \
+    X(ROOT, ledger, LATER, NONE, "", "", "", "", "", "the ledger of requests and costs", "")       \
+    X(ROOT, cluster, LATER, NONE, "", "", "", "", "", "several instances sharing state", "")       \
+    X(ROOT, budgets, LATER, NONE, "", "", "", "", "", "budgets", "")                               \
+    X(TLS, cert, STRING, NONE, "", "", "", "0.1", "",                                              \
+      "Path of the certificate chain in PEM, leaf first.", "")                                     \
+    X(TLS, key, STRING, NONE, "", "", "", "0.1", "", "Path of the private key in PEM.", "")        \
+    X(ROUTING, strategy, ENUM, STRATEGY, "hybrid", "", "", "0.1", "",                              \
+      "How 'auto' and every model without a strategy of its own choose a target.", "")             \
+    X(ROUTING, health_check_interval, DURATION, NONE, "30s", "1s", "1h", "0.1", "",                \
+      "Time between active checks of an ejected target.", "")                                      \
+    X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
+      "Time an active check may take.", "")                                                        \
+    X(ROUTING, failover_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
+      "Consecutive failures after which a target is ejected.", "")                                 \
+    X(ROUTING, recovery_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
+      "Consecutive successes after which an ejected target is trusted again.", "")                 \
+    X(ROUTING, ejection_time, DURATION, NONE, "30s", "1s", "5m", "0.1", "",                        \
+      "Length of a target's first ejection; doubles with each further one, to at most 5m.", "")    \
+    X(ROUTING, timeouts, OBJECT, TIMEOUTS, "", "", "", "0.1", "", "Timeouts of requests.", "")     \
+    X(ROUTING, attempts, UINT, NONE, "3", "1", "16", "0.1", "",                                    \
+      "Upstream attempts of one request, the first included.", "")                                 \
+    X(ROUTING, providers, MAP, PROVIDER, "", "", "", "0.1", "",                                    \
+      "The same as 'providers' at the top level.", "")                                             \
+    X(ROUTING, load_balancing, OBJECT, LOAD_BALANCING, "", "", "", "0.1", "",                      \
+      "The same as 'load_balancing' at the top level.", "")                                        \
+    X(ROUTING, monitoring, OBJECT, MONITORING, "", "", "", "0.1", "",                              \
+      "The same as 'monitoring' at the top level.", "")                                            \
+    X(ROUTING, baseline_model, LATER, NONE, "", "", "", "", "", "savings against a baseline", "")  \
+    X(TIMEOUTS, connect, DURATION, NONE, "5s", "1ms", "10m", "0.1", "",                            \
+      "Connecting: TCP and TLS.", "")                                                              \
+    X(TIMEOUTS, first_token, DURATION, NONE, "60s", "1ms", "1h", "0.1", "",                        \
+      "From the request sent to the first byte of the answer's body.", "")                         \
+    X(TIMEOUTS, idle, DURATION, NONE, "60s", "1ms", "1h", "0.1", "",                               \
+      "Between two reads of an answer.", "")                                                       \
+    X(TIMEOUTS, total, DURATION, NONE, "600s", "1ms", "24h", "0.1", "",                            \
+      "The whole request, all attempts together.", "")                                             \
+    X(PROVIDER, type, ENUM, VENDOR, "", "", "", "0.1", "",                                         \
+      "The vendor. Implied by a known name; openai_compatible for any other server.", "")          \
+    X(PROVIDER, base_url, STRING, NONE, "", "", "", "0.1", "",                                     \
+      "Where its API lives, up to the part before '/chat/completions'. Implied by the type.", "")  \
+    X(PROVIDER, api_key, SECRET, NONE, "", "", "", "0.1", "",                                      \
+      "The key: ${VARIABLE}, {file: PATH} or {credential: NAME}. Absent: the vendor's usual "      \
+      "variable.",                                                                                 \
+      "")                                                                                          \
+    X(PROVIDER, enabled, BOOL, NONE, "true", "", "", "0.1", "",                                    \
+      "false takes the provider's targets out of every route.", "")                                \
+    X(PROVIDER, models, STRINGS, NONE, "", "", "", "0.1", "",                                      \
+      "Model names to route to. Absent: any model name is passed on as PROVIDER/MODEL.", "")       \
+    X(PROVIDER, weight, REAL, NONE, "1", "0.001", "1000", "0.1", "",                               \
+      "Share of the traffic relative to other providers.", "")                                     \
+    X(PROVIDER, cost_multiplier, REAL, NONE, "1", "0.001", "1000", "0.1", "",                      \
+      "Multiplies the provider's prices where costs are compared; 'hybrid' divides its share by "  \
+      "it.",                                                                                       \
+      "")                                                                                          \
+    X(PROVIDER, performance_bonus, REAL, NONE, "0", "-1", "1", "0.1", "",                          \
+      "Added to the provider's score where performance is compared; 'hybrid' multiplies its "      \
+      "share by 1 + this.",                                                                        \
+      "")                                                                                          \
+    X(PROVIDER, prices, PRICES, PRICES, "", "", "", "0.1", "", "Prices of its models.", "")        \
+    X(PROVIDER, headers, STRING_MAP, NONE, "", "", "", "0.1", "",                                  \
+      "Extra request headers, by name.", "")                                                       \
+    X(PROVIDER, timeouts, OBJECT, TIMEOUTS, "", "", "", "0.1", "",                                 \
+      "Replace those of 'routing' for this provider.", "")                                         \
+    X(PROVIDER, connections, UINT, NONE, "1024", "1", "100000", "0.1", "",                         \
+      "Connections at most, for each worker.", "")                                                 \
+    X(PROVIDER, ca_file, STRING, NONE, "", "", "", "0.1", "",                                      \
+      "Path of the certificates (PEM) to trust instead of the system's.", "")                      \
+    X(PROVIDER, stream_options, BOOL, NONE, "", "", "", "0.1", "",                                 \
+      "Whether it understands stream_options.include_usage. Implied by the type.", "")             \
+    X(PROVIDER, simulated, BOOL, NONE, "false", "", "", "0.1", "",                                 \
+      "Its answers are made up; they are marked with 'x-fairlead-simulated: true'.", "")           \
+    X(PRICES, input, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million input tokens.",   \
+      "")                                                                                          \
+    X(PRICES, output, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million output tokens.", \
+      "")                                                                                          \
+    X(MODEL, strategy, ENUM, STRATEGY, "", "", "", "0.1", "", "Replaces that of 'routing'.", "")   \
+    X(MODEL, algorithm, ENUM, ALGORITHM, "", "", "", "0.1", "",                                    \
+      "Replaces that of 'load_balancing'.", "")                                                    \
+    X(MODEL, targets, STRINGS, NONE, "", "", "", "0.1", "",                                        \
+      "Targets to choose among: PROVIDER/MODEL, or a model's name for every provider of it.", "")  \
+    X(MODEL, fallback, STRINGS, NONE, "", "", "", "0.1", "",                                       \
+      "Targets to try in this order when those above fail.", "")                                   \
+    X(MODEL, alias, STRING, NONE, "", "", "", "0.1", "", "Another name that this one stands for.", \
+      "")                                                                                          \
+    X(MODEL, tier, LATER, NONE, "", "", "", "", "", "model tiers", "")                             \
+    X(LOAD_BALANCING, algorithm, ENUM, ALGORITHM, "weighted_round_robin", "", "", "0.1", "",       \
+      "How 'load_balance' spreads requests.", "")                                                  \
+    X(LOAD_BALANCING, adaptation_rate, REAL, NONE, "0.1", "0", "1", "0.1", "",                     \
+      "Weight of the newest measurement, kept for files of earlier routers.",                      \
+      "has no effect in this version: measurements fade with time, not with their number")         \
+    X(LOAD_BALANCING, history_size, UINT, NONE, "100", "1", "1000000", "0.1", "",                  \
+      "Measurements to remember, kept for files of earlier routers.",                              \
+      "has no effect in this version: measurements fade with time, none is stored")                \
+    X(MONITORING, enabled, BOOL, NONE, "true", "", "", "0.1", "",                                  \
+      "Monitoring, kept for files of earlier routers.",                                            \
+      "has no effect in this version: targets are always measured")                                \
+    X(MONITORING, metrics_retention_days, UINT, NONE, "30", "1", "3650", "0.1", "",                \
+      "Days to keep measurements, kept for files of earlier routers.",                             \
+      "has no effect in this version: no history of measurements is stored yet")                   \
+    X(MONITORING, alert_threshold, REAL, NONE, "0.95", "0", "1", "0.1", "",                        \
+      "Success ratio below which to alert, kept for files of earlier routers.",                    \
+      "has no effect in this version: no alerts are sent yet")                                     \
+    X(CLIENT, name, STRING, NONE, "", "", "", "0.1", "", "Whose key it is, for logs.", "")         \
+    X(CLIENT, key, SECRET, NONE, "", "", "", "0.1", "", "The key itself.", "")                     \
+    X(CLIENT, key_sha256, STRING, NONE, "", "", "", "0.1", "",                                     \
+      "Instead of the key: its SHA-256 in 64 hexadecimal digits.", "")                             \
+    X(CLIENT, models, LATER, NONE, "", "", "", "", "", "limiting a key to models", "")             \
+    X(CLIENT, budget, LATER, NONE, "", "", "", "", "", "budgets", "")                              \
+    X(CLIENT, rpm, LATER, NONE, "", "", "", "", "", "rate limits of keys", "")                     \
+    X(CLIENT, tags, LATER, NONE, "", "", "", "", "", "tags", "")                                   \
+    X(AUTH, insecure_no_auth, BOOL, NONE, "false", "", "", "0.1", "",                              \
+      "true allows a public address without client keys.", "")                                     \
+    X(LIMITS, head, SIZE, NONE, "64KiB", "1KiB", "1MiB", "0.1", "",                                \
+      "Head of a request or an answer.", "")                                                       \
+    X(LIMITS, body, SIZE, NONE, "32MiB", "1KiB", "1GiB", "0.1", "", "Body of a request.", "")      \
+    X(LIMITS, response_hold, SIZE, NONE, "256KiB", "0", "64MiB", "0.1", "",                        \
+      "A plain answer up to this size is checked whole before it is sent on.", "")                 \
+    X(LIMITS, event, SIZE, NONE, "1MiB", "1KiB", "64MiB", "0.1", "", "One event of a stream.", "") \
+    X(LIMITS, client_connections, UINT, NONE, "10000", "1", "1000000", "0.1", "",                  \
+      "Client connections, for each worker.", "")                                                  \
+    X(LIMITS, attempts, UINT, NONE, "", "1", "16", "0.1", "",                                      \
+      "The same as 'attempts' under 'routing'.", "")                                               \
+    X(LIMITS, head_timeout, DURATION, NONE, "10s", "100ms", "10m", "0.1", "",                      \
+      "Time for a request's whole head.", "")                                                      \
+    X(LIMITS, body_timeout, DURATION, NONE, "60s", "100ms", "1h", "0.1", "",                       \
+      "Time for a request's whole body.", "")                                                      \
+    X(LIMITS, min_rate, SIZE, NONE, "500", "0", "1GiB", "0.1", "",                                 \
+      "Bytes per second that a client must send or read at least.", "")                            \
+    X(LIMITS, idle, DURATION, NONE, "75s", "1s", "1h", "0.1", "",                                  \
+      "Keep-alive of an idle client connection.", "")                                              \
+    X(LIMITS, upstream_idle, DURATION, NONE, "55s", "1s", "1h", "0.1", "",                         \
+      "Keep-alive of an idle connection to a provider.", "")                                       \
+    X(LIMITS, heartbeat, DURATION, NONE, "15s", "1s", "10m", "0.1", "",                            \
+      "A comment is sent on a waiting stream this often.", "")                                     \
+    X(LIMITS, drain, DURATION, NONE, "300s", "0s", "24h", "0.1", "",                               \
+      "Time that requests in flight get to end at a shutdown.", "")                                \
+    X(TELEMETRY, access_log, BOOL, NONE, "true", "", "", "0.1", "",                                \
+      "One line for each request on standard error.", "")                                          \
+    X(TELEMETRY, expose_decisions, BOOL, NONE, "true", "", "", "0.1", "",                          \
+      "Answers say in x-fairlead-* headers which target was chosen and why.", "")                  \
+    X(TELEMETRY, otlp, LATER, NONE, "", "", "", "", "", "OpenTelemetry", "")                       \
+    X(TELEMETRY, log_content, LATER, NONE, "", "", "", "", "", "logging of prompts", "")
+
+enum fl_key_id {
+#define X(section, name, type, of, text, min, max, since, alias, doc, effect)                      \
+    FL_KEY_##section##_##name,
+    FL_KEYS(X)
+#undef X
+        FL_KEY_COUNT
+};
+
+struct fl_key {
+    enum fl_section section;
+    const char *name;
+    enum fl_key_type type;
+    unsigned of; /* enum fl_section or enum fl_enum, by type */
+    const char *text_default, *min, *max;
+    const char *since, *alias, *doc, *effect;
+};
+
+extern const struct fl_key fl_keys[FL_KEY_COUNT];
+
+/* "routing.timeouts", with NAME for a name and [] for a list's element; "" for the top level. */
+const char *fl_section_path(enum fl_section section);
+const char *fl_section_doc(enum fl_section section);
+/* The rows of *section*: index of the first, and their number. */
+unsigned fl_section_first(enum fl_section section);
+unsigned fl_section_count(enum fl_section section);
+
+/* The row of *name* in *section* (also by its deprecated alias), or NULL. */
+const struct fl_key *fl_key_find(enum fl_section section, struct fl_slice name);
+/* What an unknown key may have meant: "; did you mean 'x'?", "; it belongs under 'routing'", or
+ * nothing. */
+void fl_key_put_hint(enum fl_section section, struct fl_slice name, struct fl_buf *b);
+
+/* The *index*-th word of an enumeration, or NULL past its end. */
+const char *fl_enum_word(enum fl_enum words, unsigned index);
+
+/* The nearest of names offered one after another. Start with {.wanted = name}. */
+struct fl_nearest {
+    struct fl_slice wanted;
+    struct fl_slice best; /* empty: none near enough */
+    unsigned distance, offered;
+};
+void fl_nearest_offer(struct fl_nearest *n, struct fl_slice candidate);
+
+#endif

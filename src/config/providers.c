@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/url.h"
+#include "config/load.h"
+#include "config/secret.h"
+
+/* --- Names and types --- */
+
+static bool is_provider_name(struct fl_slice name)
+{
+    enum { name_bytes_max = 64 };
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_' || c == '.';
+        if (!ok) {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= name_bytes_max;
+}
+
+static const struct fl_vendor *report_no_type(struct fl_load *load, const struct fl_entry *entry)
+{
+    struct fl_nearest nearest = {.wanted = entry->name};
+    for (unsigned i = 0; i < fl_vendor_count; i++) {
+        fl_nearest_offer(&nearest, fl_slice_cstr(fl_vendors[i].name));
+    }
+    if (nearest.best.len > 0) {
+        fl_load_error(load, entry->key,
+                      "'%.*s' is not a known provider; did you mean '%.*s'? Any other name needs a "
+                      "'type', or a 'base_url'",
+                      FL_TEXT(entry->name), FL_TEXT(nearest.best));
+    } else {
+        fl_load_error(
+            load, entry->key,
+            "'%.*s' is not a known provider; give it a 'type', such as 'type: openai', or "
+            "a 'base_url' when it speaks the OpenAI dialect",
+            FL_TEXT(entry->name));
+    }
+    return NULL;
+}
+
+static const struct fl_vendor *find_vendor(struct fl_load *load, const struct fl_entry *entry)
+{
+    const struct fl_value *type = fl_object_value(entry->object, FL_KEY_PROVIDER_type);
+    const struct fl_vendor *vendor = fl_vendor_find(entry->name);
+    if (type->bad) {
+        return NULL;
+    }
+    if (type->node) {
+        return &fl_vendors[type->number];
+    }
+    if (!vendor && fl_object_value(entry->object, FL_KEY_PROVIDER_base_url)->node) {
+        vendor = fl_vendor_find(FL_LIT("openai_compatible"));
+    }
+    return vendor ? vendor : report_no_type(load, entry);
+}
+
+/* --- Base URL --- */
+
+static void put_host_header(const struct fl_url *url, struct fl_buf *b)
+{
+    fl_buf_put_cstr(b, url->host_is_ipv6 ? "[" : "");
+    fl_buf_put(b, url->host);
+    fl_buf_put_cstr(b, url->host_is_ipv6 ? "]" : "");
+    if (url->port != (url->tls ? 443 : 80)) {
+        fl_buf_putc(b, ':');
+        fl_buf_put_u64(b, url->port);
+    }
+}
+
+static bool is_local(struct fl_slice host)
+{
+    struct fl_addr addr;
+    return fl_slice_eq_nocase(host, FL_LIT("localhost")) ||
+           (fl_addr_parse_ip(host, &addr) && fl_addr_is_loopback(&addr));
+}
+
+static bool ends_in_endpoint(struct fl_slice path)
+{
+    static const char *const endpoints[] = {"/chat/completions", "/completions", "/embeddings",
+                                            "/models"};
+    for (size_t i = 0; i < sizeof(endpoints) / sizeof(*endpoints); i++) {
+        size_t len = strlen(endpoints[i]);
+        if (path.len >= len && memcmp(path.ptr + path.len - len, endpoints[i], len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool build_url(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    char memory[300];
+    struct fl_buf host;
+    struct fl_url url;
+    struct fl_reterr reterr = {.err = FL_OK};
+    const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_base_url);
+    const struct fl_yaml *at = value->node ? value->node : draft->entry->key;
+    struct fl_arena *arena = &load->config->arena;
+    if (value->bad) {
+        return false;
+    }
+    p->base_url = value->text.len > 0 ? value->text : fl_slice_cstr(draft->vendor->base_url);
+    if (p->base_url.len == 0) {
+        fl_load_error(load, at, "provider '%.*s' needs a 'base_url', such as http://gpu1:8000/v1",
+                      FL_TEXT(p->name));
+        return false;
+    }
+    if (fl_url_parse(p->base_url, &url, &reterr) != FL_OK) {
+        fl_load_error(load, at, "'base_url' is not valid: %s", reterr.message);
+        return false;
+    }
+    if (ends_in_endpoint(url.path)) {
+        fl_load_error(load, at,
+                      "'base_url' ends before the endpoint: leave out '/chat/completions' "
+                      "and the like");
+        return false;
+    }
+    fl_buf_init_in(&host, memory, sizeof(memory));
+    put_host_header(&url, &host);
+    p->tls = url.tls;
+    p->host = fl_arena_copy(arena, url.host);
+    p->port = url.port;
+    p->host_header = fl_arena_copy(arena, fl_buf_slice(&host));
+    p->base_path = fl_arena_copy(arena, url.path);
+    return true;
+}
+
+/* --- Key --- */
+
+static void take_variable(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    const char *name = draft->vendor->key_variable;
+    struct fl_slice value;
+    if (!name || !fl_load_variable(load, name, &value)) {
+        return;
+    }
+    value = fl_slice_trim(value);
+    if (!fl_secret_is_token(value)) {
+        fl_load_error(
+            load, draft->entry->key,
+            "the key in %s has a space, a line break or another character that no key has", name);
+        return;
+    }
+    p->api_key = fl_load_secret(load, value);
+    p->key_source = fl_slice_cstr(name);
+}
+
+static void build_key(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_api_key);
+    if (value->bad) {
+        return;
+    }
+    if (value->node) {
+        p->api_key = value->text;
+        p->key_source = value->text.len > 0 ? value->source : FL_EMPTY;
+    } else {
+        take_variable(load, draft, p);
+    }
+    if (p->api_key.len > 0 && !p->tls && p->host.len > 0 && !is_local(p->host)) {
+        fl_load_warn(load, value->node ? value->node : draft->entry->key,
+                     "the key of '%.*s' travels in the clear to %.*s; use https", FL_TEXT(p->name),
+                     FL_TEXT(p->host_header));
+    }
+}
+
+/* --- Headers --- */
+
+static bool is_header_name(struct fl_slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        if (c <= 0x20 || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c)) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+static bool is_header_value(struct fl_slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_ours(struct fl_slice name)
+{
+    static const char *const ours[] = {
+        "host",       "content-length", "content-type",   "transfer-encoding",
+        "connection", "keep-alive",     "upgrade",        "te",
+        "trailer",    "expect",         "accept-encoding"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+        if (fl_slice_eq_nocase(name, fl_slice_cstr(ours[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void build_headers(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    enum { headers_max = 32 };
+    const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_headers);
+    struct fl_header_pair *headers =
+        fl_arena_zero(&load->config->arena, (value->count + 1) * sizeof(*headers));
+    if (value->count > headers_max) {
+        fl_load_error(load, value->node, "more than 32 headers");
+        return;
+    }
+    for (unsigned i = 0; headers && i < value->count; i++) {
+        const struct fl_entry *entry = &value->entries[i];
+        if (!is_header_name(entry->name)) {
+            fl_load_error(load, entry->key, "'%.*s' is not a header's name", FL_TEXT(entry->name));
+        } else if (is_ours(entry->name)) {
+            fl_load_error(load, entry->key, "the header '%.*s' is set by fairlead itself",
+                          FL_TEXT(entry->name));
+        } else if (fl_slice_eq_nocase(entry->name, FL_LIT("authorization")) && p->api_key.len > 0) {
+            fl_load_error(load, entry->key,
+                          "'authorization' is made from the provider's key (%.*s); keep one",
+                          FL_TEXT(p->key_source));
+        } else if (!is_header_value(entry->text)) {
+            fl_load_error(load, entry->node,
+                          "the value of '%.*s' has a line break or another "
+                          "control character",
+                          FL_TEXT(entry->name));
+        } else {
+            headers[p->header_count++] = (struct fl_header_pair){entry->name, entry->text};
+        }
+    }
+    p->headers = headers;
+}
+
+/* --- One provider --- */
+
+static void build_rest(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    const struct fl_object *o = draft->entry->object;
+    const struct fl_value *timeouts = fl_object_value(o, FL_KEY_PROVIDER_timeouts);
+    const struct fl_value *options = fl_object_value(o, FL_KEY_PROVIDER_stream_options);
+    const struct fl_value *ca = fl_object_value(o, FL_KEY_PROVIDER_ca_file);
+    struct fl_slice bytes;
+    p->timeouts = load->config->timeouts;
+    if (timeouts->object) {
+        fl_settings_timeouts(timeouts->object, &p->timeouts);
+    }
+    if (ca->node && !ca->bad && fl_load_file(load, ca->node, ca->text, false, &bytes)) {
+        p->ca_file = bytes;
+    }
+    p->connections_max = (unsigned)fl_object_value(o, FL_KEY_PROVIDER_connections)->number;
+    p->stream_options = options->node ? options->number != 0 : draft->vendor->stream_options;
+    p->simulated = fl_object_value(o, FL_KEY_PROVIDER_simulated)->number != 0;
+    p->any_model = fl_object_value(o, FL_KEY_PROVIDER_models)->node == NULL;
+}
+
+/* Says why a provider's targets are left out; true when they are not. */
+static bool takes_part(struct fl_load *load, const struct fl_draft *draft,
+                       const struct fl_provider *p)
+{
+    const struct fl_vendor *vendor = draft->vendor;
+    const struct fl_yaml *at = draft->entry->key;
+    const struct fl_value *key = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_api_key);
+    if (!fl_object_value(draft->entry->object, FL_KEY_PROVIDER_enabled)->number) {
+        fl_load_note(load, at, "provider '%.*s' is not enabled: its models are not routed",
+                     FL_TEXT(p->name));
+        return false;
+    }
+    if (strcmp(vendor->dialect, "openai") != 0) {
+        fl_load_warn(load, at,
+                     "provider '%.*s' speaks the %c%s dialect, which this version does not speak "
+                     "yet: its models are not routed",
+                     FL_TEXT(p->name), vendor->dialect[0] & ~0x20, vendor->dialect + 1);
+        return false;
+    }
+    if (p->api_key.len == 0 && !vendor->key_optional && !key->bad) {
+        fl_load_warn(load, at, "provider '%.*s' has no key: its models are not routed; set %s%s",
+                     FL_TEXT(p->name), key->node ? "'api_key' to a value, or " : "",
+                     vendor->key_variable);
+        return false;
+    }
+    return true;
+}
+
+static void build_one(struct fl_load *load, struct fl_draft *draft, struct fl_provider *p)
+{
+    const struct fl_entry *entry = draft->entry;
+    p->name = entry->name;
+    if (!is_provider_name(entry->name)) {
+        fl_load_error(load, entry->key,
+                      "a provider's name has 1 to 64 letters, digits, '-', '_' and '.'");
+        return;
+    }
+    bool is_mapping = !entry->node || entry->node->kind == FL_YAML_MAPPING || entry->node->null;
+    draft->vendor = entry->object && is_mapping ? find_vendor(load, entry) : NULL;
+    if (!draft->vendor) {
+        return;
+    }
+    p->type = fl_slice_cstr(draft->vendor->name);
+    p->dialect = fl_slice_cstr(draft->vendor->dialect);
+    bool spoken = strcmp(draft->vendor->dialect, "openai") == 0;
+    if (spoken || fl_object_value(entry->object, FL_KEY_PROVIDER_base_url)->node) {
+        build_url(load, draft, p);
+    }
+    build_key(load, draft, p);
+    build_headers(load, draft, p);
+    build_rest(load, draft, p);
+    draft->routed = takes_part(load, draft, p);
+}
+
+void fl_providers_build(struct fl_load *load)
+{
+    enum { providers_max = 1000 };
+    struct fl_value *value = fl_object_value(load->routing, FL_KEY_ROUTING_providers);
+    if (!value->node && load->findings->errors == 0) {
+        fl_environment_entries(load, value);
+    }
+    if (value->count == 0 && !value->bad && value->node) {
+        fl_load_error(load, value->key,
+                      "'providers' is empty; name at least one, such as 'openai: {}'");
+    }
+    if (value->count > providers_max) {
+        fl_load_error(load, value->key, "more than 1000 providers");
+        return;
+    }
+    struct fl_provider *providers =
+        fl_arena_zero(&load->config->arena, (value->count + 1) * sizeof(*providers));
+    load->drafts = fl_arena_zero(&load->scratch, (value->count + 1) * sizeof(*load->drafts));
+    if (!providers || !load->drafts) {
+        return;
+    }
+    for (unsigned i = 0; i < value->count; i++) {
+        load->drafts[i].entry = &value->entries[i];
+        build_one(load, &load->drafts[i], &providers[i]);
+    }
+    load->config->providers = providers;
+    load->config->provider_count = value->count;
+}

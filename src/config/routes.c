@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of the table: targets of the providers -> names under 'models' with what they list ->
+ * aliases -> names that mean every target -> implied names ("provider/model", bare models) -> one
+ * sorted array in which a configured name hides an implied one.
+ */
+#include "base/assert.h"
+#include "config/targets.h"
+
+#include <stdlib.h>
+
+/* Lower wins where two routes have one name. */
+enum origin { ORIGIN_CONFIGURED, ORIGIN_TARGET, ORIGIN_MODEL, ORIGIN_INTERNAL };
+enum mark { MARK_NEW, MARK_ACTIVE, MARK_DONE };
+
+struct draft_route {
+    struct fl_route route;
+    enum origin origin;
+    const struct fl_entry *entry; /* NULL: implied */
+    struct fl_picks primaries, fallbacks;
+    bool every;     /* means every target */
+    bool left_out;  /* something it names takes no part */
+    enum mark mark; /* of the walk over aliases */
+};
+
+struct builder {
+    struct fl_load *load;
+    struct fl_targets targets;
+    struct draft_route *routes;
+    unsigned count, cap, configured;
+    struct fl_picks every; /* every primary target */
+    enum fl_strategy strategy;
+    enum fl_algorithm algorithm;
+};
+
+static struct draft_route *add_route(struct builder *b, struct fl_slice name, enum origin origin,
+                                     bool listed)
+{
+    fl_assert(b->count < b->cap);
+    struct draft_route *route = &b->routes[b->count++];
+    *route = (struct draft_route){.route = {.name = name,
+                                            .strategy = b->strategy,
+                                            .algorithm = b->algorithm,
+                                            .listed = listed},
+                                  .origin = origin};
+    return route;
+}
+
+/* --- Configured names --- */
+
+static const struct fl_value *value_of(const struct draft_route *route, enum fl_key_id key)
+{
+    return fl_object_value(route->entry->object, key);
+}
+
+static struct draft_route *find_configured(struct builder *b, struct fl_slice name)
+{
+    for (unsigned i = 0; i < b->configured; i++) {
+        if (fl_slice_eq(b->routes[i].route.name, name)) {
+            return &b->routes[i];
+        }
+    }
+    return NULL;
+}
+
+static void report_unknown(struct builder *b, const struct fl_yaml *node, struct fl_slice text,
+                           bool is_alias)
+{
+    struct fl_nearest nearest = {.wanted = text};
+    fl_targets_offer(b->load, &b->targets, &nearest);
+    if (!is_alias && find_configured(b, text)) {
+        fl_load_error(
+            b->load, node,
+            "'%.*s' is a name under 'models'; a target is PROVIDER/MODEL ('alias' gives a "
+            "name another name)",
+            FL_TEXT(text));
+        return;
+    }
+    for (unsigned i = 0; is_alias && i < b->configured; i++) {
+        fl_nearest_offer(&nearest, b->routes[i].route.name);
+    }
+    fl_load_error(b->load, node, "no provider has '%.*s'%s%.*s%s", FL_TEXT(text),
+                  nearest.best.len > 0 ? "; did you mean '" : "", FL_TEXT(nearest.best),
+                  nearest.best.len > 0 ? "'?" : "");
+}
+
+static void resolve_list(struct builder *b, struct draft_route *route, enum fl_key_id key,
+                         struct fl_picks *picks)
+{
+    const struct fl_value *value = value_of(route, key);
+    for (unsigned i = 0; i < value->count; i++) {
+        const struct fl_entry *entry = &value->entries[i];
+        unsigned before = picks->count;
+        switch (fl_targets_resolve(b->load, &b->targets, entry->text, picks)) {
+        case FL_RESOLVED:
+            if (picks->count == before) {
+                fl_load_warn(b->load, entry->node, "'%.*s' is listed twice", FL_TEXT(entry->text));
+            }
+            break;
+        case FL_RESOLVED_LEFT_OUT:
+            route->left_out = true;
+            break;
+        case FL_RESOLVED_UNKNOWN:
+            report_unknown(b, entry->node, entry->text, false);
+            break;
+        }
+    }
+}
+
+/* Fallbacks that are targets as well add nothing. */
+static void check_fallbacks(struct builder *b, struct draft_route *route)
+{
+    const struct fl_value *value = value_of(route, FL_KEY_MODEL_fallback);
+    for (unsigned i = 0; i < value->count; i++) {
+        struct fl_picks picks = {0};
+        bool reachable = false;
+        (void)fl_targets_resolve(b->load, &b->targets, value->entries[i].text, &picks);
+        for (unsigned j = 0; j < picks.count; j++) {
+            reachable = reachable || !fl_picks_have(&route->primaries, picks.items[j]);
+        }
+        if (picks.count > 0 && !reachable) {
+            fl_load_warn(b->load, value->entries[i].node,
+                         "fallback '%.*s' is never reached: it is among the targets already",
+                         FL_TEXT(value->entries[i].text));
+        }
+    }
+}
+
+static void build_listed(struct builder *b, struct draft_route *route)
+{
+    const struct fl_value *targets = value_of(route, FL_KEY_MODEL_targets);
+    route->every = !targets->node;
+    resolve_list(b, route, FL_KEY_MODEL_targets, &route->primaries);
+    for (unsigned i = 0; i < route->primaries.count; i++) {
+        unsigned target = route->primaries.items[i];
+        b->targets.primary[target] = b->targets.items[target].model.len > 0;
+    }
+    resolve_list(b, route, FL_KEY_MODEL_fallback, &route->fallbacks);
+    check_fallbacks(b, route);
+    if (targets->node && !targets->bad && targets->count == 0) {
+        fl_load_error(b->load, targets->node,
+                      "'targets' is empty; leave it out to mean every target");
+    }
+}
+
+static void check_alias_alone(struct builder *b, const struct draft_route *route)
+{
+    static const enum fl_key_id others[] = {FL_KEY_MODEL_targets, FL_KEY_MODEL_fallback,
+                                            FL_KEY_MODEL_strategy, FL_KEY_MODEL_algorithm};
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        if (value_of(route, others[i])->node) {
+            fl_load_error(b->load, value_of(route, others[i])->key,
+                          "'%s' has no meaning beside 'alias'; remove one of them",
+                          fl_keys[others[i]].name);
+        }
+    }
+}
+
+static void add_configured(struct builder *b, const struct fl_value *models)
+{
+    for (unsigned i = 0; i < models->count; i++) {
+        const struct fl_entry *entry = &models->entries[i];
+        struct draft_route *route = add_route(b, entry->name, ORIGIN_CONFIGURED, true);
+        route->entry = entry;
+        if (entry->name.len == 0 || entry->name.len > 200 ||
+            fl_slice_find(entry->name, '*') < entry->name.len ||
+            fl_slice_find(entry->name, ' ') < entry->name.len) {
+            fl_load_error(b->load, entry->key,
+                          "a model's name has 1 to 200 characters, no spaces and no '*'");
+        }
+        const struct fl_value *strategy = value_of(route, FL_KEY_MODEL_strategy);
+        const struct fl_value *algorithm = value_of(route, FL_KEY_MODEL_algorithm);
+        if (strategy->node && !strategy->bad) {
+            route->route.strategy = (enum fl_strategy)strategy->number;
+        }
+        if (algorithm->node && !algorithm->bad) {
+            route->route.algorithm = (enum fl_algorithm)algorithm->number;
+        }
+    }
+    b->configured = b->count;
+}
+
+/* --- Aliases --- */
+
+static void copy_route(struct draft_route *to, const struct draft_route *from)
+{
+    to->route.strategy = from->route.strategy;
+    to->route.algorithm = from->route.algorithm;
+    to->primaries = from->primaries;
+    to->fallbacks = from->fallbacks;
+    to->every = from->every;
+    to->left_out = from->left_out;
+}
+
+static void resolve_alias(struct builder *b, struct draft_route *route);
+
+static void follow_alias(struct builder *b, struct draft_route *route, const struct fl_value *alias)
+{
+    struct draft_route *other = find_configured(b, alias->text);
+    if (other && other->mark == MARK_ACTIVE) {
+        fl_load_error(b->load, alias->node, "the alias '%.*s' leads back to itself",
+                      FL_TEXT(alias->text));
+        return;
+    }
+    if (other) {
+        resolve_alias(b, other);
+        copy_route(route, other);
+        return;
+    }
+    switch (fl_targets_resolve(b->load, &b->targets, alias->text, &route->primaries)) {
+    case FL_RESOLVED:
+        break;
+    case FL_RESOLVED_LEFT_OUT:
+        route->left_out = true;
+        break;
+    case FL_RESOLVED_UNKNOWN:
+        if (fl_slice_eq(alias->text, FL_LIT("auto"))) {
+            route->every = true;
+        } else {
+            report_unknown(b, alias->node, alias->text, true);
+        }
+        break;
+    }
+}
+
+/* Depth: a chain of aliases, at most as long as a mapping has keys. */
+static void resolve_alias(struct builder *b, struct draft_route *route)
+{
+    const struct fl_value *alias = value_of(route, FL_KEY_MODEL_alias);
+    if (route->mark != MARK_NEW) {
+        return;
+    }
+    route->mark = MARK_ACTIVE;
+    if (alias->node && !alias->bad) {
+        check_alias_alone(b, route);
+        follow_alias(b, route, alias);
+    }
+    route->mark = MARK_DONE;
+}
+
+/* --- Names that mean every target --- */
+
+static void add_auto(struct builder *b)
+{
+    if (!find_configured(b, FL_LIT("auto"))) {
+        add_route(b, FL_LIT("auto"), ORIGIN_CONFIGURED, true)->every = true;
+    }
+}
+
+/* Every primary target that is not a fallback of the route. */
+static struct fl_picks every_but(struct builder *b, const struct fl_picks *fallbacks)
+{
+    struct fl_picks picks = {.cap = b->targets.count};
+    picks.items = fl_arena_take(&b->load->scratch, (picks.cap + 1) * sizeof(*picks.items));
+    for (unsigned i = 0; picks.items && i < b->targets.count; i++) {
+        if (b->targets.primary[i] && !fl_picks_have(fallbacks, i)) {
+            picks.items[picks.count++] = i;
+        }
+    }
+    return picks;
+}
+
+static void fill_every(struct builder *b, struct draft_route *route)
+{
+    if (route->every) {
+        route->primaries = route->fallbacks.count > 0 ? every_but(b, &route->fallbacks) : b->every;
+    }
+}
+
+static void check_prices_known(struct builder *b, const struct draft_route *route)
+{
+    unsigned unpriced = 0, first = 0;
+    for (unsigned i = 0; i < route->primaries.count; i++) {
+        unsigned target = route->primaries.items[i];
+        if (!b->targets.items[target].priced && unpriced++ == 0) {
+            first = target;
+        }
+    }
+    if (route->route.strategy != FL_STRATEGY_COST || unpriced == 0 || route->primaries.count < 2 ||
+        (route->entry && value_of(route, FL_KEY_MODEL_alias)->node)) {
+        return;
+    }
+    const struct fl_value *own = route->entry ? value_of(route, FL_KEY_MODEL_strategy) : NULL;
+    const struct fl_yaml *at =
+        own && own->node ? own->node
+                         : fl_object_value(b->load->routing, FL_KEY_ROUTING_strategy)->node;
+    fl_load_warn(b->load, at,
+                 "strategy 'cost' compares prices, and %u of the %u targets of '%.*s' have none, "
+                 "such as '%.*s'; add 'prices' to the provider",
+                 unpriced, route->primaries.count, FL_TEXT(route->route.name),
+                 FL_TEXT(b->targets.items[first].id));
+}
+
+/* A route needs a target; why there is none was said where it is, or is said here. */
+static void check_filled(struct builder *b, const struct draft_route *route)
+{
+    if (route->primaries.count > 0 || b->load->findings->errors > 0) {
+        return;
+    }
+    if (!route->entry || route->every) {
+        if (b->targets.count > 0) {
+            fl_load_warn(b->load, route->entry ? route->entry->key : NULL,
+                         "'%.*s' has no target: no provider lists models",
+                         FL_TEXT(route->route.name));
+        }
+    } else {
+        fl_load_warn(b->load, route->entry->key,
+                     "'%.*s' has no target: the providers it names take no part",
+                     FL_TEXT(route->route.name));
+    }
+}
+
+/* --- Implied names --- */
+
+static void add_wildcards(struct builder *b)
+{
+    struct fl_picks all = {0};
+    for (unsigned i = 0; i < b->targets.count; i++) {
+        if (b->targets.items[i].model.len == 0) {
+            struct draft_route *route =
+                add_route(b, b->targets.items[i].id, ORIGIN_INTERNAL, false);
+            (void)fl_picks_add(b->load, &route->primaries, i);
+            (void)fl_picks_add(b->load, &all, i);
+        }
+    }
+    /* Any other name: the first provider that takes all names, then the next ones. */
+    if (all.count > 0) {
+        struct draft_route *route = add_route(b, FL_LIT("*"), ORIGIN_INTERNAL, false);
+        (void)fl_picks_add(b->load, &route->primaries, all.items[0]);
+        for (unsigned i = 1; i < all.count; i++) {
+            (void)fl_picks_add(b->load, &route->fallbacks, all.items[i]);
+        }
+    }
+}
+
+struct by_model {
+    struct fl_slice model;
+    unsigned target;
+};
+
+static int compare_models(const void *left, const void *right)
+{
+    const struct by_model *a = left, *b = right;
+    int order = fl_slice_cmp(a->model, b->model);
+    return order != 0 ? order : (a->target > b->target) - (a->target < b->target);
+}
+
+static void add_targets_and_models(struct builder *b)
+{
+    struct by_model *rows =
+        fl_arena_take(&b->load->scratch, (b->targets.count + 1) * sizeof(*rows));
+    unsigned count = 0;
+    for (unsigned i = 0; rows && i < b->targets.count; i++) {
+        if (b->targets.items[i].model.len > 0) {
+            struct draft_route *route = add_route(b, b->targets.items[i].id, ORIGIN_TARGET, true);
+            (void)fl_picks_add(b->load, &route->primaries, i);
+            rows[count++] = (struct by_model){b->targets.items[i].model, i};
+        }
+    }
+    if (count > 0) {
+        qsort(rows, count, sizeof(*rows), compare_models);
+    }
+    struct draft_route *route = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if (!route || !fl_slice_eq(route->route.name, rows[i].model)) {
+            route = add_route(b, rows[i].model, ORIGIN_MODEL, false);
+        }
+        (void)fl_picks_add(b->load, &route->primaries, rows[i].target);
+    }
+}
+
+/* --- The table --- */
+
+static int compare_routes(const void *left, const void *right)
+{
+    const struct draft_route *a = left, *b = right;
+    int order = fl_slice_cmp(a->route.name, b->route.name);
+    return order != 0 ? order : (a->origin > b->origin) - (a->origin < b->origin);
+}
+
+static void finish_route(struct builder *b, const struct draft_route *draft, struct fl_route *route)
+{
+    unsigned count = draft->primaries.count + draft->fallbacks.count, used = 0;
+    unsigned *targets = fl_arena_take(&b->load->config->arena, (count + 1) * sizeof(*targets));
+    if (!targets) {
+        return;
+    }
+    for (unsigned i = 0; i < draft->primaries.count; i++) {
+        targets[used++] = draft->primaries.items[i];
+    }
+    for (unsigned i = 0; i < draft->fallbacks.count; i++) {
+        if (!fl_picks_have(&draft->primaries, draft->fallbacks.items[i])) {
+            targets[used++] = draft->fallbacks.items[i];
+        }
+    }
+    *route = draft->route;
+    route->targets = targets;
+    route->primary_count = draft->primaries.count;
+    route->target_count = used;
+    if (b->load->env->registry) {
+        route->state = fl_registry_route(b->load->env->registry, route->name);
+        b->load->scratch.failed = b->load->scratch.failed || !route->state;
+    }
+}
+
+static void finish_table(struct builder *b)
+{
+    struct fl_config *config = b->load->config;
+    struct fl_target *targets =
+        fl_arena_take(&config->arena, (b->targets.count + 1) * sizeof(*targets));
+    struct fl_route *routes = fl_arena_zero(&config->arena, (b->count + 1) * sizeof(*routes));
+    unsigned used = 0;
+    if (!targets || !routes) {
+        return;
+    }
+    for (unsigned i = 0; i < b->targets.count; i++) {
+        targets[i] = b->targets.items[i];
+    }
+    qsort(b->routes, b->count, sizeof(*b->routes), compare_routes);
+    for (unsigned i = 0; i < b->count; i++) {
+        const struct draft_route *draft = &b->routes[i];
+        bool hidden = i > 0 && fl_slice_eq(draft->route.name, b->routes[i - 1].route.name);
+        if (!hidden && draft->primaries.count > 0) {
+            finish_route(b, draft, &routes[used++]);
+        }
+    }
+    config->table.targets = targets;
+    config->table.target_count = b->targets.count;
+    config->table.routes = routes;
+    config->table.route_count = used;
+}
+
+static bool begin(struct builder *b, const struct fl_value *models)
+{
+    struct fl_load *load = b->load;
+    const struct fl_object *balancing =
+        fl_load_object(load, load->routing, FL_KEY_ROUTING_load_balancing);
+    fl_targets_build(load, &b->targets);
+    /* each model's name, "auto", "*", and at most two names for each target */
+    b->cap = models->count + 2 + 2 * FL_TARGETS_MAX;
+    b->routes = fl_arena_take(&load->scratch, b->cap * sizeof(*b->routes));
+    if (!balancing || !b->routes) {
+        return false;
+    }
+    b->strategy = (enum fl_strategy)fl_object_value(load->routing, FL_KEY_ROUTING_strategy)->number;
+    b->algorithm =
+        (enum fl_algorithm)fl_object_value(balancing, FL_KEY_LOAD_BALANCING_algorithm)->number;
+    return true;
+}
+
+void fl_routes_build(struct fl_load *load)
+{
+    struct builder b = {.load = load};
+    const struct fl_value *models = fl_object_value(load->root, FL_KEY_ROOT_models);
+    if (!load->drafts || !begin(&b, models)) {
+        return;
+    }
+    add_configured(&b, models);
+    for (unsigned i = 0; i < b.configured; i++) {
+        if (!value_of(&b.routes[i], FL_KEY_MODEL_alias)->node) {
+            build_listed(&b, &b.routes[i]);
+        }
+    }
+    for (unsigned i = 0; i < b.configured; i++) {
+        resolve_alias(&b, &b.routes[i]);
+    }
+    fl_targets_add_auto(load, &b.targets);
+    add_auto(&b);
+    b.every = every_but(&b, &b.every);
+    for (unsigned i = 0; i < b.count; i++) {
+        fill_every(&b, &b.routes[i]);
+        check_filled(&b, &b.routes[i]);
+        check_prices_known(&b, &b.routes[i]);
+    }
+    add_targets_and_models(&b);
+    add_wildcards(&b);
+    finish_table(&b);
+}

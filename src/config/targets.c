@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/targets.h"
+
+#include "base/assert.h"
+#include "config/secret.h"
+
+/* --- Picks --- */
+
+bool fl_picks_have(const struct fl_picks *picks, unsigned target)
+{
+    for (unsigned i = 0; i < picks->count; i++) {
+        if (picks->items[i] == target) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool fl_picks_add(struct fl_load *load, struct fl_picks *picks, unsigned target)
+{
+    if (fl_picks_have(picks, target)) {
+        return false;
+    }
+    if (picks->count == picks->cap) {
+        unsigned cap = picks->cap ? picks->cap * 2 : 8;
+        unsigned *items = fl_arena_take(&load->scratch, cap * sizeof(*items));
+        if (!items) {
+            return false;
+        }
+        for (unsigned i = 0; i < picks->count; i++) {
+            items[i] = picks->items[i];
+        }
+        picks->items = items;
+        picks->cap = cap;
+    }
+    picks->items[picks->count++] = target;
+    return true;
+}
+
+/* --- One target --- */
+
+static bool is_model_name(struct fl_slice name)
+{
+    enum { model_bytes_max = 200 };
+    return name.len > 0 && name.len <= model_bytes_max && fl_secret_is_token(name) &&
+           !fl_slice_eq(name, FL_LIT("*"));
+}
+
+static uint64_t picousd_per_token(const struct fl_value *usd_per_million)
+{
+    return (uint64_t)usd_per_million->number / 1000; /* 1e-9 USD / 1e6 tokens = 1e-15 = 1e-3 pico */
+}
+
+static void set_prices(const struct fl_object *provider, struct fl_target *target)
+{
+    const struct fl_value *value = fl_object_value(provider, FL_KEY_PROVIDER_prices);
+    const struct fl_object *prices = value->object;
+    for (unsigned i = 0; i < value->count; i++) {
+        if (fl_slice_eq(value->entries[i].name, target->model)) {
+            prices = value->entries[i].object;
+        }
+    }
+    if (prices && fl_object_value(prices, FL_KEY_PRICES_input)->node &&
+        fl_object_value(prices, FL_KEY_PRICES_output)->node) {
+        target->priced = true;
+        target->price_in = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_input));
+        target->price_out = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_output));
+    }
+}
+
+static struct fl_slice join_id(struct fl_load *load, struct fl_slice provider,
+                               struct fl_slice model)
+{
+    char memory[300];
+    struct fl_buf b;
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    fl_buf_put(&b, provider);
+    fl_buf_putc(&b, '/');
+    fl_buf_put(&b, model.len > 0 ? model : FL_LIT("*"));
+    fl_assert(fl_buf_ok(&b));
+    return fl_arena_copy(&load->config->arena, fl_buf_slice(&b));
+}
+
+static bool find_target(const struct fl_targets *t, unsigned provider, struct fl_slice model,
+                        unsigned *ret_index)
+{
+    for (unsigned i = 0; i < t->count; i++) {
+        if (t->items[i].provider_index == provider && fl_slice_eq(t->items[i].model, model)) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* *model* empty: any model. False at the ceiling. */
+static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned provider,
+                       struct fl_slice model)
+{
+    const struct fl_object *o = load->drafts[provider].entry->object;
+    if (t->count == t->cap) {
+        return false;
+    }
+    struct fl_target *target = &t->items[t->count];
+    *target = (struct fl_target){
+        .id = join_id(load, load->config->providers[provider].name, model),
+        .provider = load->config->providers[provider].name,
+        .model = fl_arena_copy(&load->config->arena, model),
+        .provider_index = provider,
+        .weight = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_weight)),
+        .cost_multiplier = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_cost_multiplier)),
+        .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
+    set_prices(o, target);
+    if (load->env->registry) {
+        target->state = fl_registry_target(load->env->registry, target->id);
+        load->scratch.failed = load->scratch.failed || !target->state;
+    }
+    t->primary[t->count++] = model.len > 0;
+    return true;
+}
+
+/* --- All of a provider --- */
+
+static bool lists_model(const struct fl_draft *draft, struct fl_slice model)
+{
+    const struct fl_value *models = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_models);
+    for (unsigned i = 0; i < models->count; i++) {
+        if (fl_slice_eq(models->entries[i].text, model)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_prices(struct fl_load *load, const struct fl_draft *draft)
+{
+    const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_prices);
+    const struct fl_value *models = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_models);
+    for (unsigned i = 0; i < value->count; i++) {
+        const struct fl_entry *entry = &value->entries[i];
+        struct fl_nearest nearest = {.wanted = entry->name};
+        if (!models->node || lists_model(draft, entry->name)) {
+            continue;
+        }
+        for (unsigned j = 0; j < models->count; j++) {
+            fl_nearest_offer(&nearest, models->entries[j].text);
+        }
+        fl_load_error(load, entry->key, "prices of '%.*s', which is not among the models%s%.*s%s",
+                      FL_TEXT(entry->name), nearest.best.len > 0 ? "; did you mean '" : "",
+                      FL_TEXT(nearest.best), nearest.best.len > 0 ? "'?" : "");
+    }
+    for (unsigned i = 0; i < value->count + 1; i++) {
+        const struct fl_object *o = i < value->count ? value->entries[i].object : value->object;
+        if (o && o->node &&
+            !fl_object_value(o, FL_KEY_PRICES_input)->node !=
+                !fl_object_value(o, FL_KEY_PRICES_output)->node) {
+            fl_load_error(load, o->node, "prices need both 'input' and 'output'");
+        }
+    }
+}
+
+static void add_models(struct fl_load *load, struct fl_targets *t, unsigned provider)
+{
+    const struct fl_draft *draft = &load->drafts[provider];
+    const struct fl_value *models = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_models);
+    unsigned index = 0;
+    for (unsigned i = 0; i < models->count; i++) {
+        const struct fl_entry *entry = &models->entries[i];
+        if (!is_model_name(entry->text)) {
+            fl_load_error(load, entry->node,
+                          "'%.*s' is not a model's name: up to 200 visible characters, no spaces",
+                          FL_TEXT(entry->text));
+        } else if (!draft->routed) {
+            continue;
+        } else if (find_target(t, provider, entry->text, &index)) {
+            fl_load_warn(load, entry->node, "model '%.*s' is listed twice", FL_TEXT(entry->text));
+        } else if (!add_target(load, t, provider, entry->text)) {
+            fl_load_error(load, entry->node, "more than 4096 targets (provider x model)");
+            return;
+        }
+    }
+    if (models->node && !models->bad && models->count == 0) {
+        fl_load_warn(load, models->node,
+                     "no models: nothing is routed to this provider; leave 'models' out to pass "
+                     "every name on");
+    }
+}
+
+void fl_targets_build(struct fl_load *load, struct fl_targets *ret_targets)
+{
+    struct fl_targets t = {.cap = FL_TARGETS_MAX};
+    t.items = fl_arena_take(&load->scratch, t.cap * sizeof(*t.items));
+    t.primary = fl_arena_take(&load->scratch, t.cap * sizeof(*t.primary));
+    if (!t.items || !t.primary) {
+        t.cap = 0;
+    }
+    for (unsigned i = 0; i < load->config->provider_count; i++) {
+        const struct fl_draft *draft = &load->drafts[i];
+        if (!draft->vendor) {
+            continue;
+        }
+        check_prices(load, draft);
+        add_models(load, &t, i);
+        if (draft->routed && load->config->providers[i].any_model) {
+            (void)add_target(load, &t, i, FL_EMPTY);
+        }
+    }
+    *ret_targets = t;
+}
+
+void fl_targets_add_auto(struct fl_load *load, struct fl_targets *t)
+{
+    for (unsigned i = 0; i < load->config->provider_count; i++) {
+        const struct fl_draft *draft = &load->drafts[i];
+        bool has_primary = false;
+        for (unsigned j = 0; j < t->count; j++) {
+            has_primary = has_primary || (t->items[j].provider_index == i && t->primary[j]);
+        }
+        if (draft->routed && load->config->providers[i].any_model && draft->vendor->auto_model &&
+            !has_primary) {
+            struct fl_slice model = fl_slice_cstr(draft->vendor->auto_model);
+            if (load->findings->errors == 0) {
+                fl_load_note(load, draft->entry->key,
+                             "provider '%.*s' lists no models: 'auto' uses its '%.*s', and "
+                             "'%.*s/MODEL' any other",
+                             FL_TEXT(draft->entry->name), FL_TEXT(model),
+                             FL_TEXT(draft->entry->name));
+            }
+            (void)add_target(load, t, i, model);
+        }
+    }
+}
+
+/* --- Names of targets --- */
+
+/* PROVIDER/MODEL; false when the part before the slash is no provider. */
+static bool resolve_id(struct fl_load *load, struct fl_targets *t, struct fl_slice text,
+                       struct fl_picks *picks, enum fl_resolved *ret)
+{
+    size_t slash = fl_slice_find(text, '/');
+    struct fl_slice model = fl_slice_from(text, slash + 1);
+    unsigned provider = 0, index = 0;
+    while (provider < load->config->provider_count &&
+           !fl_slice_eq(load->config->providers[provider].name, fl_slice_first(text, slash))) {
+        provider++;
+    }
+    if (model.len == 0 || provider == load->config->provider_count) {
+        return false;
+    }
+    const struct fl_draft *draft = &load->drafts[provider];
+    bool any = load->config->providers[provider].any_model;
+    bool wild = any && fl_slice_eq(model, FL_LIT("*"));
+    if (!draft->vendor || (!draft->routed && (any || lists_model(draft, model)))) {
+        *ret = FL_RESOLVED_LEFT_OUT;
+        return true;
+    }
+    bool found = find_target(t, provider, wild ? FL_EMPTY : model, &index);
+    if (!found && any && is_model_name(model) && add_target(load, t, provider, model)) {
+        index = t->count - 1;
+        t->primary[index] = false; /* until a route says so */
+        found = true;
+    }
+    if (found) {
+        (void)fl_picks_add(load, picks, index);
+    }
+    *ret = found ? FL_RESOLVED : FL_RESOLVED_UNKNOWN;
+    return found; /* else the whole text may be a model's name, such as groq's openai/gpt-oss-20b */
+}
+
+enum fl_resolved fl_targets_resolve(struct fl_load *load, struct fl_targets *t,
+                                    struct fl_slice text, struct fl_picks *picks)
+{
+    enum fl_resolved resolved = FL_RESOLVED_UNKNOWN;
+    if (resolve_id(load, t, text, picks, &resolved)) {
+        return resolved;
+    }
+    resolved = FL_RESOLVED_UNKNOWN;
+    for (unsigned i = 0; i < t->count; i++) {
+        if (t->items[i].model.len > 0 && fl_slice_eq(t->items[i].model, text)) {
+            (void)fl_picks_add(load, picks, i);
+            resolved = FL_RESOLVED;
+        }
+    }
+    for (unsigned i = 0; resolved == FL_RESOLVED_UNKNOWN && i < load->config->provider_count; i++) {
+        const struct fl_draft *draft = &load->drafts[i];
+        if (draft->vendor && !draft->routed && lists_model(draft, text)) {
+            resolved = FL_RESOLVED_LEFT_OUT;
+        }
+    }
+    return resolved;
+}
+
+void fl_targets_offer(const struct fl_load *load, const struct fl_targets *t,
+                      struct fl_nearest *nearest)
+{
+    for (unsigned i = 0; i < t->count; i++) {
+        fl_nearest_offer(nearest, t->items[i].id);
+        fl_nearest_offer(nearest, t->items[i].model);
+    }
+    /* A misspelt provider before the slash: the right one is worth showing. */
+    size_t slash = fl_slice_find(nearest->wanted, '/');
+    for (unsigned i = 0; slash < nearest->wanted.len && i < load->config->provider_count; i++) {
+        struct fl_nearest provider = {.wanted = fl_slice_first(nearest->wanted, slash)};
+        fl_nearest_offer(&provider, load->config->providers[i].name);
+        if (nearest->best.len == 0 && provider.best.len > 0) {
+            nearest->best = provider.best;
+        }
+    }
+}

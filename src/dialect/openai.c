@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The OpenAI dialect: chat completions, completions, embeddings, responses (PROTOCOLS.md sections 1, 2, 9).
+ * A body is validated once; the model name and stream_options are the only bytes ever replaced.
+ */
+#include "dialect/openai.h"
+
+#include "base/assert.h"
+
+enum { W_MODEL, W_STREAM, W_STREAM_OPTIONS, W_MAX_COMPLETION, W_MAX_TOKENS, W_MAX_OUTPUT, W_COUNT };
+
+static enum fl_err refuse(struct fl_reterr *reterr, enum fl_err err, const char *message)
+{
+    struct fl_buf b;
+    fl_buf_init_in(&b, reterr->message, sizeof(reterr->message) - 1);
+    fl_buf_put_cstr(&b, message);
+    reterr->message[b.len] = '\0';
+    reterr->err = err;
+    reterr->line = reterr->column = 0;
+    return err;
+}
+
+static enum fl_err read_model(struct fl_json value, struct fl_buf *scratch, struct fl_facts *facts,
+                              struct fl_reterr *reterr)
+{
+    if (value.type == FL_JSON_NONE) {
+        return refuse(reterr, FL_ERR_REQUEST,
+                      "The field 'model' is missing. Name a model, or \"auto\" to let fairlead choose.");
+    }
+    if (value.type != FL_JSON_STRING || !fl_json_text(value, scratch, &facts->model)) {
+        return refuse(reterr, FL_ERR_JSON_TYPE, "The field 'model' must be a string.");
+    }
+    if (facts->model.len == 0 || facts->model.len > 256) {
+        return refuse(reterr, FL_ERR_REQUEST, "The field 'model' must have 1 to 256 bytes.");
+    }
+    facts->model_value = value;
+    return FL_OK;
+}
+
+static enum fl_err read_stream(const struct fl_json_watch *w, struct fl_facts *facts,
+                               struct fl_reterr *reterr)
+{
+    struct fl_json stream = w[W_STREAM].value, options = w[W_STREAM_OPTIONS].value;
+    if (stream.type != FL_JSON_NONE && stream.type != FL_JSON_NULL &&
+        !fl_json_bool(stream, &facts->stream)) {
+        return refuse(reterr, FL_ERR_JSON_TYPE, "The field 'stream' must be true or false.");
+    }
+    facts->stream_options = options;
+    if (options.type == FL_JSON_OBJECT) {
+        struct fl_json_watch asked = {.key = FL_LIT("include_usage")};
+        struct fl_json whole;
+        enum fl_err err = fl_json_scan(options.span, FL_JSON_LIMITS, &asked, 1, &whole, NULL);
+        if (err) {
+            return refuse(reterr, err, "The key 'include_usage' stands twice in 'stream_options'.");
+        }
+        (void)fl_json_bool(asked.value, &facts->usage_asked);
+    }
+    return FL_OK;
+}
+
+static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body, struct fl_buf *scratch,
+                                struct fl_facts *ret_facts, struct fl_reterr *reterr)
+{
+    struct fl_json_watch w[W_COUNT] = {
+        [W_MODEL] = {.key = FL_LIT("model")},
+        [W_STREAM] = {.key = FL_LIT("stream")},
+        [W_STREAM_OPTIONS] = {.key = FL_LIT("stream_options")},
+        [W_MAX_COMPLETION] = {.key = FL_LIT("max_completion_tokens")},
+        [W_MAX_TOKENS] = {.key = FL_LIT("max_tokens")},
+        [W_MAX_OUTPUT] = {.key = FL_LIT("max_output_tokens")},
+    };
+    struct fl_json whole;
+    struct fl_facts facts = {.endpoint = endpoint, .body = body};
+    enum fl_err err = fl_json_scan(body, FL_JSON_LIMITS, w, W_COUNT, &whole, reterr);
+    if (err) {
+        return err;
+    }
+    if (whole.type != FL_JSON_OBJECT) {
+        return refuse(reterr, FL_ERR_JSON_TYPE, "The request body must be a JSON object.");
+    }
+    err = read_model(w[W_MODEL].value, scratch, &facts, reterr);
+    if (!err) {
+        err = read_stream(w, &facts, reterr);
+    }
+    if (err) {
+        return err;
+    }
+    for (unsigned i = W_MAX_COMPLETION; i <= W_MAX_OUTPUT && facts.tokens_out_max == 0; i++) {
+        (void)fl_json_u64(w[i].value, &facts.tokens_out_max);
+    }
+    *ret_facts = facts;
+    return FL_OK;
+}
+
+/* How stream_options must change so that usage is reported: a patch, or none when it is asked already. */
+static bool usage_patch(const struct fl_facts *facts, struct fl_json_patch *ret_patch)
+{
+    const struct fl_json options = facts->stream_options;
+    if (options.type == FL_JSON_NONE) {
+        size_t brace = fl_slice_find(facts->body, '{');
+        *ret_patch = (struct fl_json_patch){fl_slice(facts->body.ptr + brace + 1, 0),
+                                            FL_LIT("\"stream_options\":{\"include_usage\":true},")};
+        return true;
+    }
+    if (options.type != FL_JSON_OBJECT) {
+        *ret_patch = (struct fl_json_patch){options.span, FL_LIT("{\"include_usage\":true}")};
+        return options.type == FL_JSON_NULL; /* anything else is the provider's to refuse */
+    }
+    struct fl_json asked = fl_json_get(options, FL_LIT("include_usage"));
+    if (asked.type == FL_JSON_NONE) {
+        struct fl_json_iter it = fl_json_iter(options);
+        struct fl_json any;
+        bool empty = !fl_json_next(&it, NULL, &any);
+        *ret_patch = (struct fl_json_patch){
+            fl_slice(options.span.ptr + 1, 0),
+            empty ? FL_LIT("\"include_usage\":true") : FL_LIT("\"include_usage\":true,")};
+        return true;
+    }
+    *ret_patch = (struct fl_json_patch){asked.span, FL_LIT("true")};
+    return asked.type == FL_JSON_FALSE || asked.type == FL_JSON_NULL;
+}
+
+static void write_request(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
+                          struct fl_buf *storage, struct fl_request_body *ret_body)
+{
+    struct fl_json_patch patches[2];
+    unsigned count = 0;
+    bool can_ask = facts->endpoint == FL_ENDPOINT_CHAT || facts->endpoint == FL_ENDPOINT_COMPLETIONS;
+    if (ask_usage && can_ask && facts->stream && !facts->usage_asked) {
+        count += usage_patch(facts, &patches[0]);
+    }
+    if (!fl_slice_eq(model, facts->model)) {
+        size_t start = storage->len;
+        fl_buf_put_json(storage, model);
+        patches[count++] = (struct fl_json_patch){facts->model_value.span,
+                                                  fl_slice_from(fl_buf_slice(storage), start)};
+    }
+    if (count == 2 && patches[0].old.ptr > patches[1].old.ptr) {
+        struct fl_json_patch first = patches[1];
+        patches[1] = patches[0];
+        patches[0] = first;
+    }
+    ret_body->count = fl_json_splice(facts->body, patches, count, ret_body->pieces, &ret_body->bytes);
+    fl_assert(ret_body->count <= FL_REQUEST_PIECES);
+}
+
+static uint64_t count_at(struct fl_json object, struct fl_slice outer, struct fl_slice inner)
+{
+    uint64_t n = 0;
+    struct fl_json value = fl_json_get(object, outer);
+    if (inner.len > 0) {
+        value = fl_json_get(value, inner);
+    }
+    return fl_json_u64(value, &n) ? n : 0;
+}
+
+void fl_openai_read_usage(struct fl_json value, struct fl_usage *usage)
+{
+    uint64_t in;
+    if (value.type != FL_JSON_OBJECT) {
+        return;
+    }
+    if (fl_json_u64(fl_json_get(value, FL_LIT("prompt_tokens")), &in)) {
+        *usage = (struct fl_usage){
+            true, in, count_at(value, FL_LIT("completion_tokens"), FL_EMPTY),
+            count_at(value, FL_LIT("prompt_tokens_details"), FL_LIT("cached_tokens")),
+            count_at(value, FL_LIT("completion_tokens_details"), FL_LIT("reasoning_tokens"))};
+    } else if (fl_json_u64(fl_json_get(value, FL_LIT("input_tokens")), &in)) {
+        *usage = (struct fl_usage){
+            true, in, count_at(value, FL_LIT("output_tokens"), FL_EMPTY),
+            count_at(value, FL_LIT("input_tokens_details"), FL_LIT("cached_tokens")),
+            count_at(value, FL_LIT("output_tokens_details"), FL_LIT("reasoning_tokens"))};
+    }
+}
+
+static enum fl_err read_answer(struct fl_slice body, struct fl_usage *ret_usage)
+{
+    enum { A_ERROR, A_USAGE, A_CHOICES, A_DATA, A_OUTPUT, A_COUNT };
+    struct fl_json_watch w[A_COUNT] = {
+        [A_ERROR] = {.key = FL_LIT("error")}, [A_USAGE] = {.key = FL_LIT("usage")},
+        [A_CHOICES] = {.key = FL_LIT("choices")}, [A_DATA] = {.key = FL_LIT("data")},
+        [A_OUTPUT] = {.key = FL_LIT("output")},
+    };
+    struct fl_json whole;
+    struct fl_json_limits limits = {FL_JSON_DEPTH_MAX, 1000000};
+    if (fl_json_scan(body, limits, w, A_COUNT, &whole, NULL) || whole.type != FL_JSON_OBJECT) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    fl_openai_read_usage(w[A_USAGE].value, ret_usage);
+    bool answered = w[A_CHOICES].value.type == FL_JSON_ARRAY || w[A_DATA].value.type == FL_JSON_ARRAY ||
+                    w[A_OUTPUT].value.type == FL_JSON_ARRAY;
+    bool has_error = w[A_ERROR].value.type == FL_JSON_OBJECT || w[A_ERROR].value.type == FL_JSON_STRING;
+    return has_error && !answered ? FL_ERR_ERROR_IN_200 : FL_OK;
+}
+
+static bool mentions(struct fl_slice body, const char *text)
+{
+    return fl_slice_find_text(body, fl_slice_cstr(text)) < body.len;
+}
+
+/* ROUTING.md 2.1: by status, refined by the body's code where one status means two things. */
+static enum fl_err read_error(int status, struct fl_slice body)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return FL_ERR_UPSTREAM_AUTH;
+    case 402:
+        return FL_ERR_QUOTA;
+    case 404:
+        return FL_ERR_UPSTREAM_MODEL;
+    case 408:
+        return FL_ERR_UPSTREAM_TIMEOUT;
+    case 429:
+        return mentions(body, "insufficient_quota") ? FL_ERR_QUOTA : FL_ERR_RATE_LIMITED;
+    case 503:
+    case 529:
+        return FL_ERR_UPSTREAM_OVERLOADED;
+    case 504:
+    case 524:
+        return FL_ERR_UPSTREAM_TIMEOUT;
+    default:
+        break;
+    }
+    if (status >= 500) {
+        return FL_ERR_SERVER;
+    }
+    if (status >= 300 && status < 400) {
+        return FL_ERR_REDIRECT;
+    }
+    if (status == 400 && mentions(body, "\"model_not_found\"")) {
+        return FL_ERR_UPSTREAM_MODEL;
+    }
+    return FL_ERR_UPSTREAM_REQUEST;
+}
+
+/* OpenAI's "type" for a status, as its SDKs and dashboards group them. */
+static const char *type_of(int status)
+{
+    switch (status) {
+    case 401:
+        return "authentication_error";
+    case 403:
+        return "permission_error";
+    case 429:
+        return "rate_limit_error";
+    default:
+        return status >= 500 ? "server_error" : "invalid_request_error";
+    }
+}
+
+static const char *code_of(enum fl_err err)
+{
+    if (err == FL_ERR_MODEL_UNKNOWN) {
+        return "model_not_found";
+    }
+    return err == FL_ERR_AUTH ? "invalid_api_key" : fl_err_name(err);
+}
+
+static void put_error(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
+                      struct fl_slice attempts)
+{
+    fl_buf_put_cstr(b, "{\"error\":{\"message\":");
+    fl_buf_put_json(b, message);
+    fl_buf_put_cstr(b, ",\"type\":\"");
+    fl_buf_put_cstr(b, type_of(fl_err_status(err)));
+    fl_buf_put_cstr(b, "\",\"param\":");
+    if (param.len > 0) {
+        fl_buf_put_json(b, param);
+    } else {
+        fl_buf_put_cstr(b, "null");
+    }
+    fl_buf_put_cstr(b, ",\"code\":\"");
+    fl_buf_put_cstr(b, code_of(err));
+    fl_buf_putc(b, '"');
+    if (attempts.len > 0) {
+        fl_buf_put_cstr(b, ",\"fairlead\":{\"attempts\":");
+        fl_buf_put(b, attempts);
+        fl_buf_putc(b, '}');
+    }
+    fl_buf_put_cstr(b, "}}");
+}
+
+const struct fl_dialect fl_dialect_openai = {
+    .name = "openai",
+    .paths = {[FL_ENDPOINT_CHAT] = "/chat/completions",
+              [FL_ENDPOINT_COMPLETIONS] = "/completions",
+              [FL_ENDPOINT_EMBEDDINGS] = "/embeddings",
+              [FL_ENDPOINT_RESPONSES] = "/responses"},
+    .models_path = "/models",
+    .read_request = read_request,
+    .write_request = write_request,
+    .read_answer = read_answer,
+    .read_event = fl_openai_read_event,
+    .read_error = read_error,
+    .put_error = put_error,
+};

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a stream event of the OpenAI dialect means. The event's bytes are passed on as they came. */
+#include "dialect/openai.h"
+
+/* A finish reason that is a string. Inside a JSON string the quotes of this text would be escaped, so
+ * the bytes can only be a key. */
+static bool has_finish(struct fl_slice data)
+{
+    const struct fl_slice key = FL_LIT("\"finish_reason\"");
+    struct fl_slice rest = data;
+    for (;;) {
+        size_t at = fl_slice_find_text(rest, key);
+        if (at == rest.len) {
+            return false;
+        }
+        rest = fl_slice_from(rest, at + key.len);
+        size_t i = 0;
+        while (i < rest.len && (rest.ptr[i] == ' ' || rest.ptr[i] == ':')) {
+            i++;
+        }
+        if (i < rest.len && rest.ptr[i] == '"') {
+            return true;
+        }
+    }
+}
+
+/* Is the key there with anything but null behind it? By bytes: a JSON string could only hold them escaped. */
+static bool says(struct fl_slice data, struct fl_slice quoted_key)
+{
+    size_t at = fl_slice_find_text(data, quoted_key);
+    struct fl_slice rest = fl_slice_from(data, at + quoted_key.len);
+    size_t i = 0;
+    while (i < rest.len && (rest.ptr[i] == ' ' || rest.ptr[i] == ':')) {
+        i++;
+    }
+    return at < data.len && !fl_slice_starts(fl_slice_from(rest, i), FL_LIT("null"));
+}
+
+static void read_chunk(struct fl_slice data, bool check, struct fl_event_facts *event,
+                       struct fl_usage *usage)
+{
+    enum { C_ERROR, C_USAGE, C_CHOICES, C_COUNT };
+    struct fl_json_watch w[C_COUNT] = {
+        [C_ERROR] = {.key = FL_LIT("error")},
+        [C_USAGE] = {.key = FL_LIT("usage")},
+        [C_CHOICES] = {.key = FL_LIT("choices")},
+    };
+    struct fl_json whole;
+    event->finish = has_finish(data);
+    if (!check && !says(data, FL_LIT("\"usage\"")) && !says(data, FL_LIT("\"error\""))) {
+        event->valid = true;
+        return;
+    }
+    if (fl_json_scan(data, FL_JSON_LIMITS, w, C_COUNT, &whole, NULL)) {
+        return;
+    }
+    event->valid = true;
+    if (w[C_USAGE].value.type == FL_JSON_OBJECT) {
+        struct fl_json_iter it = fl_json_iter(w[C_CHOICES].value);
+        struct fl_json any;
+        fl_openai_read_usage(w[C_USAGE].value, usage);
+        if (w[C_CHOICES].value.type == FL_JSON_ARRAY && !fl_json_next(&it, NULL, &any)) {
+            event->kind = FL_EVENT_USAGE;
+        }
+    }
+    if (w[C_ERROR].value.type == FL_JSON_OBJECT || w[C_ERROR].value.type == FL_JSON_STRING) {
+        event->kind = FL_EVENT_ERROR;
+    }
+}
+
+static bool is_type(struct fl_json type, const char *text)
+{
+    return type.type == FL_JSON_STRING && fl_json_spells(type.span, fl_slice_cstr(text));
+}
+
+/* Responses API: the type tells all; usage stands in the final response object. */
+static void read_response_event(struct fl_slice data, struct fl_event_facts *event, struct fl_usage *usage)
+{
+    struct fl_json_watch w[2] = {{.key = FL_LIT("type")}, {.key = FL_LIT("response")}};
+    struct fl_json whole;
+    if (fl_json_scan(data, FL_JSON_LIMITS, w, 2, &whole, NULL)) {
+        return;
+    }
+    event->valid = true;
+    if (is_type(w[0].value, "response.completed") || is_type(w[0].value, "response.incomplete")) {
+        fl_openai_read_usage(fl_json_get(w[1].value, FL_LIT("usage")), usage);
+        event->kind = FL_EVENT_DONE;
+    } else if (is_type(w[0].value, "error") || is_type(w[0].value, "response.failed")) {
+        event->kind = FL_EVENT_ERROR;
+    }
+}
+
+void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
+                          struct fl_event_facts *ret_event, struct fl_usage *usage)
+{
+    *ret_event = (struct fl_event_facts){0};
+    if (fl_slice_eq(fl_slice_trim(in->data), FL_LIT("[DONE]"))) {
+        ret_event->kind = FL_EVENT_DONE;
+        ret_event->valid = true;
+    } else if (endpoint == FL_ENDPOINT_RESPONSES) {
+        read_response_event(in->data, ret_event, usage);
+    } else {
+        read_chunk(in->data, check, ret_event, usage);
+    }
+    if (fl_slice_eq(in->name, FL_LIT("error"))) {
+        ret_event->kind = FL_EVENT_ERROR;
+    }
+}

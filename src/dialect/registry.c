@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dialect/dialect.h"
+
+static const struct fl_dialect *const dialects[] = {
+    &fl_dialect_openai,
+};
+
+const struct fl_dialect *fl_dialect_find(struct fl_slice name)
+{
+    for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
+        if (fl_slice_eq(name, fl_slice_cstr(dialects[i]->name))) {
+            return dialects[i];
+        }
+    }
+    return NULL;
+}

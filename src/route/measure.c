@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/measure.h"
+
+#include <math.h>
+
+#define HALF_LIFE_SLOW_NS 60e9
+#define WEIGHT_MAX        100.0
+
+/* The share of its weight that an observation made at m->at_ns keeps: success, time to failure.
+ * Latencies fade twice as fast: its square. Clocks of two threads may differ a little: never below
+ * no time at all. */
+static double fade_until(const struct fl_measures *m, uint64_t now_ns)
+{
+    uint64_t at_ns = fl_get(m->at_ns);
+    return now_ns > at_ns ? exp2(-(double)(now_ns - at_ns) / HALF_LIFE_SLOW_NS) : 1.0;
+}
+
+static void mean_fade(struct fl_mean *m, double fade)
+{
+    fl_set(m->sum, fl_get(m->sum) * fade);
+    fl_set(m->weight, fl_get(m->weight) * fade);
+}
+
+static void mean_add(struct fl_mean *m, double value, double weight)
+{
+    double sum = fl_get(m->sum) + value * weight, total = fl_get(m->weight) + weight;
+    if (total > WEIGHT_MAX) {
+        sum *= WEIGHT_MAX / total;
+        total = WEIGHT_MAX;
+    }
+    fl_set(m->sum, sum);
+    fl_set(m->weight, total);
+}
+
+static void fade_all(struct fl_measures *m, uint64_t now_ns)
+{
+    double slow = fade_until(m, now_ns), fast = slow * slow;
+    mean_fade(&m->success, slow);
+    mean_fade(&m->failure_ns, slow);
+    mean_fade(&m->first_byte_ns, fast);
+    mean_fade(&m->total_ns, fast);
+    mean_fade(&m->token_ns, fast);
+    mean_fade(&m->load, fast);
+    if (now_ns > fl_get(m->at_ns)) {
+        fl_set(m->at_ns, now_ns);
+    }
+}
+
+void fl_measures_succeeded(struct fl_measures *m, uint64_t now_ns, uint64_t first_byte_ns,
+                           uint64_t total_ns, uint64_t tokens_out, unsigned load)
+{
+    if (first_byte_ns == 0 || first_byte_ns > total_ns) {
+        first_byte_ns = total_ns;
+    }
+    fade_all(m, now_ns);
+    mean_add(&m->success, 1, 1);
+    mean_add(&m->first_byte_ns, (double)first_byte_ns, 1);
+    mean_add(&m->total_ns, (double)total_ns, 1);
+    mean_add(&m->load, load, 1);
+    if (tokens_out > 0) {
+        double tokens = (double)tokens_out;
+        mean_add(&m->token_ns, (double)(total_ns - first_byte_ns) / tokens, fmin(1, tokens / 100));
+    }
+}
+
+void fl_measures_failed(struct fl_measures *m, uint64_t now_ns, uint64_t total_ns)
+{
+    fade_all(m, now_ns);
+    mean_add(&m->success, 0, 1);
+    mean_add(&m->failure_ns, (double)total_ns, 1);
+}
+
+static struct fl_mean_seen mean_see(const struct fl_mean *m, double fade)
+{
+    return (struct fl_mean_seen){fl_get(m->sum) * fade, fl_get(m->weight) * fade};
+}
+
+void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
+                     struct fl_measures_seen *ret_seen)
+{
+    double slow = fade_until(m, now_ns), fast = slow * slow;
+    *ret_seen = (struct fl_measures_seen){
+        .success = mean_see(&m->success, slow),
+        .failure_ns = mean_see(&m->failure_ns, slow),
+        .first_byte_ns = mean_see(&m->first_byte_ns, fast),
+        .total_ns = mean_see(&m->total_ns, fast),
+        .token_ns = mean_see(&m->token_ns, fast),
+        .load = mean_see(&m->load, fast),
+    };
+}
+
+static void mean_join(struct fl_mean_seen *into, struct fl_mean_seen m)
+{
+    into->sum += m.sum;
+    into->weight += m.weight;
+}
+
+void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_seen *one)
+{
+    mean_join(&pool->first_byte_ns, one->first_byte_ns);
+    mean_join(&pool->total_ns, one->total_ns);
+    mean_join(&pool->token_ns, one->token_ns);
+    mean_join(&pool->load, one->load);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is known of a target's speed and success: means that forget. An observation's weight halves
+ * every 30 s (latencies) or 60 s (success, time to failure), whatever the traffic, and a mean never
+ * holds more than 100 observations' weight, so that a busy target's change is seen after as many
+ * requests. Latencies are of successful attempts only: a target that fails fast must not look fast.
+ *
+ * Written by one thread at a time (the state's lock), read by any at any time: each number is an
+ * atomic of its own, and a reader who meets a half-written pair is off by one observation.
+ */
+#ifndef FL_ROUTE_MEASURE_H
+#define FL_ROUTE_MEASURE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define fl_get(field)        atomic_load_explicit(&(field), memory_order_relaxed)
+#define fl_set(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
+
+enum {
+    FL_PRIOR_SAMPLES = 5,         /* weight of the pool's mean in a target's latency */
+    FL_PRIOR_SUCCESS_SAMPLES = 10 /* weight of the prior in a target's success */
+};
+#define FL_PRIOR_SUCCESS 0.99
+
+struct fl_mean {
+    _Atomic double sum, weight;
+};
+
+struct fl_measures {
+    _Atomic uint64_t at_ns;       /* the time all weights refer to */
+    struct fl_mean success;       /* 1 or 0 */
+    struct fl_mean failure_ns;    /* dispatch to failure */
+    struct fl_mean first_byte_ns; /* dispatch to first byte (TTFT) */
+    struct fl_mean total_ns;      /* dispatch to end */
+    struct fl_mean
+        token_ns;        /* per token after the first byte (TPOT), weight min(1, tokens / 100) */
+    struct fl_mean load; /* attempts in flight, itself included, when one ended */
+};
+
+/* A successful attempt; *load* is the number in flight at its end, itself included. */
+void fl_measures_succeeded(struct fl_measures *m, uint64_t now_ns, uint64_t first_byte_ns,
+                           uint64_t total_ns, uint64_t tokens_out, unsigned load);
+void fl_measures_failed(struct fl_measures *m, uint64_t now_ns, uint64_t total_ns);
+
+/* A plain copy, weights as of now_ns. */
+struct fl_mean_seen {
+    double sum, weight;
+};
+struct fl_measures_seen {
+    struct fl_mean_seen success, failure_ns, first_byte_ns, total_ns, token_ns, load;
+};
+void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
+                     struct fl_measures_seen *ret_seen);
+/* Adds a target's latencies to its pool's. */
+void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_seen *one);
+
+/* sum / weight, or *otherwise* when nothing was seen. */
+static inline double fl_mean_or(struct fl_mean_seen m, double otherwise)
+{
+    return m.weight > 0 ? m.sum / m.weight : otherwise;
+}
+
+/* The mean drawn towards *prior*, which has the weight of *samples* observations. */
+static inline double fl_mean_shrunk(struct fl_mean_seen m, double prior, double samples)
+{
+    return (m.sum + samples * prior) / (m.weight + samples);
+}
+
+static inline double fl_success_of(const struct fl_measures_seen *m)
+{
+    return fl_mean_shrunk(m->success, FL_PRIOR_SUCCESS, FL_PRIOR_SUCCESS_SAMPLES);
+}
+
+#endif

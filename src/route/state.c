@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/state.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+enum { bucket_count = 256 };
+
+#define RATE_COOL_NS  UINT64_C(1000000000)
+#define QUOTA_COOL_NS UINT64_C(60000000000)
+#define COOL_MAX_NS   UINT64_C(3600000000000)
+
+struct fl_registry {
+    struct fl_target_state *targets[bucket_count];
+    struct fl_route_state *routes[bucket_count];
+};
+
+/* Names come from the configuration: no key is needed against them. */
+static uint64_t hash_of(struct fl_slice name)
+{
+    return fl_hash((struct fl_hash_key){0, 0}, name);
+}
+
+struct fl_registry *fl_registry_create(void)
+{
+    return calloc(1, sizeof(struct fl_registry));
+}
+
+void fl_registry_destroy(struct fl_registry *r)
+{
+    for (unsigned i = 0; r && i < bucket_count; i++) {
+        while (r->targets[i]) {
+            struct fl_target_state *s = r->targets[i];
+            r->targets[i] = s->next;
+            free((void *)(uintptr_t)s->id.ptr);
+            free(s);
+        }
+        while (r->routes[i]) {
+            struct fl_route_state *s = r->routes[i];
+            r->routes[i] = s->next;
+            free((void *)(uintptr_t)s->name.ptr);
+            free(s);
+        }
+    }
+    free(r);
+}
+
+struct fl_target_state *fl_registry_target(struct fl_registry *r, struct fl_slice target_id)
+{
+    uint64_t hash = hash_of(target_id);
+    struct fl_target_state **bucket = &r->targets[hash % bucket_count], *s;
+    for (s = *bucket; s; s = s->next) {
+        if (fl_slice_eq(s->id, target_id)) {
+            return s;
+        }
+    }
+    s = calloc(1, sizeof(*s));
+    char *id = fl_slice_dup(target_id);
+    if (!s || !id) {
+        free(s);
+        free(id);
+        return NULL;
+    }
+    s->id = fl_slice(id, target_id.len);
+    atomic_flag_clear(&s->lock.held);
+    fl_set(s->oldest_ns, UINT64_MAX);
+    fl_breaker_init(&s->breaker, hash);
+    s->next = *bucket;
+    return *bucket = s;
+}
+
+struct fl_route_state *fl_registry_route(struct fl_registry *r, struct fl_slice route_name)
+{
+    struct fl_route_state **bucket = &r->routes[hash_of(route_name) % bucket_count], *s;
+    for (s = *bucket; s; s = s->next) {
+        if (fl_slice_eq(s->name, route_name)) {
+            return s;
+        }
+    }
+    s = calloc(1, sizeof(*s));
+    char *name = fl_slice_dup(route_name);
+    if (!s || !name) {
+        free(s);
+        free(name);
+        return NULL;
+    }
+    s->name = fl_slice(name, route_name.len);
+    atomic_flag_clear(&s->lock.held);
+    s->next = *bucket;
+    return *bucket = s;
+}
+
+static void check_conservation(const struct fl_target_state *s)
+{
+    fl_assert(s->begun == s->succeeded + s->failed + s->uncounted + fl_get(s->in_flight));
+}
+
+/* Answers do not come in order, so the one that waits longest is at least as old as the waiting-th
+ * newest dispatch: a lower bound of its age without a list of all attempts. */
+static void publish_oldest(struct fl_target_state *s)
+{
+    unsigned back = s->waiting < FL_WAITING_KEPT ? s->waiting : FL_WAITING_KEPT;
+    fl_set(s->oldest_ns,
+           back > 0 ? s->dispatched_ns[(s->begun - back) % FL_WAITING_KEPT] : UINT64_MAX);
+}
+
+void fl_route_begin(const struct fl_target *target, uint64_t now_ns)
+{
+    struct fl_target_state *s = target->state;
+    fl_lock(&s->lock);
+    s->dispatched_ns[s->begun % FL_WAITING_KEPT] = now_ns;
+    s->begun++;
+    s->waiting++;
+    fl_set(s->in_flight, fl_get(s->in_flight) + 1);
+    publish_oldest(s);
+    fl_breaker_begin(&s->breaker, now_ns);
+    check_conservation(s);
+    fl_unlock(&s->lock);
+}
+
+void fl_route_first_byte(const struct fl_target *target, uint64_t now_ns)
+{
+    struct fl_target_state *s = target->state;
+    (void)now_ns;
+    fl_lock(&s->lock);
+    s->waiting -= s->waiting > 0;
+    publish_oldest(s);
+    fl_unlock(&s->lock);
+}
+
+enum verdict { SUCCEEDED, FAILED, UNCOUNTED };
+
+static enum verdict verdict_of(const struct fl_target *target, enum fl_err err)
+{
+    if (err == FL_OK) {
+        return SUCCEEDED;
+    }
+    bool clients_name = err == FL_ERR_UPSTREAM_MODEL && target->model.len == 0;
+    bool capacity = err == FL_ERR_RATE_LIMITED || err == FL_ERR_QUOTA;
+    return fl_err_blame(err) == FL_BLAME_PROVIDER && !capacity && !clients_name ? FAILED
+                                                                                : UNCOUNTED;
+}
+
+static void cool_after(struct fl_target_state *s, const struct fl_outcome *outcome, uint64_t now_ns)
+{
+    uint64_t ns = outcome->retry_after_ns;
+    if (ns == 0 && outcome->err == FL_ERR_RATE_LIMITED) {
+        ns = RATE_COOL_NS;
+    } else if (ns == 0 && outcome->err == FL_ERR_QUOTA) {
+        ns = QUOTA_COOL_NS;
+    }
+    if (ns > 0) {
+        fl_breaker_cool(&s->breaker, now_ns, ns < COOL_MAX_NS ? ns : COOL_MAX_NS);
+    }
+}
+
+static void settle(struct fl_target_state *s, const struct fl_health_policy *policy,
+                   enum verdict verdict, const struct fl_outcome *outcome, uint64_t now_ns)
+{
+    uint64_t begun_ns = now_ns > outcome->total_ns ? now_ns - outcome->total_ns : 0;
+    fl_breaker_release(&s->breaker, begun_ns);
+    switch (verdict) {
+    case SUCCEEDED:
+        s->succeeded++;
+        fl_measures_succeeded(&s->measures, now_ns, outcome->first_byte_ns, outcome->total_ns,
+                              outcome->tokens_out, fl_get(s->in_flight));
+        fl_breaker_succeeded(&s->breaker, policy, begun_ns, now_ns);
+        break;
+    case FAILED:
+        s->failed++;
+        fl_measures_failed(&s->measures, now_ns, outcome->total_ns);
+        fl_breaker_failed(&s->breaker, policy, begun_ns, now_ns);
+        break;
+    case UNCOUNTED:
+        s->uncounted++;
+        break;
+    }
+}
+
+void fl_route_end(const struct fl_table *t, const struct fl_target *target,
+                  const struct fl_outcome *outcome, uint64_t now_ns)
+{
+    struct fl_target_state *s = target->state;
+    enum verdict verdict = verdict_of(target, outcome->err);
+    fl_lock(&s->lock);
+    unsigned in_flight = fl_get(s->in_flight);
+    fl_assert(in_flight > 0);
+    settle(s, &t->health, verdict, outcome, now_ns);
+    if (verdict != SUCCEEDED) {
+        cool_after(s, outcome, now_ns);
+    }
+    fl_set(s->in_flight, in_flight - 1);
+    s->waiting -= outcome->first_byte_ns == 0 && s->waiting > 0;
+    s->waiting = s->waiting < in_flight - 1 ? s->waiting : in_flight - 1;
+    publish_oldest(s);
+    check_conservation(s);
+    fl_unlock(&s->lock);
+}
+
+void fl_route_probe(const struct fl_table *t, const struct fl_target *target, bool ok,
+                    uint64_t now_ns)
+{
+    struct fl_target_state *s = target->state;
+    fl_lock(&s->lock);
+    fl_breaker_probed(&s->breaker, &t->health, ok, now_ns);
+    fl_unlock(&s->lock);
+}
+
+void fl_target_read(const struct fl_target *target, uint64_t now_ns,
+                    struct fl_target_view *ret_view)
+{
+    struct fl_target_state *s = target->state;
+    struct fl_measures_seen seen;
+    fl_lock(&s->lock);
+    fl_measures_see(&s->measures, now_ns, &seen);
+    *ret_view = (struct fl_target_view){
+        .health = fl_breaker_health(&s->breaker, now_ns),
+        .in_flight = fl_get(s->in_flight),
+        .begun = s->begun,
+        .succeeded = s->succeeded,
+        .failed = s->failed,
+        .uncounted = s->uncounted,
+        .ejected_until_ns = fl_get(s->breaker.health) == FL_OPEN ? fl_get(s->breaker.until_ns) : 0,
+        .first_byte_ms = fl_mean_or(seen.first_byte_ns, 0) / 1e6,
+        .total_ms = fl_mean_or(seen.total_ns, 0) / 1e6,
+        .success = fl_success_of(&seen),
+    };
+    fl_unlock(&s->lock);
+}

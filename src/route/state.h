@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is shared by all workers and outlives every snapshot: target states and route states, found
+ * by name in a registry.
+ *
+ * Threads: the registry is touched by the main thread only. A state is written under its spin lock,
+ * held for tens of nanoseconds and never across a call out of this layer; decisions read its
+ * atomics without the lock, so that choosing never waits for a worker that was descheduled.
+ */
+#ifndef FL_ROUTE_STATE_H
+#define FL_ROUTE_STATE_H
+
+#include "route/health.h"
+#include "route/measure.h"
+#include "route/route.h"
+
+enum {
+    FL_TURNS_MAX = 64,   /* primaries of a route among which smooth weighted round robin is done */
+    FL_WAITING_KEPT = 64 /* newest dispatches whose time is kept */
+};
+
+struct fl_lock {
+    atomic_flag held;
+};
+
+static inline void fl_lock(struct fl_lock *l)
+{
+    while (atomic_flag_test_and_set_explicit(&l->held, memory_order_acquire)) {
+    }
+}
+
+static inline void fl_unlock(struct fl_lock *l)
+{
+    atomic_flag_clear_explicit(&l->held, memory_order_release);
+}
+
+struct fl_target_state {
+    struct fl_target_state *next; /* in the registry's bucket */
+    struct fl_slice id;           /* owned */
+    struct fl_lock lock;
+    _Atomic unsigned in_flight;
+    /* Dispatch time of the attempt that is oldest among those without a first byte, or later: what
+     * the waiting_ever-th and the attempts before it would give if answers came in order.
+     * UINT64_MAX: none. */
+    _Atomic uint64_t oldest_ns;
+    unsigned waiting; /* attempts in flight without a first byte */
+    uint64_t begun, succeeded, failed, uncounted;
+    struct fl_breaker breaker;
+    struct fl_measures measures;
+    uint64_t dispatched_ns[FL_WAITING_KEPT]; /* ring, the next at begun % FL_WAITING_KEPT */
+};
+
+struct fl_turn {
+    const struct fl_target_state
+        *owner; /* whose turn is counted; another one after a reload: start anew */
+    double current;
+};
+
+struct fl_route_state {
+    struct fl_route_state *next;
+    struct fl_slice name;   /* owned */
+    _Atomic uint64_t turns; /* round robin: picks so far, from a random start; 0: not started */
+    struct fl_lock lock;    /* of: */
+    struct fl_turn turn[FL_TURNS_MAX]; /* by position in the route */
+};
+
+#endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One try at one target.
+ *
+ *   NEW -> [QUEUED ->] CONNECTING -> WAITING -> HOLDING   -> ENDED
+ *           `-> (an idle connection) ----^   |-> STREAMING -> ENDED
+ *                                            `-> HOLDING -> PASSING -> ENDED
+ *
+ * A pooled connection that breaks before the first byte of an answer was stale: the request is sent once
+ * more on a fresh one, at once, and that does not count as a failure of the target.
+ */
+#include "server/internal.h"
+
+#include <stdlib.h>
+
+enum { interim_max = 8, fields_bytes = 16 * 1024 };
+
+static enum fl_err connect_to(struct fl_attempt *a);
+
+static void enter(struct fl_attempt *a, enum fl_attempt_state state)
+{
+    static const bool allowed[FL_ATTEMPT_STATE_COUNT][FL_ATTEMPT_STATE_COUNT] = {
+        [FL_ATTEMPT_NEW] = {[FL_ATTEMPT_QUEUED] = true, [FL_ATTEMPT_CONNECTING] = true,
+                            [FL_ATTEMPT_WAITING] = true, [FL_ATTEMPT_ENDED] = true},
+        [FL_ATTEMPT_QUEUED] = {[FL_ATTEMPT_QUEUED] = true, [FL_ATTEMPT_CONNECTING] = true,
+                               [FL_ATTEMPT_WAITING] = true, [FL_ATTEMPT_ENDED] = true},
+        [FL_ATTEMPT_CONNECTING] = {[FL_ATTEMPT_WAITING] = true, [FL_ATTEMPT_ENDED] = true},
+        [FL_ATTEMPT_WAITING] = {[FL_ATTEMPT_HOLDING] = true, [FL_ATTEMPT_STREAMING] = true,
+                                [FL_ATTEMPT_QUEUED] = true, [FL_ATTEMPT_CONNECTING] = true,
+                                [FL_ATTEMPT_WAITING] = true, [FL_ATTEMPT_ENDED] = true},
+        [FL_ATTEMPT_HOLDING] = {[FL_ATTEMPT_PASSING] = true, [FL_ATTEMPT_ENDED] = true},
+        [FL_ATTEMPT_STREAMING] = {[FL_ATTEMPT_ENDED] = true},
+        [FL_ATTEMPT_PASSING] = {[FL_ATTEMPT_ENDED] = true},
+    };
+    fl_assert(allowed[a->state][state]);
+    a->state = state;
+}
+
+void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state)
+{
+    enter(a, state);
+}
+
+/* --- ending --- */
+
+static void take_note(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    if (x->note_count < FL_ATTEMPTS_MAX) {
+        x->notes[x->note_count++] = (struct fl_attempt_note){
+            a->target, err, a->status >= 300 ? a->status : 0, x->worker->sys->now_ns - a->begun_ns};
+    }
+}
+
+static void release_conn(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_conn *conn = a->conn;
+    a->conn = NULL;
+    if (!conn) {
+        return;
+    }
+    if (a->paused && a->conn_keep) { /* may still hold unread bytes */
+        conn->stream->ops->resume(conn->stream);
+    }
+    if (a->head_seen && a->conn_keep && a->body.done) {
+        fl_conn_give(conn);
+    } else if (!err && a->head_seen && a->conn_keep && conn->stream->queued == 0) {
+        fl_conn_linger(conn, &a->body);
+    } else {
+        fl_conn_close(conn, err == FL_ERR_CANCELLED ? FL_CLOSE_RESET : FL_CLOSE_NOW);
+    }
+}
+
+static uint64_t since(uint64_t from_ns, uint64_t at_ns)
+{
+    return at_ns > from_ns ? at_ns - from_ns : 0;
+}
+
+void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    uint64_t now = x->worker->sys->now_ns;
+    struct fl_outcome outcome = {
+        .err = err,
+        .first_byte_ns = a->first_byte_ns > 0 ? since(a->begun_ns, a->first_byte_ns) + 1 : 0,
+        .total_ns = since(a->begun_ns, now),
+        .tokens_out = a->usage.tokens_out,
+        .retry_after_ns = a->retry_after_ns,
+    };
+    if (a->state == FL_ATTEMPT_QUEUED) {
+        fl_list_remove(&a->wait.link);
+    }
+    enter(a, FL_ATTEMPT_ENDED);
+    take_note(a, err);
+    fl_route_end(&x->config->table, a->target, &outcome, now);
+    x->worker->stats.attempts_open--;
+    x->attempt = NULL;
+    x->usage = a->usage;
+    release_conn(a, err);
+    fl_buf_finish(&a->hold);
+    fl_buf_finish(&a->fields);
+    free(a);
+}
+
+static void fail(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    fl_attempt_end(a, err);
+    fl_exchange_attempt_failed(x, err);
+}
+
+/* --- sending --- */
+
+static void put_field(struct fl_buf *b, const char *name, struct fl_slice value)
+{
+    if (value.len > 0) {
+        fl_h1_put_header(b, fl_slice_cstr(name), value);
+    }
+}
+
+static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_bytes)
+{
+    const struct fl_exchange *x = a->exchange;
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    fl_buf_put(b, FL_LIT("POST "));
+    fl_buf_put(b, p->base_path);
+    fl_buf_put_cstr(b, x->dialect->paths[x->endpoint]);
+    fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
+    put_field(b, "host", p->host_header);
+    if (p->api_key.len > 0) {
+        fl_buf_put(b, FL_LIT("authorization: Bearer "));
+        fl_buf_put(b, p->api_key);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
+    for (unsigned i = 0; i < p->header_count; i++) {
+        fl_h1_put_header(b, p->headers[i].name, p->headers[i].value);
+    }
+    fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
+                         "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
+    fl_buf_put(b, x->facts.stream ? FL_LIT("text/event-stream\r\n") : FL_LIT("application/json\r\n"));
+    put_field(b, "x-request-id", x->request_id);
+    fl_buf_put(b, FL_LIT("content-length: "));
+    fl_buf_put_u64(b, body_bytes);
+    fl_buf_put(b, FL_LIT("\r\n\r\n"));
+}
+
+static enum fl_err send_request(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_worker *w = x->worker;
+    struct fl_slice pieces[1 + FL_REQUEST_PIECES];
+    struct fl_request_body body = {0};
+    char model[600];
+    struct fl_buf storage;
+    fl_buf_init_in(&storage, model, sizeof(model));
+    x->dialect->write_request(&x->facts, x->served_model, fl_pool_provider(a->pool)->stream_options, &storage,
+                              &body);
+    fl_buf_reset(&w->out);
+    put_head(&w->out, a, body.bytes);
+    if (!fl_buf_ok(&w->out) || !fl_buf_ok(&storage)) {
+        return FL_ERR_TOO_BIG;
+    }
+    pieces[0] = fl_buf_slice(&w->out);
+    for (unsigned i = 0; i < body.count; i++) {
+        pieces[1 + i] = body.pieces[i];
+    }
+    enter(a, FL_ATTEMPT_WAITING);
+    a->sent_ns = w->sys->now_ns;
+    return fl_stream_write(a->conn->stream, pieces, 1 + body.count);
+}
+
+/* True when a broken connection is only a stale one from the pool. */
+static bool is_stale(const struct fl_attempt *a)
+{
+    return a->conn && a->conn->served > 0 && !a->fresh && !a->head_seen && a->hold.len == 0 &&
+           a->interim == 0;
+}
+
+static enum fl_err connect_afresh(struct fl_attempt *a)
+{
+    fl_conn_close(a->conn, FL_CLOSE_NOW);
+    a->conn = NULL;
+    a->fresh = true;
+    a->exchange->worker->stats.stale_retries++;
+    return connect_to(a);
+}
+
+static enum fl_err send_or_refresh(struct fl_attempt *a)
+{
+    enum fl_err err = send_request(a);
+    return err && err != FL_ERR_TOO_BIG && is_stale(a) ? connect_afresh(a) : err;
+}
+
+/* --- receiving --- */
+
+/* Fields of an answer that a client may see, beside the content type. */
+static bool passes(struct fl_slice name)
+{
+    static const char *const prefixes[] = {"x-ratelimit-", "openai-", "anthropic-ratelimit-"};
+    static const char *const names[] = {"retry-after", "retry-after-ms", "x-should-retry", "x-generation-id",
+                                        "x-fairlead-simulated"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (fl_slice_eq_nocase(name, fl_slice_cstr(names[i]))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        struct fl_slice prefix = fl_slice_cstr(prefixes[i]);
+        if (fl_slice_eq_nocase(fl_slice_first(name, prefix.len), prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* retry-after-ms, else retry-after in (fractions of) seconds; a date is not read. */
+static void take_retry_after(struct fl_attempt *a, const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *ms = fl_h1_find(head, FL_H_RETRY_AFTER_MS);
+    const struct fl_h1_header *s = fl_h1_find(head, FL_H_RETRY_AFTER);
+    uint64_t n;
+    if (ms && fl_slice_decimal_e9(ms->value, &n)) {
+        a->retry_after_ns = n / 1000;
+    } else if (s && fl_slice_decimal_e9(s->value, &n)) {
+        a->retry_after_ns = n;
+    }
+}
+
+static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
+{
+    struct fl_arena *arena = &a->exchange->arena;
+    for (unsigned i = 0; i < head->header_count; i++) {
+        const struct fl_h1_header *h = &head->headers[i];
+        if (h->id == FL_H_CONTENT_TYPE) {
+            a->content_type = fl_arena_copy(arena, h->value);
+        } else if (h->id == FL_H_X_REQUEST_ID) {
+            a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
+        } else if (passes(h->name) && fl_h1_value_ok(h->value) && h->value.len <= 1024) {
+            fl_h1_put_header(&a->fields, h->name, h->value);
+        }
+    }
+}
+
+static bool is_event_stream(struct fl_slice type)
+{
+    const struct fl_slice sse = FL_LIT("text/event-stream");
+    return fl_slice_eq_nocase(fl_slice_first(type, sse.len), sse);
+}
+
+static bool content_coded(const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *coding = fl_h1_find(head, FL_H_CONTENT_ENCODING);
+    return coding && !fl_slice_eq_nocase(coding->value, FL_LIT("identity"));
+}
+
+static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head *head)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_h1_body_limits limits = {UINT64_MAX, 8 * 1024};
+    a->head_seen = true;
+    a->status = head->status;
+    a->conn_keep = head->keep_alive && head->framing != FL_H1_UNTIL_CLOSE;
+    if (fl_h1_body_init(&a->body, head, limits) || content_coded(head)) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    if (head->status >= 300 && head->status < 400) {
+        return FL_ERR_REDIRECT;
+    }
+    take_fields(a, head);
+    take_retry_after(a, head);
+    bool stream = head->status < 300 && is_event_stream(a->content_type);
+    if (!stream && x->head_by_heartbeat && head->status < 300) {
+        return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
+    }
+    enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
+    return FL_OK;
+}
+
+/* Parses heads at the front of *in* (1xx are dropped). FL_OK with head_seen unset: more bytes needed. */
+static enum fl_err take_head(struct fl_attempt *a, struct fl_slice *in)
+{
+    struct fl_worker *w = a->exchange->worker;
+    while (!a->head_seen) {
+        size_t len = 0;
+        enum fl_err err =
+            fl_h1_head_find(*in, a->exchange->config->limits.head_bytes, false, &a->scanned, &len);
+        if (!err && len == 0) {
+            return FL_OK;
+        }
+        if (!err) {
+            err = fl_h1_parse_response(fl_slice_first(*in, len), false, &w->head);
+        }
+        if (err) {
+            return FL_ERR_BAD_RESPONSE;
+        }
+        *in = fl_slice_from(*in, len);
+        a->scanned = 0;
+        if (w->head.status >= 200) {
+            return take_final_head(a, &w->head);
+        }
+        if (w->head.status == 101 || ++a->interim > interim_max) {
+            return FL_ERR_BAD_RESPONSE;
+        }
+    }
+    return FL_OK;
+}
+
+static void on_opened(void *user, enum fl_err err)
+{
+    struct fl_attempt *a = user;
+    if (!err) {
+        err = send_or_refresh(a);
+    }
+    if (err) {
+        fail(a, err);
+    }
+}
+
+static void on_bytes(void *user, struct fl_slice bytes)
+{
+    struct fl_attempt *a = user;
+    struct fl_slice in = bytes;
+    a->last_byte_ns = a->exchange->worker->sys->now_ns;
+    if (!a->head_seen) {
+        bool stashed = a->hold.len > 0;
+        if (stashed) {
+            fl_buf_put(&a->hold, bytes);
+            in = fl_buf_slice(&a->hold);
+        }
+        enum fl_err err = fl_buf_ok(&a->hold) ? take_head(a, &in) : FL_ERR_BAD_RESPONSE;
+        if (err) {
+            fail(a, err);
+            return;
+        }
+        if (!a->head_seen) {
+            if (stashed) {
+                fl_buf_drop(&a->hold, a->hold.len - in.len);
+            } else {
+                fl_buf_put(&a->hold, in);
+            }
+            return;
+        }
+        if (stashed) { /* what follows the head is inside the last bytes read */
+            fl_assert(in.len <= bytes.len);
+            in = fl_slice(bytes.ptr + bytes.len - in.len, in.len);
+            fl_buf_finish(&a->hold);
+        }
+    }
+    fl_relay_bytes(a, in);
+}
+
+static void on_ended(void *user, enum fl_err err)
+{
+    struct fl_attempt *a = user;
+    if (a->head_seen) {
+        fl_relay_ended(a, err);
+        return;
+    }
+    err = err ? err : FL_ERR_CLOSED;
+    if (is_stale(a)) {
+        err = connect_afresh(a);
+        if (!err) {
+            return;
+        }
+    }
+    fail(a, err);
+}
+
+static void on_drained(void *user)
+{
+    (void)user; /* the request is sent whole; its answer is awaited already */
+}
+
+static const struct fl_conn_events conn_events = {on_opened, on_bytes, on_ended, on_drained};
+
+/* --- starting --- */
+
+static void on_connection_free(struct fl_conn_wait *wait)
+{
+    struct fl_attempt *a = fl_container_of(wait, struct fl_attempt, wait);
+    enum fl_err err = connect_to(a);
+    if (err) {
+        fail(a, err);
+    }
+}
+
+static enum fl_err connect_to(struct fl_attempt *a)
+{
+    enum fl_err err = fl_pool_borrow(a->pool, a->fresh, &conn_events, a, &a->conn);
+    if (err == FL_ERR_OVERLOADED) {
+        enter(a, FL_ATTEMPT_QUEUED);
+        fl_pool_wait(a->pool, &a->wait);
+        return FL_OK;
+    }
+    if (err) {
+        return FL_ERR_CONNECT;
+    }
+    if (a->conn->open) {
+        return send_or_refresh(a);
+    }
+    enter(a, FL_ATTEMPT_CONNECTING);
+    return FL_OK;
+}
+
+/* The model's name as the target's provider knows it: the target's, or what the client named behind
+ * "provider/". */
+static struct fl_slice model_of(const struct fl_target *target, struct fl_slice asked)
+{
+    if (target->model.len > 0) {
+        return target->model;
+    }
+    bool prefixed = fl_slice_starts(asked, target->provider) && asked.len > target->provider.len &&
+                    asked.ptr[target->provider.len] == '/';
+    return prefixed ? fl_slice_from(asked, target->provider.len + 1) : asked;
+}
+
+enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target)
+{
+    struct fl_attempt *a = calloc(1, sizeof(*a));
+    if (!a) {
+        return FL_ERR_NOMEM;
+    }
+    a->exchange = x;
+    a->target = target;
+    a->pool = &x->upstreams->pools[target->provider_index];
+    a->begun_ns = a->last_byte_ns = x->worker->sys->now_ns;
+    a->wait.ready = on_connection_free;
+    fl_list_init(&a->wait.link);
+    size_t hold = x->config->limits.response_hold_bytes, head = x->config->limits.head_bytes;
+    size_t event = x->config->limits.event_bytes, room = 64 * 1024;
+    size_t most = hold > head ? hold : head;
+    fl_buf_init(&a->hold, (most > event ? most : event) + room);
+    fl_buf_init(&a->fields, fields_bytes);
+    x->attempt = a;
+    x->served = target;
+    x->served_model = model_of(target, x->facts.model);
+    x->worker->stats.attempts++;
+    x->worker->stats.attempts_open++;
+    fl_route_begin(target, a->begun_ns);
+    enum fl_err err = connect_to(a);
+    if (err) {
+        fl_attempt_end(a, err);
+    }
+    return err;
+}
+
+/* --- time --- */
+
+enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_t *ret_next_ns)
+{
+    const struct fl_timeouts *t = &fl_pool_provider(a->pool)->timeouts;
+    uint64_t due = FL_NEVER;
+    enum fl_err err = FL_OK;
+    switch (a->state) {
+    case FL_ATTEMPT_NEW:
+    case FL_ATTEMPT_QUEUED:
+    case FL_ATTEMPT_CONNECTING:
+        due = a->begun_ns + t->connect_ns;
+        err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_UPSTREAM_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
+        break;
+    case FL_ATTEMPT_WAITING:
+        due = a->sent_ns + t->first_token_ns;
+        err = FL_ERR_FIRST_TOKEN;
+        break;
+    case FL_ATTEMPT_HOLDING:
+    case FL_ATTEMPT_STREAMING:
+    case FL_ATTEMPT_PASSING:
+        due = a->first_byte_ns > 0 ? a->last_byte_ns + t->idle_ns : a->sent_ns + t->first_token_ns;
+        err = a->first_byte_ns > 0 ? FL_ERR_IDLE : FL_ERR_FIRST_TOKEN;
+        if (a->paused) { /* it is the client that is slow */
+            due = FL_NEVER;
+        }
+        break;
+    case FL_ATTEMPT_ENDED:
+    case FL_ATTEMPT_STATE_COUNT:
+        break;
+    }
+    if (due <= now_ns) {
+        return err;
+    }
+    *ret_next_ns = due;
+    return FL_OK;
+}
+
+void fl_attempt_pause(struct fl_attempt *a)
+{
+    if (!a->paused) {
+        a->paused = true;
+        a->conn->stream->ops->pause(a->conn->stream);
+    }
+}
+
+void fl_attempt_resume(struct fl_attempt *a)
+{
+    if (a->paused) {
+        a->paused = false;
+        a->last_byte_ns = a->exchange->worker->sys->now_ns;
+        a->conn->stream->ops->resume(a->conn->stream);
+    }
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which path is what. Everything that can be said from the head alone is said before a body is read: is
+ * there such an endpoint, may this client use it, is the body one we take.
+ */
+#include "server/internal.h"
+
+#include "tls/digest.h"
+
+#include <stdlib.h>
+
+enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT };
+
+struct endpoint {
+    const char *path;   /* without the optional /v1 or /openai/v1 in front when `api` */
+    enum action action;
+    enum fl_endpoint endpoint;
+    bool api;
+};
+
+static const struct endpoint table[] = {
+    {"/chat/completions", ACT_EXCHANGE, FL_ENDPOINT_CHAT, true},
+    {"/completions", ACT_EXCHANGE, FL_ENDPOINT_COMPLETIONS, true},
+    {"/embeddings", ACT_EXCHANGE, FL_ENDPOINT_EMBEDDINGS, true},
+    {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, true},
+    {"/models", ACT_MODELS, FL_ENDPOINT_CHAT, true},
+    {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, false},
+    {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, false},
+    {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, false},
+    {"/", ACT_ROOT, FL_ENDPOINT_CHAT, false},
+};
+
+/* "/openai/v1/models" -> "/models" */
+static struct fl_slice without_prefix(struct fl_slice path)
+{
+    const struct fl_slice prefixes[] = {FL_LIT("/openai/"), FL_LIT("/v1/")};
+    for (int i = 0; i < 2; i++) {
+        if (fl_slice_starts(path, prefixes[i])) {
+            path = fl_slice_from(path, prefixes[i].len - 1);
+        }
+    }
+    return path;
+}
+
+/* *ret_rest*: of "/models/ID" the ID. */
+static const struct endpoint *find(struct fl_slice path, struct fl_slice *ret_rest)
+{
+    struct fl_slice api_path = without_prefix(path);
+    *ret_rest = FL_EMPTY;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct fl_slice known = fl_slice_cstr(table[i].path);
+        struct fl_slice asked = table[i].api ? api_path : path;
+        if (fl_slice_eq(asked, known)) {
+            return &table[i];
+        }
+        if (table[i].action == ACT_MODELS && fl_slice_starts(asked, FL_LIT("/models/")) &&
+            asked.len > known.len + 1) {
+            *ret_rest = fl_slice_from(asked, known.len + 1);
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- who is it --- */
+
+static struct fl_slice presented_key(const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *h = fl_h1_find(head, FL_H_AUTHORIZATION);
+    if (h && h->value.len > 7 && fl_slice_eq_nocase(fl_slice_first(h->value, 7), FL_LIT("bearer "))) {
+        return fl_slice_trim(fl_slice_from(h->value, 7));
+    }
+    h = fl_h1_find(head, FL_H_X_API_KEY);
+    return h ? h->value : FL_EMPTY;
+}
+
+/* All keys are compared, each in constant time: the answer's time tells nothing. */
+static bool authenticate(const struct fl_config *c, const struct fl_h1_head *head, struct fl_slice *ret_name)
+{
+    uint8_t digest[32];
+    bool known = c->key_count == 0;
+    *ret_name = FL_EMPTY;
+    if (known) {
+        return true;
+    }
+    struct fl_slice key = presented_key(head);
+    fl_sha256(key, digest);
+    for (unsigned i = 0; i < c->key_count; i++) {
+        if (fl_digest_eq(digest, c->keys[i].sha256) && key.len > 0) {
+            known = true;
+            *ret_name = c->keys[i].name;
+        }
+    }
+    return known;
+}
+
+/* --- answers without a provider --- */
+
+static void put_model(struct fl_buf *b, const struct fl_table *t, const struct fl_route *route)
+{
+    fl_buf_put_cstr(b, "{\"id\":");
+    fl_buf_put_json(b, route->name);
+    fl_buf_put_cstr(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":");
+    bool single = route->target_count == 1;
+    fl_buf_put_json(b, single ? t->targets[route->targets[0]].provider : FL_LIT("fairlead"));
+    fl_buf_putc(b, '}');
+}
+
+static void answer_models(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice id)
+{
+    const struct fl_table *t = &s->worker->current->snapshot->config->table;
+    struct fl_buf b;
+    fl_buf_init(&b, 16 * 1024 * 1024);
+    if (id.len > 0) {
+        const struct fl_route *route = fl_route_find(t, id);
+        if (!route) {
+            fl_buf_put_cstr(&b, "The model '");
+            fl_buf_put(&b, fl_slice_first(id, 200));
+            fl_buf_put_cstr(&b, "' does not exist. GET /v1/models lists those that do.");
+            fl_reply_plain_error(s, FL_ERR_MODEL_UNKNOWN, fl_buf_slice(&b), head->keep_alive);
+            fl_buf_finish(&b);
+            return;
+        }
+        put_model(&b, t, route);
+    } else {
+        bool first = true;
+        fl_buf_put_cstr(&b, "{\"object\":\"list\",\"data\":[");
+        for (unsigned i = 0; i < t->route_count; i++) {
+            if (t->routes[i].listed) {
+                fl_buf_put_cstr(&b, first ? "" : ",");
+                put_model(&b, t, &t->routes[i]);
+                first = false;
+            }
+        }
+        fl_buf_put_cstr(&b, "]}");
+    }
+    fl_reply_plain(s, 200, FL_LIT("application/json"), fl_buf_slice(&b), head->keep_alive,
+                   head->method == FL_H1_HEAD);
+    fl_buf_finish(&b);
+}
+
+static void answer(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
+                   struct fl_slice rest)
+{
+    const struct fl_slice text = FL_LIT("text/plain; charset=utf-8");
+    bool head_only = head->method == FL_H1_HEAD, keep = head->keep_alive;
+    switch (e->action) {
+    case ACT_LIVE:
+        fl_reply_plain(s, 200, text, FL_LIT("ok\n"), keep, head_only);
+        break;
+    case ACT_READY:
+        fl_reply_plain(s, s->worker->draining ? 503 : 200, text,
+                       s->worker->draining ? FL_LIT("draining\n") : FL_LIT("ok\n"), keep, head_only);
+        break;
+    case ACT_ROOT:
+        fl_reply_plain(s, 200, text,
+                       FL_LIT("fairlead " FL_VERSION ", an AI-model router.\n"
+                              "Point an OpenAI SDK here: base URL http://<this host>/v1, model \"auto\".\n"
+                              "GET /v1/models lists the models.\n"),
+                       keep, head_only);
+        break;
+    case ACT_MODELS:
+        answer_models(s, head, rest);
+        break;
+    case ACT_EXCHANGE:
+        break;
+    }
+}
+
+/* --- bodies --- */
+
+static enum fl_err check_body(const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *coding = fl_h1_find(head, FL_H_CONTENT_ENCODING);
+    const struct fl_h1_header *type = fl_h1_find(head, FL_H_CONTENT_TYPE);
+    if (coding && !fl_slice_eq_nocase(coding->value, FL_LIT("identity"))) {
+        return FL_ERR_MEDIA_TYPE;
+    }
+    if (type && fl_slice_eq_nocase(fl_slice_first(type->value, 10), FL_LIT("multipart/"))) {
+        return FL_ERR_MEDIA_TYPE;
+    }
+    return FL_OK;
+}
+
+static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
+                          struct fl_slice key_name)
+{
+    const struct fl_config *c = s->worker->current->snapshot->config;
+    struct fl_h1_body_limits limits = {c->limits.body_bytes, 8 * 1024};
+    enum fl_err err = check_body(head);
+    if (!err) {
+        err = fl_h1_body_init(&s->body, head, limits);
+    }
+    if (err) {
+        fl_reply_plain_error(s, err,
+                             err == FL_ERR_BODY_LONG
+                                 ? FL_LIT("The request body is larger than this gateway takes (limits.body).")
+                                 : FL_EMPTY,
+                             false);
+        return false;
+    }
+    struct fl_exchange *x = fl_exchange_create(s, e->endpoint, head);
+    if (!x) {
+        fl_reply_plain_error(s, FL_ERR_NOMEM, FL_EMPTY, false);
+        return false;
+    }
+    x->client_key_name = key_name;
+    return true;
+}
+
+bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
+{
+    struct fl_slice rest, key_name;
+    const struct endpoint *e = find(head->path, &rest);
+    bool bodyless = head->framing == FL_H1_NO_BODY ||
+                    (head->framing == FL_H1_LENGTH && head->content_length == 0);
+    if (!e) {
+        fl_reply_plain_error(s, FL_ERR_NOT_FOUND,
+                             FL_LIT("There is no such endpoint here. Try POST /v1/chat/completions, "
+                                    "/v1/completions, /v1/embeddings, /v1/responses or GET /v1/models."),
+                             head->keep_alive && bodyless);
+        return false;
+    }
+    bool post = e->action == ACT_EXCHANGE;
+    if (post ? head->method != FL_H1_POST : head->method != FL_H1_GET && head->method != FL_H1_HEAD) {
+        fl_reply_plain_error(s, FL_ERR_NOT_ALLOWED,
+                             post ? FL_LIT("This endpoint takes POST.") : FL_LIT("This endpoint takes GET."),
+                             head->keep_alive && bodyless);
+        return false;
+    }
+    if (e->api && !authenticate(s->worker->current->snapshot->config, head, &key_name)) {
+        fl_reply_plain_error(s, FL_ERR_AUTH,
+                             FL_LIT("Invalid or missing key. Send 'Authorization: Bearer <key>' with a key that "
+                                    "this gateway's configuration lists."),
+                             head->keep_alive && bodyless);
+        return false;
+    }
+    if (post) {
+        return open_exchange(s, head, e, key_name);
+    }
+    if (!bodyless) {
+        fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("A GET request has no body here."), false);
+        return false;
+    }
+    answer(s, head, e, rest);
+    return false;
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request of a client.
+ *
+ *   READING -> TRYING -> ANSWERING -> ENDED
+ *      |          |  ^        `-> ENDED (broken: an error event, then the connection is cut)
+ *      |          |  `- an attempt failed and another target may be tried
+ *      |          `-> ENDED (the answer was a refusal, or no target is left)
+ *      `-> ENDED (refused before any attempt)
+ *
+ * However it ends, it ends once: end() takes it off its session, and the session goes on.
+ */
+#include "server/internal.h"
+
+#include <stdlib.h>
+
+enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
+
+static void exchange_due(struct fl_timer *timer);
+
+static void enter(struct fl_exchange *x, enum fl_exchange_state state)
+{
+    static const bool allowed[FL_EXCHANGE_STATE_COUNT][FL_EXCHANGE_STATE_COUNT] = {
+        [FL_EXCHANGE_READING] = {[FL_EXCHANGE_TRYING] = true, [FL_EXCHANGE_ENDED] = true},
+        [FL_EXCHANGE_TRYING] = {[FL_EXCHANGE_ANSWERING] = true, [FL_EXCHANGE_ENDED] = true},
+        [FL_EXCHANGE_ANSWERING] = {[FL_EXCHANGE_ENDED] = true},
+    };
+    fl_assert(allowed[x->state][state]);
+    x->state = state;
+}
+
+/* --- making one --- */
+
+static bool id_ok(struct fl_slice id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                  c == '_' || c == '-';
+        if (!ok) {
+            return false;
+        }
+    }
+    return id.len >= 1 && id.len <= 128;
+}
+
+/* What the client allows in all: the shorter of X-Stainless-Timeout (seconds) and x-fairlead-timeout-ms. */
+static uint64_t client_budget_ns(const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *h = fl_h1_find(head, FL_H_X_STAINLESS_TIMEOUT);
+    uint64_t budget = FL_NEVER, n = 0;
+    if (h && fl_slice_decimal_e9(h->value, &n) && n > 0) {
+        budget = n;
+    }
+    h = fl_h1_find(head, FL_H_X_FAIRLEAD_TIMEOUT_MS);
+    if (h && fl_slice_u64(h->value, &n) && n > 0 && n < UINT64_C(1000000000) && n * FL_NS_MS < budget) {
+        budget = n * FL_NS_MS;
+    }
+    return budget;
+}
+
+static void read_strategy(struct fl_exchange *x, const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *h = fl_h1_find_text(head, FL_LIT("x-fairlead-strategy"));
+    for (int i = 0; h && i < FL_STRATEGY_COUNT; i++) {
+        if (fl_slice_eq_nocase(h->value, fl_slice_cstr(fl_strategy_name((enum fl_strategy)i)))) {
+            x->strategy_given = true;
+            x->strategy = (enum fl_strategy)i;
+        }
+    }
+}
+
+static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *id = fl_h1_find(head, FL_H_X_REQUEST_ID);
+    const struct fl_h1_header *agent = fl_h1_find(head, FL_H_USER_AGENT);
+    if (id && id_ok(id->value)) {
+        x->request_id = fl_arena_copy(&x->arena, id->value);
+    }
+    if (x->request_id.len == 0) {
+        char made[40];
+        fl_worker_make_id(x->worker, made);
+        x->request_id = fl_arena_copy(&x->arena, fl_slice_cstr(made));
+    }
+    if (agent && x->config->access_log) {
+        x->user_agent = fl_arena_copy(&x->arena, fl_slice_first(agent->value, 200));
+    }
+}
+
+struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint endpoint,
+                                       const struct fl_h1_head *head)
+{
+    struct fl_worker *w = s->worker;
+    struct fl_exchange *x = calloc(1, sizeof(*x));
+    if (!x) {
+        return NULL;
+    }
+    x->session = s;
+    x->worker = w;
+    x->upstreams = w->current;
+    fl_upstreams_ref(x->upstreams);
+    x->config = x->upstreams->snapshot->config;
+    x->dialect = &fl_dialect_openai;
+    x->endpoint = endpoint;
+    x->keep_alive = head->keep_alive;
+    x->http10 = head->minor == 0;
+    x->begun_ns = w->sys->now_ns;
+    uint64_t budget = client_budget_ns(head), total = x->config->timeouts.total_ns;
+    x->deadline_ns = x->begun_ns + (budget < total ? budget : total);
+    x->timer.fire = exchange_due;
+    fl_arena_init(&x->arena, arena_chunk_bytes, arena_bytes);
+    fl_buf_init(&x->body, x->config->limits.body_bytes);
+    x->decision_id = fl_rng_next(&w->rng);
+    take_identity(x, head);
+    read_strategy(x, head);
+    fl_list_init(&x->link);
+    fl_list_append(&w->exchanges, &x->link);
+    s->exchange = x;
+    w->stats.exchanges++;
+    w->stats.exchanges_open++;
+    return x;
+}
+
+/* --- ending it --- */
+
+/* Takes the exchange off its session and frees it. What the session does next is the caller's. */
+static struct fl_session *detach(struct fl_exchange *x)
+{
+    struct fl_session *s = x->session;
+    struct fl_worker *w = x->worker;
+    fl_assert(!x->attempt);
+    enter(x, FL_EXCHANGE_ENDED);
+    fl_timers_stop(&w->sys->timers, &x->timer);
+    fl_list_remove(&x->link);
+    w->stats.exchanges_open--;
+    s->exchange = NULL;
+    fl_buf_finish(&x->body);
+    fl_arena_finish(&x->arena);
+    fl_upstreams_unref(x->upstreams);
+    free(x);
+    return s;
+}
+
+void fl_exchange_done(struct fl_exchange *x)
+{
+    bool keep_alive = x->keep_alive;
+    x->worker->stats.answered++;
+    fl_access_log(x, x->status, FL_OK);
+    fl_session_answered(detach(x), keep_alive);
+}
+
+void fl_exchange_failed(struct fl_exchange *x, enum fl_err err)
+{
+    bool keep_alive = x->keep_alive;
+    x->worker->stats.failed++;
+    fl_access_log(x, x->status, err);
+    fl_session_answered(detach(x), keep_alive);
+}
+
+void fl_exchange_cancel(struct fl_exchange *x)
+{
+    x->worker->stats.cancelled++;
+    if (x->attempt) {
+        fl_attempt_end(x->attempt, FL_ERR_CANCELLED);
+    }
+    fl_access_log(x, 499, FL_ERR_CANCELLED);
+    (void)detach(x);
+}
+
+void fl_exchange_broken(struct fl_exchange *x, enum fl_err err)
+{
+    fl_assert(!x->attempt);
+    x->worker->stats.failed++;
+    fl_reply_error_event(x, err, FL_EMPTY);
+    fl_access_log(x, x->status, err);
+    fl_session_cut(detach(x));
+}
+
+void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
+{
+    if (x->state == FL_EXCHANGE_READING && x->session->state == FL_SESSION_BODY) {
+        x->keep_alive = false; /* the rest of the body is not read */
+    }
+    fl_reply_error(x, err, message, param);
+    fl_exchange_failed(x, err);
+}
+
+/* --- deciding --- */
+
+static void refuse_body(struct fl_exchange *x, enum fl_err err, const struct fl_reterr *reterr)
+{
+    char text[320];
+    struct fl_buf b;
+    fl_buf_init_in(&b, text, sizeof(text));
+    fl_buf_put_cstr(&b, reterr->message[0] ? reterr->message : fl_err_text(err));
+    if (reterr->line > 0) {
+        fl_buf_put_cstr(&b, " (request body, line ");
+        fl_buf_put_u64(&b, reterr->line);
+        fl_buf_put_cstr(&b, ", column ");
+        fl_buf_put_u64(&b, reterr->column);
+        fl_buf_putc(&b, ')');
+    }
+    fl_exchange_refuse(x, err, fl_buf_slice(&b), NULL);
+}
+
+static void refuse_model(struct fl_exchange *x)
+{
+    char text[700];
+    struct fl_buf b;
+    struct fl_slice near = fl_route_suggest(&x->config->table, x->facts.model);
+    fl_buf_init_in(&b, text, sizeof(text));
+    fl_buf_put_cstr(&b, "The model '");
+    fl_buf_put(&b, fl_slice_first(x->facts.model, 200));
+    fl_buf_put_cstr(&b, "' does not exist here.");
+    if (near.len > 0) {
+        fl_buf_put_cstr(&b, " Did you mean '");
+        fl_buf_put(&b, fl_slice_first(near, 200));
+        fl_buf_put_cstr(&b, "'?");
+    }
+    fl_buf_put_cstr(&b, " GET /v1/models lists the models; \"auto\" lets fairlead choose.");
+    fl_exchange_refuse(x, FL_ERR_MODEL_UNKNOWN, fl_buf_slice(&b), "model");
+}
+
+static bool read_facts(struct fl_exchange *x)
+{
+    char decoded[1024];
+    struct fl_buf scratch;
+    struct fl_reterr reterr = {0};
+    fl_buf_init_in(&scratch, decoded, sizeof(decoded));
+    enum fl_err err = x->dialect->read_request(x->endpoint, fl_buf_slice(&x->body), &scratch, &x->facts, &reterr);
+    if (err) {
+        refuse_body(x, err, &reterr);
+        return false;
+    }
+    x->facts.model = fl_arena_copy(&x->arena, x->facts.model);
+    x->plan = fl_arena_zero(&x->arena, sizeof(*x->plan));
+    if (x->arena.failed) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return false;
+    }
+    return true;
+}
+
+static bool decide(struct fl_exchange *x)
+{
+    char key[16];
+    const struct fl_table *t = &x->config->table;
+    const struct fl_route *route = fl_route_find(t, x->facts.model);
+    if (!route) {
+        refuse_model(x);
+        return false;
+    }
+    uint64_t tokens = x->facts.tokens_out_max;
+    struct fl_route_request request = {
+        .now_ns = x->worker->sys->now_ns,
+        .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, key),
+        .tokens_out = tokens < 1000000 ? (unsigned)tokens : 1000000,
+        .strategy_given = x->strategy_given,
+        .strategy = x->strategy,
+    };
+    fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
+    if (x->plan->count == 0) {
+        fl_exchange_refuse(x, FL_ERR_NO_TARGET,
+                           FL_LIT("No provider is configured for this model. Set a provider's API key, or see "
+                                  "'fairlead check'."),
+                           "model");
+        return false;
+    }
+    return true;
+}
+
+/* --- trying --- */
+
+static bool may_try_more(const struct fl_exchange *x)
+{
+    unsigned attempts = x->config->limits.attempts;
+    return x->plan_next < x->plan->count &&
+           x->note_count < (attempts < FL_ATTEMPTS_MAX ? attempts : FL_ATTEMPTS_MAX) &&
+           x->worker->sys->now_ns < x->deadline_ns;
+}
+
+bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err)
+{
+    return x->state == FL_EXCHANGE_TRYING && fl_err_retryable(err) && may_try_more(x);
+}
+
+/* "No provider could answer: a/m: cannot connect; b/m: provider overloaded (503)." */
+static void put_attempts_text(const struct fl_exchange *x, struct fl_buf *b)
+{
+    fl_buf_put_cstr(b, x->note_count > 1 ? "No provider could answer: " : "The provider could not answer: ");
+    for (unsigned i = 0; i < x->note_count; i++) {
+        const struct fl_attempt_note *n = &x->notes[i];
+        fl_buf_put_cstr(b, i > 0 ? "; " : "");
+        fl_buf_put(b, n->target->id);
+        fl_buf_put_cstr(b, ": ");
+        fl_buf_put_cstr(b, fl_err_text(n->err));
+        if (n->status > 0) {
+            fl_buf_put_cstr(b, " (HTTP ");
+            fl_buf_put_u64(b, (uint64_t)n->status);
+            fl_buf_putc(b, ')');
+        }
+    }
+    fl_buf_putc(b, '.');
+}
+
+void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
+{
+    char text[1500];
+    struct fl_buf b;
+    if (x->head_by_heartbeat) {
+        enter(x, FL_EXCHANGE_ANSWERING);
+        fl_exchange_broken(x, err);
+        return;
+    }
+    fl_buf_init_in(&b, text, sizeof(text));
+    if (err == FL_ERR_DEADLINE) {
+        fl_buf_put_cstr(&b, "The deadline of this request passed before a provider answered. ");
+    }
+    if (x->note_count > 0) {
+        put_attempts_text(x, &b);
+    }
+    fl_reply_error(x, err, fl_buf_slice(&b), NULL);
+    fl_exchange_failed(x, err);
+}
+
+static void arm(struct fl_exchange *x)
+{
+    uint64_t now = x->worker->sys->now_ns, next = x->deadline_ns, attempt_next = FL_NEVER;
+    if (x->attempt && fl_attempt_check_time(x->attempt, now, &attempt_next) == FL_OK && attempt_next < next) {
+        next = attempt_next;
+    }
+    uint64_t beat = x->last_write_ns + x->config->limits.heartbeat_ns;
+    if (x->facts.stream && beat < next) {
+        next = beat;
+    }
+    if (x->timer.slot == 0 || next < x->timer.at_ns) {
+        fl_timers_set(&x->worker->sys->timers, &x->timer, next);
+    }
+}
+
+static void try_next(struct fl_exchange *x, enum fl_err last)
+{
+    while (may_try_more(x)) {
+        const struct fl_table *t = &x->config->table;
+        const struct fl_target *target = &t->targets[x->plan->targets[x->plan_next++]];
+        if (x->dispatched_ns == 0) {
+            x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
+        }
+        last = fl_attempt_start(x, target);
+        if (!last) {
+            arm(x);
+            return;
+        }
+    }
+    fl_exchange_give_up(x, x->worker->sys->now_ns >= x->deadline_ns ? FL_ERR_DEADLINE : last);
+}
+
+void fl_exchange_run(struct fl_exchange *x)
+{
+    x->ready_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
+    x->last_write_ns = x->worker->sys->now_ns;
+    if (!read_facts(x) || !decide(x)) {
+        return;
+    }
+    enter(x, FL_EXCHANGE_TRYING);
+    try_next(x, FL_ERR_NO_TARGET);
+}
+
+void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
+{
+    fl_assert(!x->attempt);
+    if (x->state == FL_EXCHANGE_ANSWERING) {
+        fl_exchange_broken(x, err);
+    } else if (fl_exchange_may_retry(x, err)) {
+        x->worker->stats.failovers++;
+        try_next(x, err);
+    } else {
+        fl_exchange_give_up(x, err);
+    }
+}
+
+void fl_exchange_answering(struct fl_exchange *x)
+{
+    enter(x, FL_EXCHANGE_ANSWERING);
+    fl_buf_finish(&x->body);
+    x->facts.body = FL_EMPTY;
+}
+
+void fl_exchange_drained(struct fl_exchange *x)
+{
+    if (x->attempt) {
+        fl_attempt_resume(x->attempt);
+    }
+}
+
+/* --- time --- */
+
+static void beat(struct fl_exchange *x)
+{
+    fl_reply_heartbeat(x);
+    x->last_write_ns = x->worker->sys->now_ns;
+    x->worker->stats.heartbeats++;
+}
+
+static void exchange_due(struct fl_timer *timer)
+{
+    struct fl_exchange *x = fl_container_of(timer, struct fl_exchange, timer);
+    uint64_t now = x->worker->sys->now_ns, next;
+    enum fl_err err = now >= x->deadline_ns ? FL_ERR_DEADLINE : FL_OK;
+    if (!err && x->attempt) {
+        err = fl_attempt_check_time(x->attempt, now, &next);
+    }
+    if (err) {
+        if (x->attempt) {
+            fl_attempt_end(x->attempt, err);
+        }
+        fl_exchange_attempt_failed(x, err);
+        return;
+    }
+    if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
+        beat(x);
+    }
+    arm(x);
+}

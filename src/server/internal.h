@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's own structures. Ownership, top down:
+ *
+ *   worker -> sessions (list) -> exchange (at most one a session) -> attempt (at most one at a time)
+ *   worker -> upstreams of a snapshot -> pool of each provider -> connections (idle list, or lent)
+ *
+ * An attempt borrows a connection from its pool and gives it back or closes it. An exchange holds a
+ * reference to the upstreams (and so to the snapshot) it began with. Everything runs on one loop.
+ */
+#ifndef FL_SERVER_INTERNAL_H
+#define FL_SERVER_INTERNAL_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "codec/http1.h"
+#include "codec/sse.h"
+#include "dialect/dialect.h"
+#include "server/server.h"
+#include "tls/tls.h"
+
+struct fl_snapshot {
+    atomic_uint refs;
+    struct fl_config *config;
+    struct fl_tls **provider_tls; /* by provider; NULL where plain */
+    struct fl_tls *listen_tls;    /* NULL: plain HTTP */
+};
+
+/* --- upstream connections (pool.c) --- */
+
+struct fl_conn;
+
+/* What the borrower of a connection hears; the same meanings as fl_stream_events. */
+struct fl_conn_events {
+    void (*opened)(void *user, enum fl_err err);
+    void (*bytes)(void *user, struct fl_slice bytes);
+    void (*ended)(void *user, enum fl_err err);
+    void (*drained)(void *user);
+};
+
+struct fl_pool {
+    struct fl_upstreams *upstreams;
+    unsigned provider;      /* index into the configuration's */
+    struct fl_list idle;    /* most recently used first */
+    struct fl_list lent;
+    struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
+    unsigned open_count, idle_count;
+};
+
+/* The pools of one snapshot on one worker. */
+struct fl_upstreams {
+    struct fl_list link; /* in worker->upstreams */
+    unsigned refs;       /* the worker while current, each exchange, each probe */
+    struct fl_worker *worker;
+    struct fl_snapshot *snapshot;
+    struct fl_timer reaper; /* closes idle connections */
+    struct fl_pool pools[];
+};
+
+struct fl_conn {
+    struct fl_list link;
+    struct fl_pool *pool;
+    struct fl_stream *stream;
+    const struct fl_conn_events *on; /* NULL while idle */
+    void *user;
+    uint64_t idle_since_ns;
+    uint32_t served; /* requests carried before this one */
+    bool open;       /* the handshake is done */
+    bool lingering;  /* reads the last bytes of an answer that is complete for its client */
+    struct fl_h1_body tail;
+};
+
+/* Waits for a connection when the pool is at its limit. */
+struct fl_conn_wait {
+    struct fl_list link;
+    void (*ready)(struct fl_conn_wait *wait);
+};
+
+enum fl_err fl_upstreams_create(struct fl_worker *w, struct fl_snapshot *snapshot, struct fl_upstreams **ret);
+void fl_upstreams_ref(struct fl_upstreams *u);
+void fl_upstreams_unref(struct fl_upstreams *u);
+/* Not current any more: closes idle connections, frees itself with the last reference. */
+void fl_upstreams_retire(struct fl_upstreams *u);
+/* Lends an idle connection (conn->open) or a dialing one. FL_ERR_OVERLOADED: at the limit; wait. */
+enum fl_err fl_pool_borrow(struct fl_pool *pool, bool fresh, const struct fl_conn_events *on, void *user,
+                           struct fl_conn **ret_conn) FL_CHECK_RESULT;
+void fl_pool_wait(struct fl_pool *pool, struct fl_conn_wait *wait);
+/* Back to the pool: the answer was read to its end and the connection may carry another request. */
+void fl_conn_give(struct fl_conn *conn);
+/* The answer is complete for its client, but its framing is not: read on for up to a second, then give
+ * the connection back. */
+void fl_conn_linger(struct fl_conn *conn, const struct fl_h1_body *tail);
+void fl_conn_close(struct fl_conn *conn, enum fl_close how);
+const struct fl_provider *fl_pool_provider(const struct fl_pool *pool);
+
+/* --- one try at one target (attempt.c, relay.c) --- */
+
+enum fl_attempt_state {
+    FL_ATTEMPT_NEW,
+    FL_ATTEMPT_QUEUED,     /* waits for a free connection */
+    FL_ATTEMPT_CONNECTING,
+    FL_ATTEMPT_WAITING,    /* the request is sent (or queued in the stream); no head yet */
+    FL_ATTEMPT_HOLDING,    /* a plain answer, collected whole before it is sent on */
+    FL_ATTEMPT_STREAMING,  /* events are sent on as they come */
+    FL_ATTEMPT_PASSING,    /* a plain answer too big to hold is sent on as it comes */
+    FL_ATTEMPT_ENDED,
+    FL_ATTEMPT_STATE_COUNT
+};
+
+struct fl_attempt {
+    struct fl_exchange *exchange;
+    const struct fl_target *target;
+    struct fl_pool *pool;
+    struct fl_conn *conn;
+    struct fl_conn_wait wait;
+    enum fl_attempt_state state;
+    bool fresh;              /* insists on a new connection: the pooled one turned out stale */
+    bool head_seen;
+    bool paused;             /* the client is slower than the provider */
+    bool finish_seen, done_seen, error_seen; /* events of the stream */
+    bool flushed_end;        /* the end of our body is sent */
+    bool conn_keep;          /* the answer allows another request on the connection */
+    uint8_t interim;         /* 1xx heads seen */
+    int status;
+    uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
+    uint64_t retry_after_ns; /* the provider's wish, 0: none */
+    struct fl_h1_body body;
+    struct fl_buf hold;      /* partial head, held answer or partial event */
+    size_t scanned;
+    struct fl_sse sse;
+    struct fl_usage usage;
+    struct fl_buf fields;    /* answer's head fields that are passed on, as lines */
+    struct fl_slice content_type;        /* in the exchange's arena */
+    struct fl_slice upstream_request_id; /* in the exchange's arena */
+};
+
+/* --- one request of a client (exchange.c) --- */
+
+struct fl_attempt_note { /* for error bodies and headers */
+    const struct fl_target *target;
+    enum fl_err err;
+    int status;
+    uint64_t took_ns;
+};
+
+enum { FL_ATTEMPTS_MAX = 8 };
+
+enum fl_exchange_state {
+    FL_EXCHANGE_READING,   /* the body is arriving */
+    FL_EXCHANGE_TRYING,    /* nothing sent to the client yet (or only heartbeats) */
+    FL_EXCHANGE_ANSWERING, /* the answer's head is sent */
+    FL_EXCHANGE_ENDED,
+    FL_EXCHANGE_STATE_COUNT
+};
+
+struct fl_exchange {
+    struct fl_list link; /* in worker->exchanges */
+    struct fl_session *session;
+    struct fl_worker *worker;
+    struct fl_upstreams *upstreams;
+    const struct fl_config *config;
+    const struct fl_dialect *dialect;
+    enum fl_exchange_state state;
+    enum fl_endpoint endpoint;
+    bool keep_alive, http10;
+    bool chunked;            /* our answer's framing */
+    bool head_by_heartbeat;  /* 200 and comments were sent before any target answered */
+    bool event_stream;       /* the head sent says text/event-stream */
+    struct fl_slice request_id;
+    int status;              /* of our answer, once its head is sent */
+    uint64_t decision_id;
+    uint64_t begun_ns, ready_ns, dispatched_ns, deadline_ns, last_write_ns;
+    uint64_t bytes_out;
+    struct fl_arena arena;
+    struct fl_buf body;      /* the client's, until the answer is committed */
+    struct fl_facts facts;
+    struct fl_slice upstream_model;
+    struct fl_slice client_key_name, user_agent;
+    struct fl_slice served_model; /* of the attempt that answered */
+    const struct fl_target *served;
+    struct fl_usage usage;
+    uint64_t first_byte_ns;  /* when the first byte of the answer was sent on, 0: none */
+    bool strategy_given;
+    enum fl_strategy strategy;
+    struct fl_plan *plan;    /* in the arena */
+    unsigned plan_next;      /* next target of the plan */
+    struct fl_attempt *attempt;
+    struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
+    unsigned note_count;
+    struct fl_timer timer;
+};
+
+/* --- a client's connection (session.c) --- */
+
+enum fl_session_state {
+    FL_SESSION_HANDSHAKE, /* TLS */
+    FL_SESSION_HEAD,      /* waits for or reads a request head */
+    FL_SESSION_BODY,
+    FL_SESSION_EXCHANGE,  /* the request is read; its answer is under way */
+    FL_SESSION_CLOSED,
+    FL_SESSION_STATE_COUNT
+};
+
+struct fl_session {
+    struct fl_list link; /* in worker->sessions */
+    struct fl_worker *worker;
+    struct fl_stream *stream;
+    struct fl_exchange *exchange;
+    struct fl_buf in; /* a partial head, or bytes of requests to come */
+    size_t scanned;
+    struct fl_h1_body body;
+    struct fl_timer timer;
+    uint64_t since_ns;         /* start of the state's total deadline */
+    uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
+    struct fl_addr peer;
+    enum fl_session_state state;
+    bool paused, in_loop, served_any;
+};
+
+struct fl_listening {
+    struct fl_list link;
+    struct fl_worker *worker;
+    struct fl_listener *listener;
+    struct fl_addr wanted, bound;
+};
+
+struct fl_worker {
+    struct fl_sys *sys;
+    struct fl_worker_options options;
+    struct fl_upstreams *current;
+    struct fl_list upstreams; /* all, current and retired */
+    struct fl_list sessions, exchanges, listens;
+    struct fl_rng rng;
+    struct fl_worker_stats stats;
+    bool draining, destroying;
+    void (*drained)(void *owner);
+    void *drained_owner;
+    struct fl_timer drain_timer, access_timer;
+    struct fl_buf access;        /* access-log lines not yet handed on */
+    struct fl_buf out;           /* head being built; valid during one event */
+    struct fl_buf joined;        /* several data lines of one stream event, joined */
+    struct fl_h1_head head;      /* head being parsed; valid during one event */
+    uint64_t date_s;             /* second that date[] tells */
+    char date[30];               /* "Wed, 25 Nov 2026 04:00:00 GMT" */
+    struct fl_health_checks *checks; /* worker 0 */
+};
+
+/* worker.c */
+struct fl_slice fl_worker_date(struct fl_worker *w);
+void fl_worker_make_id(struct fl_worker *w, char ret_id[40]); /* UUIDv7 */
+void fl_worker_session_gone(struct fl_worker *w);
+
+/* session.c */
+void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer);
+/* The exchange's answer is complete (or was cut): go on with the next request, or close. */
+void fl_session_answered(struct fl_session *s, bool keep_alive);
+/* Cuts the connection so that a client sees that its answer is not whole. */
+void fl_session_cut(struct fl_session *s);
+void fl_session_close(struct fl_session *s, enum fl_close how);
+/* Sends; false when the client is gone (the session then ends by itself at its next event). */
+bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count);
+/* The request's body was read: nothing more is expected before the answer. */
+bool fl_session_close_if_idle(struct fl_session *s);
+
+/* endpoints.c */
+/* Answers what needs no body, or makes an exchange that reads one. FL_OK: session->exchange is set.
+ * Otherwise the answer was written. */
+bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head);
+
+/* exchange.c */
+struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint endpoint,
+                                       const struct fl_h1_head *head);
+/* The body is whole: decide and try. */
+void fl_exchange_run(struct fl_exchange *x);
+/* The attempt ended without an answer that can be sent on. */
+void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err);
+/* The answer reached the client whole. */
+void fl_exchange_done(struct fl_exchange *x);
+/* A stream broke after its first event. */
+void fl_exchange_broken(struct fl_exchange *x, enum fl_err err);
+/* Refuses before any attempt. */
+void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
+/* The client went away, or the session ends: cancels and frees. */
+void fl_exchange_cancel(struct fl_exchange *x);
+/* The answer's head goes out now: no other target can be tried any more, the request's body is freed. */
+void fl_exchange_answering(struct fl_exchange *x);
+/* May another target be tried after this error? */
+bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
+/* No target is left: says so in our own words and ends. */
+void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
+/* A refusal was sent to the client as its answer. */
+void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
+/* The client can take more. */
+void fl_exchange_drained(struct fl_exchange *x);
+
+/* attempt.c */
+enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target);
+/* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
+void fl_attempt_end(struct fl_attempt *a, enum fl_err err);
+/* What its timeouts say at *now*: FL_OK and when to look again, or the error. */
+enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_t *ret_next_ns);
+/* The client takes less than the provider sends: stops reading the provider, goes on. */
+void fl_attempt_pause(struct fl_attempt *a);
+void fl_attempt_resume(struct fl_attempt *a);
+void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+
+/* relay.c */
+/* Bytes behind the answer's head. The attempt may be over and freed when these return. */
+void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in);
+void fl_relay_ended(struct fl_attempt *a, enum fl_err err);
+
+/* reply.c */
+/* Head of an answer into worker->out. *length* UINT64_MAX: not known (chunked or until close). */
+void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_type, uint64_t length);
+/* Sends an error envelope in the client's dialect and ends the exchange. */
+void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
+/* Sends a whole answer without an exchange (endpoints, malformed requests); may close after it. */
+void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_type, struct fl_slice body,
+                    bool keep_alive, bool head_only);
+void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice message, bool keep_alive);
+/* A comment on a waiting stream; sends the head first when none was sent. */
+void fl_reply_heartbeat(struct fl_exchange *x);
+/* An SSE error event for a stream whose head is sent. */
+void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message);
+
+/* accesslog.c */
+void fl_access_log(struct fl_exchange *x, int status, enum fl_err err);
+
+/* health.c */
+struct fl_health_checks *fl_health_checks_create(struct fl_worker *w);
+void fl_health_checks_destroy(struct fl_health_checks *h);
+/* The configuration changed: runs by the new one. */
+void fl_health_checks_adopt(struct fl_health_checks *h);
+
+#endif

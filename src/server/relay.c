@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An answer on its way from a provider to a client.
+ *
+ * Plain answers are held until they are whole (when they are not too big): a broken one can then still
+ * fail over, and the common case - all of it in one read - is sent on from the read buffer. Streams are sent
+ * on in whole events as they come, in place; only an unfinished tail is kept. Our framing is written anew:
+ * neither side's chunk sizes reach the other.
+ */
+#include "server/internal.h"
+
+enum { pieces_max = 40, join_bytes = 2048 };
+
+/* What one read gives to send. Spans of neighbouring bytes grow together. */
+struct gather {
+    struct fl_slice pieces[pieces_max];
+    unsigned count;
+    size_t bytes;
+};
+
+static void gather_add(struct gather *g, struct fl_slice s)
+{
+    struct fl_slice *last = &g->pieces[g->count > 0 ? g->count - 1 : 0];
+    if (s.len == 0) {
+        return;
+    }
+    if (g->count > 0 && last->ptr + last->len == s.ptr) {
+        last->len += s.len;
+    } else {
+        fl_assert(g->count < pieces_max);
+        g->pieces[g->count++] = s;
+    }
+    g->bytes += s.len;
+}
+
+/* The pieces of one write: head, chunk size, what was gathered, chunk end. */
+static unsigned assemble(struct fl_exchange *x, const struct gather *g, bool last, char line[18],
+                         struct fl_slice out[pieces_max + 4])
+{
+    unsigned n = 0;
+    if (x->worker->out.len > 0) { /* the head, not sent yet */
+        out[n++] = fl_buf_slice(&x->worker->out);
+    }
+    if (x->chunked && g->bytes > 0) {
+        out[n++] = fl_slice(line, fl_h1_chunk_line(line, g->bytes));
+    }
+    memcpy(out + n, g->pieces, g->count * sizeof(out[0]));
+    n += g->count;
+    if (x->chunked && g->bytes > 0) {
+        out[n++] = last ? FL_LIT("\r\n0\r\n\r\n") : FL_LIT("\r\n");
+    } else if (x->chunked && last) {
+        out[n++] = FL_LIT("0\r\n\r\n");
+    }
+    return n;
+}
+
+/* Small pieces become one: copying a few hundred bytes costs less than a scattered write. */
+static unsigned join_small(struct fl_slice *out, unsigned n, char memory[join_bytes])
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (out[i].len > join_bytes - len) {
+            return n;
+        }
+        memcpy(memory + len, out[i].ptr, out[i].len);
+        len += out[i].len;
+    }
+    out[0] = fl_slice(memory, len);
+    return 1;
+}
+
+/* Writes what was gathered as body of the answer; *last*: and the body's end. */
+static void flush(struct fl_attempt *a, struct gather *g, bool last)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_slice out[pieces_max + 4];
+    char line[18], memory[join_bytes];
+    unsigned n = assemble(x, g, last, line, out);
+    if (n > 0) {
+        n = n > 1 ? join_small(out, n, memory) : n;
+        (void)fl_session_write(x->session, out, n); /* a client that is gone is noticed by its stream */
+        x->last_write_ns = x->worker->sys->now_ns;
+        x->bytes_out += g->bytes;
+        if (x->first_byte_ns == 0 && g->bytes > 0) {
+            x->first_byte_ns = x->last_write_ns;
+        }
+        if (x->session->stream && x->session->stream->queued > 0 && !last) {
+            fl_attempt_pause(a);
+        }
+    }
+    fl_buf_reset(&x->worker->out);
+    g->count = 0;
+    g->bytes = 0;
+}
+
+static void note_first_byte(struct fl_attempt *a)
+{
+    if (a->first_byte_ns == 0) {
+        a->first_byte_ns = a->exchange->worker->sys->now_ns;
+        fl_route_first_byte(a->target, a->first_byte_ns);
+    }
+}
+
+static void fail(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    fl_attempt_end(a, err);
+    fl_exchange_attempt_failed(x, err);
+}
+
+static void succeed(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    fl_attempt_end(a, FL_OK);
+    fl_exchange_done(x);
+}
+
+/* --- plain answers --- */
+
+/* A refusal that no other target can mend: the provider's own words reach the client, with its status. */
+static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
+{
+    struct fl_exchange *x = a->exchange;
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
+    struct fl_json whole;
+    bool json = body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
+                whole.type == FL_JSON_OBJECT;
+    if (!json || x->head_by_heartbeat) {
+        fl_attempt_end(a, err);
+        fl_exchange_give_up(x, err);
+        return;
+    }
+    int status = a->status >= 400 ? a->status : fl_err_status(err);
+    fl_exchange_answering(x);
+    fl_reply_head(x, status, FL_LIT("application/json"), body.len);
+    gather_add(&g, body);
+    flush(a, &g, true);
+    fl_attempt_end(a, err);
+    fl_exchange_failed(x, err);
+}
+
+static void held_answer(struct fl_attempt *a, struct fl_slice body)
+{
+    struct fl_exchange *x = a->exchange;
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
+    enum fl_err err = a->status >= 400 ? x->dialect->read_error(a->status, body)
+                                       : x->dialect->read_answer(body, &a->usage);
+    if (err && fl_exchange_may_retry(x, err)) {
+        fail(a, err);
+        return;
+    }
+    if (err) {
+        pass_refusal(a, err, body);
+        return;
+    }
+    fl_exchange_answering(x);
+    fl_reply_head(x, a->status, a->content_type, body.len);
+    gather_add(&g, body);
+    flush(a, &g, true);
+    succeed(a);
+}
+
+/* Too big to hold: from here on it is sent as it comes. */
+static void start_passing(struct fl_attempt *a, struct gather *g)
+{
+    struct fl_exchange *x = a->exchange;
+    fl_attempt_enter(a, FL_ATTEMPT_PASSING);
+    fl_exchange_answering(x);
+    fl_reply_head(x, a->status, a->content_type,
+                  a->body.framing == FL_H1_LENGTH ? a->body.total + a->body.left : UINT64_MAX);
+    gather_add(g, fl_buf_slice(&a->hold));
+    flush(a, g, false);
+    fl_buf_finish(&a->hold);
+}
+
+static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    struct fl_slice whole = FL_EMPTY, piece;
+    size_t most = a->exchange->config->limits.response_hold_bytes;
+    while (in.len > 0 && !a->body.done) {
+        if (fl_h1_body_next(&a->body, &in, &piece)) {
+            fail(a, FL_ERR_BAD_RESPONSE);
+            return;
+        }
+        if (piece.len == 0) {
+            continue;
+        }
+        note_first_byte(a);
+        if (a->hold.len == 0 && whole.len == 0) {
+            whole = piece; /* perhaps all of it: not copied yet */
+            continue;
+        }
+        fl_buf_put(&a->hold, whole);
+        whole = FL_EMPTY;
+        fl_buf_put(&a->hold, piece);
+    }
+    if (a->body.done) {
+        a->conn_keep = a->conn_keep && in.len == 0;
+        held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
+        return;
+    }
+    fl_buf_put(&a->hold, whole);
+    if (a->hold.len <= most && fl_buf_ok(&a->hold)) {
+        return;
+    }
+    if (a->status >= 400) { /* nobody's error text is that long */
+        fail(a, a->exchange->dialect->read_error(a->status, fl_slice_first(fl_buf_slice(&a->hold), most)));
+        return;
+    }
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
+    start_passing(a, &g);
+}
+
+static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
+    while (in.len > 0 && !a->body.done) {
+        struct fl_slice piece;
+        if (fl_h1_body_next(&a->body, &in, &piece)) {
+            fail(a, FL_ERR_BAD_RESPONSE);
+            return;
+        }
+        gather_add(&g, piece);
+        if (g.count == pieces_max) {
+            flush(a, &g, false);
+        }
+    }
+    a->conn_keep = a->conn_keep && in.len == 0;
+    flush(a, &g, a->body.done);
+    if (a->body.done) {
+        succeed(a);
+    }
+}
+
+/* --- streams --- */
+
+/* False: the attempt is over. */
+static bool start_stream(struct fl_attempt *a, const struct fl_event_facts *event)
+{
+    struct fl_exchange *x = a->exchange;
+    enum fl_err err = FL_OK;
+    if (event->kind == FL_EVENT_ERROR) {
+        err = FL_ERR_ERROR_IN_200;
+    } else if (!event->valid) {
+        err = FL_ERR_BAD_RESPONSE;
+    }
+    if (err) {
+        fail(a, err);
+        return false;
+    }
+    fl_exchange_answering(x);
+    if (!x->head_by_heartbeat) {
+        fl_reply_head(x, a->status, a->content_type, UINT64_MAX);
+        x->event_stream = true;
+    }
+    return true;
+}
+
+/* One event: FL_OK and *ret_pass, or the attempt is over (false). */
+static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool *ret_pass)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_event_facts facts;
+    bool answering = x->state == FL_EXCHANGE_ANSWERING;
+    if (event->data_lines == 0) { /* comments keep a stream alive once it has begun */
+        *ret_pass = answering;
+        return true;
+    }
+    x->dialect->read_event(x->endpoint, event, !answering, &facts, &a->usage);
+    if (!answering) {
+        /* An error as first event can still fail over; with no target left it is the client's to see. */
+        bool last_words = facts.kind == FL_EVENT_ERROR && !fl_exchange_may_retry(x, FL_ERR_ERROR_IN_200);
+        if (last_words) {
+            facts.kind = FL_EVENT_OTHER;
+            a->error_seen = true;
+        }
+        if (!start_stream(a, &facts)) {
+            return false;
+        }
+    }
+    a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
+    a->finish_seen = a->finish_seen || facts.finish;
+    a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
+    bool ours = fl_pool_provider(a->pool)->stream_options && !x->facts.usage_asked;
+    *ret_pass = facts.kind != FL_EVENT_USAGE || !ours;
+    return true;
+}
+
+/* Gathers the whole events at the front of *src*; *ret_used* bytes of it are done with. False: over. */
+static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, struct gather *g,
+                        size_t *ret_used)
+{
+    struct fl_exchange *x = a->exchange;
+    size_t used = 0;
+    while (!a->done_seen) {
+        struct fl_sse_event event;
+        bool pass = false;
+        fl_buf_reset(&x->worker->joined);
+        enum fl_err err = fl_sse_next(&a->sse, fl_slice_from(src, used), at_end, x->config->limits.event_bytes,
+                                      &x->worker->joined, &event);
+        if (err) {
+            flush(a, g, false);
+            fail(a, err);
+            return false;
+        }
+        if (event.raw.len == 0) {
+            break;
+        }
+        note_first_byte(a);
+        used += event.raw.len;
+        if (!take_event(a, &event, &pass)) {
+            return false;
+        }
+        if (pass) {
+            if (g->count == pieces_max) {
+                flush(a, g, false);
+            }
+            gather_add(g, event.raw);
+        }
+    }
+    *ret_used = used;
+    return true;
+}
+
+/* A piece of body: events in place when nothing is held, else appended to what is held. */
+static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+{
+    size_t used = 0;
+    bool stashed = a->hold.len > 0;
+    if (stashed) {
+        fl_buf_put(&a->hold, piece);
+        if (!fl_buf_ok(&a->hold)) {
+            flush(a, g, false);
+            fail(a, FL_ERR_SSE_LONG);
+            return false;
+        }
+    }
+    struct fl_slice src = stashed ? fl_buf_slice(&a->hold) : piece;
+    if (!take_events(a, src, at_end, g, &used)) {
+        return false;
+    }
+    if (stashed && used > 0) {
+        flush(a, g, a->done_seen);
+        fl_buf_drop(&a->hold, used);
+        a->flushed_end = a->done_seen;
+    } else if (!stashed && !a->done_seen) {
+        fl_buf_put(&a->hold, fl_slice_from(src, used));
+    }
+    return true;
+}
+
+/* A proper end: the terminal event, a finish reason, or an error that was told in the stream. */
+static void stream_over(struct fl_attempt *a, struct gather *g)
+{
+    struct fl_exchange *x = a->exchange;
+    bool told = a->error_seen;
+    bool complete = a->done_seen || a->finish_seen || told;
+    if (!complete || x->state != FL_EXCHANGE_ANSWERING) {
+        flush(a, g, false);
+        fail(a, FL_ERR_CLOSED);
+        return;
+    }
+    if (!a->flushed_end) {
+        flush(a, g, true);
+    }
+    fl_attempt_end(a, told ? FL_ERR_ERROR_IN_200 : FL_OK);
+    if (told) {
+        fl_exchange_failed(x, FL_ERR_ERROR_IN_200);
+    } else {
+        fl_exchange_done(x);
+    }
+}
+
+static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
+    while (in.len > 0 && !a->body.done) {
+        struct fl_slice piece;
+        if (fl_h1_body_next(&a->body, &in, &piece)) {
+            flush(a, &g, false);
+            fail(a, FL_ERR_BAD_RESPONSE);
+            return;
+        }
+        if (piece.len > 0 && !a->done_seen && !stream_piece(a, piece, false, &g)) {
+            return;
+        }
+    }
+    a->conn_keep = a->conn_keep && in.len == 0;
+    if (a->body.done && !a->done_seen && a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
+        return;
+    }
+    if (a->body.done || a->done_seen) {
+        stream_over(a, &g);
+    } else {
+        flush(a, &g, false);
+    }
+}
+
+/* --- both --- */
+
+void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    fl_buf_reset(&a->exchange->worker->out);
+    if (a->state == FL_ATTEMPT_STREAMING) {
+        stream_bytes(a, in);
+    } else if (a->state == FL_ATTEMPT_HOLDING) {
+        hold_bytes(a, in);
+    } else {
+        pass_bytes(a, in);
+    }
+}
+
+void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
+{
+    struct gather g;
+    g.count = 0;
+    g.bytes = 0;
+    a->conn_keep = false;
+    fl_buf_reset(&a->exchange->worker->out);
+    enum fl_err whole = err ? err : fl_h1_body_end(&a->body);
+    if (whole) {
+        fail(a, whole);
+    } else if (a->state == FL_ATTEMPT_STREAMING) {
+        if (a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
+            return;
+        }
+        stream_over(a, &g);
+    } else if (a->state == FL_ATTEMPT_HOLDING) {
+        held_answer(a, fl_buf_slice(&a->hold));
+    } else {
+        flush(a, &g, true);
+        succeed(a);
+    }
+}

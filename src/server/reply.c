@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clients are sent beside relayed bodies: heads, errors, plain answers, heartbeats. */
+#include "server/internal.h"
+
+static void put(struct fl_buf *b, const char *name, struct fl_slice value)
+{
+    if (value.len > 0 && fl_h1_value_ok(value)) {
+        fl_h1_put_header(b, fl_slice_cstr(name), value);
+    }
+}
+
+static void put_start(struct fl_buf *b, struct fl_worker *w, int status, struct fl_slice content_type)
+{
+    fl_buf_reset(b);
+    fl_h1_put_status(b, status);
+    put(b, "date", fl_worker_date(w));
+    put(b, "content-type", content_type);
+}
+
+static void put_framing(struct fl_exchange *x, struct fl_buf *b, uint64_t length)
+{
+    x->chunked = length == UINT64_MAX && !x->http10;
+    if (length != UINT64_MAX) {
+        fl_buf_put(b, FL_LIT("content-length: "));
+        fl_buf_put_u64(b, length);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    } else if (x->chunked) {
+        fl_buf_put(b, FL_LIT("transfer-encoding: chunked\r\n"));
+    } else {
+        x->keep_alive = false; /* the connection's end is the body's */
+    }
+    if (!x->keep_alive || x->worker->draining) {
+        fl_buf_put(b, FL_LIT("connection: close\r\n"));
+    } else if (x->http10) {
+        fl_buf_put(b, FL_LIT("connection: keep-alive\r\n"));
+    }
+}
+
+/* "openai/gpt-4>groq/llama;provider_timeout": from the first target that failed to the one that serves. */
+static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
+{
+    const struct fl_attempt_note *first = &x->notes[0];
+    if (x->note_count == 0 || !x->served || !x->attempt) {
+        return;
+    }
+    fl_buf_put(b, FL_LIT("x-fairlead-failover: "));
+    fl_buf_put(b, first->target->provider);
+    fl_buf_putc(b, '>');
+    fl_buf_put(b, x->served->provider);
+    fl_buf_putc(b, ';');
+    fl_buf_put_cstr(b, fl_err_name(first->err));
+    fl_buf_put(b, FL_LIT("\r\n"));
+}
+
+static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
+{
+    const struct fl_attempt *a = x->attempt;
+    unsigned attempts = x->note_count + (a ? 1 : 0);
+    put(b, "x-request-id", x->request_id);
+    if (attempts > 1 && status >= 400) { /* tried elsewhere already: the SDK need not */
+        fl_buf_put(b, FL_LIT("x-should-retry: false\r\n"));
+    }
+    if (!x->config->expose_decisions || !x->plan || !x->plan->route) {
+        return;
+    }
+    put(b, "x-fairlead-route", x->plan->route->name);
+    fl_buf_put(b, FL_LIT("x-fairlead-decision: "));
+    fl_buf_put_hex(b, x->decision_id, 16);
+    fl_buf_put(b, FL_LIT("\r\nx-fairlead-reason: "));
+    fl_plan_put_reason(&x->config->table, x->plan, b);
+    fl_buf_put(b, FL_LIT("\r\n"));
+    if (a) {
+        put(b, "x-fairlead-provider", x->served->provider);
+        put(b, "x-fairlead-model", x->served_model);
+        put(b, "x-fairlead-upstream-request-id", a->upstream_request_id);
+    }
+    fl_buf_put(b, FL_LIT("x-fairlead-attempts: "));
+    fl_buf_put_u64(b, attempts);
+    fl_buf_put(b, FL_LIT("\r\n"));
+    put_failover(x, b);
+    if (x->dispatched_ns > 0) { /* from the request's last byte to the first attempt */
+        fl_buf_put(b, FL_LIT("x-fairlead-overhead-ms: "));
+        fl_buf_put_scaled(b, x->dispatched_ns - x->ready_ns, 6, 3);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
+}
+
+void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_type, uint64_t length)
+{
+    struct fl_buf *b = &x->worker->out;
+    put_start(b, x->worker, status, content_type);
+    put_framing(x, b, length);
+    put_decision(x, b, status);
+    if (length == UINT64_MAX) { /* no proxy on the way may collect a stream */
+        fl_buf_put(b, FL_LIT("cache-control: no-cache\r\nx-accel-buffering: no\r\n"));
+    }
+    if (x->attempt) {
+        fl_buf_put(b, fl_buf_slice(&x->attempt->fields));
+    }
+    fl_buf_put(b, FL_LIT("\r\n"));
+    fl_assert(fl_buf_ok(b));
+    x->status = status;
+}
+
+/* --- errors --- */
+
+static void put_attempts_json(const struct fl_exchange *x, struct fl_buf *b)
+{
+    fl_buf_putc(b, '[');
+    for (unsigned i = 0; i < x->note_count; i++) {
+        const struct fl_attempt_note *n = &x->notes[i];
+        fl_buf_put_cstr(b, i > 0 ? ",{\"target\":" : "{\"target\":");
+        fl_buf_put_json(b, n->target->id);
+        fl_buf_put_cstr(b, ",\"error\":\"");
+        fl_buf_put_cstr(b, fl_err_name(n->err));
+        fl_buf_put_cstr(b, "\",\"status\":");
+        fl_buf_put_u64(b, (uint64_t)n->status);
+        fl_buf_put_cstr(b, ",\"ms\":");
+        fl_buf_put_scaled(b, n->took_ns, 6, 1);
+        fl_buf_putc(b, '}');
+    }
+    fl_buf_putc(b, ']');
+}
+
+/* The envelope into *b*; an empty message becomes the error's own text. */
+static void put_envelope(const struct fl_exchange *x, struct fl_buf *b, enum fl_err err, struct fl_slice message,
+                         const char *param)
+{
+    struct fl_buf attempts;
+    fl_buf_init(&attempts, 8192);
+    if (x && x->note_count > 0 && x->config->expose_decisions) {
+        put_attempts_json(x, &attempts);
+    }
+    const struct fl_dialect *dialect = x ? x->dialect : &fl_dialect_openai;
+    dialect->put_error(b, err, message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)),
+                       fl_slice_cstr(param), fl_buf_slice(&attempts));
+    fl_buf_finish(&attempts);
+}
+
+void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
+{
+    struct fl_buf body;
+    fl_buf_init(&body, 64 * 1024);
+    put_envelope(x, &body, err, message, param);
+    fl_reply_head(x, fl_err_status(err), FL_LIT("application/json"), body.len);
+    struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), fl_buf_slice(&body)};
+    (void)fl_session_write(x->session, pieces, 2);
+    fl_buf_finish(&body);
+}
+
+static void write_event(struct fl_exchange *x, struct fl_slice text)
+{
+    char line[18];
+    struct fl_slice chunked[3] = {fl_slice(line, fl_h1_chunk_line(line, text.len)), text, FL_LIT("\r\n")};
+    (void)fl_session_write(x->session, x->chunked ? chunked : &text, x->chunked ? 3 : 1);
+}
+
+void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message)
+{
+    struct fl_buf event;
+    if (!x->event_stream) {
+        return; /* a plain answer cut short: the missing bytes say it */
+    }
+    fl_buf_init(&event, 64 * 1024);
+    fl_buf_put_cstr(&event, "data: ");
+    put_envelope(x, &event, err, message, NULL);
+    fl_buf_put_cstr(&event, "\n\n");
+    write_event(x, fl_buf_slice(&event));
+    fl_buf_finish(&event);
+}
+
+void fl_reply_heartbeat(struct fl_exchange *x)
+{
+    if (x->state == FL_EXCHANGE_TRYING && !x->head_by_heartbeat) {
+        if (x->attempt && x->attempt->state == FL_ATTEMPT_HOLDING) {
+            return; /* a plain answer is arriving */
+        }
+        fl_reply_head(x, 200, FL_LIT("text/event-stream; charset=utf-8"), UINT64_MAX);
+        struct fl_slice head = fl_buf_slice(&x->worker->out);
+        (void)fl_session_write(x->session, &head, 1);
+        x->head_by_heartbeat = x->event_stream = true;
+    }
+    bool blocked = x->session->stream && x->session->stream->queued > 0;
+    if (x->event_stream && !blocked) {
+        write_event(x, FL_LIT(": keep-alive\n\n"));
+    }
+}
+
+/* --- answers without an exchange --- */
+
+void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_type, struct fl_slice body,
+                    bool keep_alive, bool head_only)
+{
+    struct fl_buf *b = &s->worker->out;
+    bool keep = keep_alive && !s->worker->draining;
+    char id[40];
+    fl_worker_make_id(s->worker, id);
+    put_start(b, s->worker, status, content_type);
+    fl_buf_put(b, FL_LIT("x-request-id: "));
+    fl_buf_put_cstr(b, id);
+    fl_buf_put(b, FL_LIT("\r\ncontent-length: "));
+    fl_buf_put_u64(b, body.len);
+    fl_buf_put(b, keep ? FL_LIT("\r\n\r\n") : FL_LIT("\r\nconnection: close\r\n\r\n"));
+    struct fl_slice pieces[2] = {fl_buf_slice(b), body};
+    (void)fl_session_write(s, pieces, head_only ? 1 : 2);
+    if (!keep) {
+        fl_session_close(s, FL_CLOSE_FLUSH);
+    }
+}
+
+void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice message, bool keep_alive)
+{
+    struct fl_buf body;
+    fl_buf_init(&body, 64 * 1024);
+    put_envelope(NULL, &body, err, message, NULL);
+    fl_reply_plain(s, fl_err_status(err), FL_LIT("application/json"), fl_buf_slice(&body), keep_alive, false);
+    fl_buf_finish(&body);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client's connection.
+ *
+ *   [HANDSHAKE ->] HEAD -> BODY -> EXCHANGE -> HEAD ...
+ *                    |       |        `-> CLOSED
+ *                    `-------`-> CLOSED    (malformed, too slow, too big: answered first where one can)
+ *
+ * Requests are read one at a time; bytes of later ones wait in `in`, and the stream is paused when too many
+ * do. The stream is read while an exchange is under way, so that a client that goes away is noticed at
+ * once. Timeouts are totals, not gaps: a client that sends a byte now and then gets no more time.
+ */
+#include "server/internal.h"
+
+#include <stdlib.h>
+
+enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, rate_window_s = 5 };
+
+static void session_due(struct fl_timer *timer);
+static void read_on(struct fl_session *s, struct fl_slice bytes);
+
+static const struct fl_config *config_of(const struct fl_session *s)
+{
+    return s->worker->current->snapshot->config;
+}
+
+static void enter(struct fl_session *s, enum fl_session_state state)
+{
+    static const bool allowed[FL_SESSION_STATE_COUNT][FL_SESSION_STATE_COUNT] = {
+        [FL_SESSION_HANDSHAKE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_HEAD] = {[FL_SESSION_BODY] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_BODY] = {[FL_SESSION_EXCHANGE] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_EXCHANGE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
+    };
+    fl_assert(allowed[s->state][state]);
+    s->state = state;
+}
+
+/* --- deadlines --- */
+
+/* When the state the session is in has lasted too long. */
+static uint64_t due_at(const struct fl_session *s)
+{
+    const struct fl_limits *l = &config_of(s)->limits;
+    switch (s->state) {
+    case FL_SESSION_HANDSHAKE:
+        return s->since_ns + l->head_ns;
+    case FL_SESSION_HEAD:
+        return s->since_ns + (s->in.len == 0 && s->served_any ? l->idle_ns : l->head_ns);
+    case FL_SESSION_BODY: {
+        uint64_t earned_ns = s->body.total / (l->body_bytes_per_s + 1) * FL_NS_S;
+        uint64_t due = s->since_ns + l->body_ns + earned_ns;
+        return due < s->exchange->deadline_ns ? due : s->exchange->deadline_ns;
+    }
+    case FL_SESSION_EXCHANGE:
+        return s->blocked_since_ns > 0 ? s->blocked_since_ns + config_of(s)->timeouts.idle_ns : FL_NEVER;
+    case FL_SESSION_CLOSED:
+    case FL_SESSION_STATE_COUNT:
+        break;
+    }
+    return FL_NEVER;
+}
+
+/* The timer is lazy: it may fire early and is then set anew. */
+static void arm(struct fl_session *s)
+{
+    uint64_t due = due_at(s);
+    if (due != FL_NEVER && (s->timer.slot == 0 || due < s->timer.at_ns)) {
+        fl_timers_set(&s->worker->sys->timers, &s->timer, due);
+    }
+}
+
+static void too_slow(struct fl_session *s)
+{
+    switch (s->state) {
+    case FL_SESSION_HEAD:
+        if (s->in.len > 0) {
+            fl_reply_plain_error(s, FL_ERR_SLOW,
+                                 FL_LIT("The request head did not arrive in time (limits.head_timeout)."), false);
+        } else {
+            fl_session_close(s, FL_CLOSE_NOW);
+        }
+        break;
+    case FL_SESSION_BODY:
+        fl_exchange_refuse(s->exchange, FL_ERR_SLOW,
+                           FL_LIT("The request body did not arrive in time (limits.body_timeout)."), NULL);
+        break;
+    case FL_SESSION_HANDSHAKE:
+    case FL_SESSION_EXCHANGE: /* does not read what it is sent */
+        fl_session_close(s, FL_CLOSE_RESET);
+        break;
+    case FL_SESSION_CLOSED:
+    case FL_SESSION_STATE_COUNT:
+        break;
+    }
+}
+
+static void session_due(struct fl_timer *timer)
+{
+    struct fl_session *s = fl_container_of(timer, struct fl_session, timer);
+    if (due_at(s) > s->worker->sys->now_ns) {
+        arm(s);
+    } else {
+        too_slow(s);
+    }
+}
+
+/* --- life --- */
+
+static void on_opened(void *owner, enum fl_err err)
+{
+    struct fl_session *s = owner;
+    if (err) {
+        fl_session_close(s, FL_CLOSE_NOW);
+        return;
+    }
+    enter(s, FL_SESSION_HEAD);
+    s->since_ns = s->worker->sys->now_ns;
+    arm(s);
+}
+
+static void on_bytes(void *owner, struct fl_slice bytes)
+{
+    read_on(owner, bytes);
+}
+
+static void on_ended(void *owner, enum fl_err err)
+{
+    fl_session_close(owner, err ? FL_CLOSE_NOW : FL_CLOSE_FLUSH);
+}
+
+static void on_drained(void *owner)
+{
+    struct fl_session *s = owner;
+    s->blocked_since_ns = 0;
+    if (s->exchange) {
+        fl_exchange_drained(s->exchange);
+    }
+}
+
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained};
+
+static void refuse_connection(struct fl_worker *w, struct fl_stream *stream)
+{
+    (void)w;
+    static const struct fl_stream_events deaf;
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
+                                 "retry-after: 1\r\ncontent-length: 0\r\n\r\n";
+    struct fl_slice piece = FL_LIT(answer);
+    stream->on = &deaf;
+    (void)!fl_stream_write(stream, &piece, 1);
+    fl_stream_close(stream, FL_CLOSE_NOW);
+}
+
+void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
+{
+    struct fl_worker *w = owner;
+    const struct fl_snapshot *snapshot = w->current->snapshot;
+    struct fl_session *s = NULL;
+    if (w->stats.sessions_open < snapshot->config->limits.client_connections) {
+        s = calloc(1, sizeof(*s));
+    }
+    if (!s) {
+        refuse_connection(w, stream);
+        return;
+    }
+    s->worker = w;
+    s->peer = *peer;
+    s->timer.fire = session_due;
+    s->since_ns = w->sys->now_ns;
+    fl_buf_init(&s->in, in_bytes);
+    fl_list_init(&s->link);
+    fl_list_append(&w->sessions, &s->link);
+    w->stats.sessions++;
+    w->stats.sessions_open++;
+    s->stream = stream;
+    if (snapshot->listen_tls) {
+        s->state = FL_SESSION_HANDSHAKE;
+        s->stream = NULL;
+        enum fl_err err = fl_tls_accept(snapshot->listen_tls, w->sys, stream, &stream_events, s, &s->stream);
+        if (err) {
+            fl_session_close(s, FL_CLOSE_NOW);
+            return;
+        }
+    } else {
+        s->state = FL_SESSION_HEAD;
+        stream->on = &stream_events;
+        stream->owner = s;
+    }
+    arm(s);
+}
+
+static void free_session(struct fl_session *s)
+{
+    fl_buf_finish(&s->in);
+    free(s);
+}
+
+void fl_session_close(struct fl_session *s, enum fl_close how)
+{
+    struct fl_worker *w = s->worker;
+    if (s->state == FL_SESSION_CLOSED) {
+        return;
+    }
+    enter(s, FL_SESSION_CLOSED);
+    if (s->stream) {
+        fl_stream_close(s->stream, how);
+        s->stream = NULL;
+    }
+    if (s->exchange) {
+        fl_exchange_cancel(s->exchange);
+    }
+    fl_assert(!s->exchange);
+    fl_timers_stop(&w->sys->timers, &s->timer);
+    fl_list_remove(&s->link);
+    w->stats.sessions_open--;
+    if (!s->in_loop) {
+        free_session(s);
+    }
+    fl_worker_session_gone(w);
+}
+
+bool fl_session_close_if_idle(struct fl_session *s)
+{
+    if (s->state == FL_SESSION_HEAD && s->in.len == 0) {
+        fl_session_close(s, FL_CLOSE_NOW);
+        return true;
+    }
+    return false;
+}
+
+void fl_session_cut(struct fl_session *s)
+{
+    fl_session_close(s, FL_CLOSE_FLUSH);
+}
+
+bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count)
+{
+    if (!s->stream || s->state == FL_SESSION_CLOSED || fl_stream_write(s->stream, pieces, count)) {
+        return false;
+    }
+    if (s->stream->queued > 0 && s->blocked_since_ns == 0) {
+        s->blocked_since_ns = s->worker->sys->now_ns;
+        arm(s);
+    }
+    return true;
+}
+
+/* --- reading requests --- */
+
+static void want_more_head(struct fl_session *s, size_t kept)
+{
+    if (kept > 0 && s->in.len == 0) { /* first bytes of a head: its total time starts */
+        s->since_ns = s->worker->sys->now_ns;
+    }
+}
+
+/* Takes one request head from the front of *bytes*. False: more bytes are needed, or the session ended. */
+static bool take_head(struct fl_session *s, struct fl_slice *bytes)
+{
+    struct fl_h1_head *head = &s->worker->head;
+    size_t len = 0;
+    enum fl_err err = fl_h1_head_find(*bytes, config_of(s)->limits.head_bytes, true, &s->scanned, &len);
+    if (!err && len == 0) {
+        return false;
+    }
+    if (!err) {
+        err = fl_h1_parse_request(fl_slice_first(*bytes, len), head);
+    }
+    if (err) {
+        fl_reply_plain_error(s, err, FL_EMPTY, false);
+        return false;
+    }
+    *bytes = fl_slice_from(*bytes, len);
+    s->scanned = 0;
+    s->since_ns = s->worker->sys->now_ns;
+    s->served_any = true;
+    if (fl_endpoints_open(s, head)) {
+        enter(s, FL_SESSION_BODY);
+        if (head->expect_continue && bytes->len == 0) {
+            struct fl_slice go_on = FL_LIT("HTTP/1.1 100 Continue\r\n\r\n");
+            (void)fl_session_write(s, &go_on, 1);
+        }
+    }
+    return s->state != FL_SESSION_CLOSED;
+}
+
+static bool take_body(struct fl_session *s, struct fl_slice *bytes)
+{
+    struct fl_exchange *x = s->exchange;
+    while (!s->body.done) {
+        struct fl_slice piece;
+        enum fl_err err = fl_h1_body_next(&s->body, bytes, &piece);
+        if (!err) {
+            fl_buf_put(&x->body, piece);
+            err = fl_buf_ok(&x->body) ? FL_OK : FL_ERR_NOMEM;
+        }
+        if (err) {
+            fl_exchange_refuse(x, err, FL_EMPTY, NULL);
+            return false;
+        }
+        if (bytes->len == 0 && !s->body.done) {
+            return false;
+        }
+    }
+    enter(s, FL_SESSION_EXCHANGE);
+    fl_exchange_run(x);
+    return s->state == FL_SESSION_HEAD;
+}
+
+/* Takes requests from *bytes* as long as there are whole ones; what is left is for later. */
+static void take_requests(struct fl_session *s, struct fl_slice *bytes)
+{
+    bool more = true;
+    while (more) {
+        if (s->state == FL_SESSION_HEAD) {
+            more = bytes->len > 0 && take_head(s, bytes);
+        } else {
+            more = s->state == FL_SESSION_BODY && (bytes->len > 0 || s->body.done) && take_body(s, bytes);
+        }
+    }
+}
+
+static void limit_input(struct fl_session *s)
+{
+    bool full = s->in.len >= in_pause_bytes && s->state == FL_SESSION_EXCHANGE;
+    if (full && !s->paused) {
+        s->stream->ops->pause(s->stream);
+        s->paused = true;
+    } else if (!full && s->paused) {
+        s->stream->ops->resume(s->stream);
+        s->paused = false;
+    }
+}
+
+static void read_on(struct fl_session *s, struct fl_slice bytes)
+{
+    struct fl_slice rest = bytes;
+    bool stashed = s->in.len > 0;
+    fl_assert(!s->in_loop);
+    s->in_loop = true;
+    if (stashed) {
+        fl_buf_put(&s->in, bytes);
+        rest = fl_buf_slice(&s->in);
+    }
+    if (!fl_buf_ok(&s->in)) {
+        fl_session_close(s, FL_CLOSE_RESET);
+    } else {
+        take_requests(s, &rest);
+    }
+    if (s->state == FL_SESSION_CLOSED) {
+        free_session(s);
+        return;
+    }
+    s->in_loop = false;
+    if (stashed) {
+        fl_buf_drop(&s->in, s->in.len - rest.len);
+    } else {
+        want_more_head(s, s->state == FL_SESSION_HEAD ? rest.len : 0);
+        fl_buf_put(&s->in, rest);
+    }
+    limit_input(s);
+    arm(s);
+}
+
+void fl_session_answered(struct fl_session *s, bool keep_alive)
+{
+    fl_assert(!s->exchange);
+    if (s->state == FL_SESSION_CLOSED) {
+        return;
+    }
+    if (!keep_alive || s->worker->draining) {
+        fl_session_close(s, FL_CLOSE_FLUSH);
+        return;
+    }
+    enter(s, FL_SESSION_HEAD);
+    s->since_ns = s->worker->sys->now_ns;
+    s->scanned = 0;
+    if (s->in_loop) {
+        return;
+    }
+    if (s->in.len > 0) {
+        read_on(s, FL_EMPTY);
+    } else {
+        arm(s);
+    }
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one loop's server.
+ *
+ *   create -> listen -> (adopt)* -> drain -> done -> destroy
+ */
+#include "server/internal.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { access_flush_ms = 100, access_bytes = 64 * 1024, out_bytes = 64 * 1024 };
+
+static void flush_access(struct fl_timer *timer)
+{
+    struct fl_worker *w = fl_container_of(timer, struct fl_worker, access_timer);
+    if (w->access.len > 0 && w->options.access) {
+        w->options.access(fl_buf_slice(&w->access));
+    }
+    fl_buf_reset(&w->access);
+}
+
+static void drain_over(struct fl_timer *timer)
+{
+    struct fl_worker *w = fl_container_of(timer, struct fl_worker, drain_timer);
+    struct fl_list *next;
+    for (struct fl_list *at = w->sessions.next; at != &w->sessions; at = next) {
+        next = at->next;
+        fl_session_close(fl_container_of(at, struct fl_session, link), FL_CLOSE_NOW);
+    }
+    fl_worker_session_gone(w);
+}
+
+enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
+                             struct fl_worker_options options, struct fl_worker **ret_worker)
+{
+    struct fl_worker *w = calloc(1, sizeof(*w));
+    if (!w) {
+        return FL_ERR_NOMEM;
+    }
+    w->sys = sys;
+    w->options = options;
+    fl_list_init(&w->upstreams);
+    fl_list_init(&w->sessions);
+    fl_list_init(&w->exchanges);
+    fl_list_init(&w->listens);
+    fl_rng_seed(&w->rng, options.seed);
+    fl_buf_init(&w->access, access_bytes);
+    fl_buf_init(&w->out, out_bytes);
+    fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
+    w->drain_timer.fire = drain_over;
+    w->access_timer.fire = flush_access;
+    enum fl_err err = fl_upstreams_create(w, snapshot, &w->current);
+    if (!err && options.index == 0) {
+        w->checks = fl_health_checks_create(w);
+        err = w->checks ? FL_OK : FL_ERR_NOMEM;
+    }
+    if (err) {
+        fl_worker_destroy(w);
+        return err;
+    }
+    *ret_worker = w;
+    return FL_OK;
+}
+
+static void stop_listening(struct fl_listening *l)
+{
+    l->worker->sys->ops->unlisten(l->worker->sys, l->listener);
+    fl_list_remove(&l->link);
+    free(l);
+}
+
+static void stop_all_listening(struct fl_worker *w)
+{
+    while (!fl_list_empty(&w->listens)) {
+        stop_listening(fl_container_of(w->listens.next, struct fl_listening, link));
+    }
+}
+
+void fl_worker_destroy(struct fl_worker *w)
+{
+    if (!w) {
+        return;
+    }
+    w->destroying = true;
+    w->drained = NULL;
+    stop_all_listening(w);
+    while (!fl_list_empty(&w->sessions)) {
+        fl_session_close(fl_container_of(w->sessions.next, struct fl_session, link), FL_CLOSE_NOW);
+    }
+    fl_health_checks_destroy(w->checks);
+    if (w->current) {
+        struct fl_upstreams *current = w->current;
+        w->current = NULL;
+        fl_upstreams_retire(current);
+    }
+    fl_assert(fl_list_empty(&w->exchanges) && fl_list_empty(&w->upstreams));
+    flush_access(&w->access_timer);
+    fl_timers_stop(&w->sys->timers, &w->access_timer);
+    fl_timers_stop(&w->sys->timers, &w->drain_timer);
+    fl_buf_finish(&w->access);
+    fl_buf_finish(&w->out);
+    fl_buf_finish(&w->joined);
+    free(w);
+}
+
+/* --- listening --- */
+
+static bool same_addr(const struct fl_addr *a, const struct fl_addr *b)
+{
+    return a->family == b->family && a->port == b->port &&
+           memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static struct fl_listening *find_listening(struct fl_worker *w, const struct fl_addr *wanted)
+{
+    for (struct fl_list *at = w->listens.next; at != &w->listens; at = at->next) {
+        struct fl_listening *l = fl_container_of(at, struct fl_listening, link);
+        if (same_addr(&l->wanted, wanted)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static enum fl_err start_listening(struct fl_worker *w, const struct fl_addr *wanted,
+                                   struct fl_listening **ret_listening)
+{
+    struct fl_listening *l = calloc(1, sizeof(*l));
+    if (!l) {
+        return FL_ERR_NOMEM;
+    }
+    l->worker = w;
+    l->wanted = *wanted;
+    fl_list_init(&l->link);
+    enum fl_err err = w->sys->ops->listen(w->sys, wanted, fl_session_accepted, w, &l->listener, &l->bound);
+    if (err) {
+        free(l);
+        return err;
+    }
+    fl_list_append(&w->listens, &l->link);
+    *ret_listening = l;
+    return FL_OK;
+}
+
+enum fl_err fl_worker_listen(struct fl_worker *w, struct fl_addr *ret_addrs)
+{
+    const struct fl_config *c = w->current->snapshot->config;
+    for (unsigned i = 0; i < c->listen_count; i++) {
+        struct fl_listening *l = find_listening(w, &c->listens[i].addr);
+        enum fl_err err = l ? FL_OK : start_listening(w, &c->listens[i].addr, &l);
+        if (err) {
+            return err;
+        }
+        if (ret_addrs) {
+            ret_addrs[i] = l->bound;
+        }
+    }
+    return FL_OK;
+}
+
+static bool configured(const struct fl_config *c, const struct fl_addr *addr)
+{
+    for (unsigned i = 0; i < c->listen_count; i++) {
+        if (same_addr(&c->listens[i].addr, addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void fl_worker_adopt(struct fl_worker *w, struct fl_snapshot *snapshot)
+{
+    struct fl_upstreams *old = w->current, *fresh;
+    if (w->draining || fl_upstreams_create(w, snapshot, &fresh)) {
+        return; /* the old one serves on */
+    }
+    w->current = fresh;
+    fl_upstreams_retire(old);
+    if (w->checks) {
+        fl_health_checks_adopt(w->checks);
+    }
+    enum fl_err err = fl_worker_listen(w, NULL);
+    if (err) {
+        return; /* the caller has tried the addresses; what is open stays open */
+    }
+    struct fl_list *next;
+    for (struct fl_list *at = w->listens.next; at != &w->listens; at = next) {
+        struct fl_listening *l = fl_container_of(at, struct fl_listening, link);
+        next = at->next;
+        if (!configured(snapshot->config, &l->wanted)) {
+            stop_listening(l);
+        }
+    }
+}
+
+/* --- draining --- */
+
+void fl_worker_session_gone(struct fl_worker *w)
+{
+    if (w->draining && w->drained && fl_list_empty(&w->sessions)) {
+        void (*done)(void *) = w->drained;
+        w->drained = NULL;
+        fl_timers_stop(&w->sys->timers, &w->drain_timer);
+        done(w->drained_owner);
+    }
+}
+
+void fl_worker_drain(struct fl_worker *w, void (*done)(void *owner), void *owner)
+{
+    struct fl_list *next;
+    w->draining = true;
+    w->drained = done;
+    w->drained_owner = owner;
+    stop_all_listening(w);
+    for (struct fl_list *at = w->sessions.next; at != &w->sessions; at = next) {
+        next = at->next;
+        (void)fl_session_close_if_idle(fl_container_of(at, struct fl_session, link));
+    }
+    /* Also tells *done* when nothing is left now: from the loop, not from in here. */
+    uint64_t in_ns = fl_list_empty(&w->sessions) ? 0 : w->current->snapshot->config->limits.drain_ns;
+    if (w->drained) {
+        fl_sys_timer_in(w->sys, &w->drain_timer, in_ns);
+    }
+}
+
+/* --- small services --- */
+
+struct fl_slice fl_worker_date(struct fl_worker *w)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    uint64_t now_s = w->sys->ops->wall_ns(w->sys) / FL_NS_S;
+    if (now_s != w->date_s) {
+        time_t seconds = (time_t)now_s;
+        struct tm tm;
+        struct fl_buf b;
+        (void)gmtime_r(&seconds, &tm);
+        fl_buf_init_in(&b, w->date, sizeof(w->date));
+        fl_buf_put(&b, fl_slice(days + 3 * tm.tm_wday, 3));
+        fl_buf_put_cstr(&b, tm.tm_mday < 10 ? ", 0" : ", ");
+        fl_buf_put_u64(&b, (uint64_t)tm.tm_mday);
+        fl_buf_putc(&b, ' ');
+        fl_buf_put(&b, fl_slice(months + 3 * tm.tm_mon, 3));
+        fl_buf_putc(&b, ' ');
+        fl_buf_put_u64(&b, (uint64_t)tm.tm_year + 1900);
+        const int parts[] = {tm.tm_hour, tm.tm_min, tm.tm_sec};
+        for (int i = 0; i < 3; i++) {
+            fl_buf_putc(&b, i == 0 ? ' ' : ':');
+            fl_buf_putc(&b, (char)('0' + parts[i] / 10));
+            fl_buf_putc(&b, (char)('0' + parts[i] % 10));
+        }
+        fl_buf_put_cstr(&b, " GMT");
+        w->date_s = now_s;
+    }
+    return fl_slice(w->date, 29);
+}
+
+/* UUIDv7 (RFC 9562 5.7): milliseconds, then random bits. */
+void fl_worker_make_id(struct fl_worker *w, char ret_id[40])
+{
+    struct fl_buf b;
+    uint64_t ms = w->sys->ops->wall_ns(w->sys) / FL_NS_MS;
+    uint64_t a = fl_rng_next(&w->rng), c = fl_rng_next(&w->rng);
+    fl_buf_init_in(&b, ret_id, 40);
+    fl_buf_put_hex(&b, (ms >> 16) & 0xffffffff, 8);
+    fl_buf_putc(&b, '-');
+    fl_buf_put_hex(&b, ms & 0xffff, 4);
+    fl_buf_putc(&b, '-');
+    fl_buf_put_hex(&b, 0x7000 | (a & 0xfff), 4);
+    fl_buf_putc(&b, '-');
+    fl_buf_put_hex(&b, 0x8000 | ((a >> 12) & 0x3fff), 4);
+    fl_buf_putc(&b, '-');
+    fl_buf_put_hex(&b, c & UINT64_C(0xffffffffffff), 12);
+    fl_buf_putc(&b, '\0');
+}
+
+void fl_worker_read(const struct fl_worker *w, struct fl_worker_stats *ret_stats)
+{
+    *ret_stats = w->stats;
+    ret_stats->connections_idle = 0;
+    for (const struct fl_list *at = w->upstreams.next; at != &w->upstreams; at = at->next) {
+        const struct fl_upstreams *u =
+            (const struct fl_upstreams *)(const void *)((const char *)at - offsetof(struct fl_upstreams, link));
+        for (unsigned i = 0; i < u->snapshot->config->provider_count; i++) {
+            ret_stats->connections_idle += u->pools[i].idle_count;
+        }
+    }
+}
+
+void fl_worker_check(const struct fl_worker *w)
+{
+    const struct fl_worker_stats *s = &w->stats;
+    unsigned sessions = 0, exchanges = 0;
+    for (const struct fl_list *at = w->sessions.next; at != &w->sessions; at = at->next) {
+        sessions++;
+    }
+    for (const struct fl_list *at = w->exchanges.next; at != &w->exchanges; at = at->next) {
+        exchanges++;
+    }
+    fl_assert(s->sessions_open == sessions);
+    fl_assert(s->exchanges_open == exchanges);
+    fl_assert(s->exchanges == s->answered + s->failed + s->cancelled + exchanges);
+    fl_assert(s->attempts_open <= s->exchanges_open && s->exchanges_open <= s->sessions_open);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/cm.h"
+
+#include "dialect/dialect.h"
+
+static char decoded[256];
+static struct fl_buf scratch;
+
+static enum fl_err read(const char *body, struct fl_facts *facts, struct fl_reterr *reterr)
+{
+    fl_buf_init_in(&scratch, decoded, sizeof(decoded));
+    return fl_dialect_openai.read_request(FL_ENDPOINT_CHAT, fl_slice_cstr(body), &scratch, facts, reterr);
+}
+
+/* The upstream body for *body* with the model replaced. */
+static const char *written(const char *body, const char *model, bool ask_usage)
+{
+    static char text[2048];
+    char names[256];
+    struct fl_facts facts;
+    struct fl_reterr reterr;
+    struct fl_buf storage;
+    struct fl_request_body out;
+    size_t len = 0;
+    fl_buf_init_in(&storage, names, sizeof(names));
+    assert_int_equal(read(body, &facts, &reterr), FL_OK);
+    fl_dialect_openai.write_request(&facts, fl_slice_cstr(model), ask_usage, &storage, &out);
+    for (unsigned i = 0; i < out.count; i++) {
+        memcpy(text + len, out.pieces[i].ptr, out.pieces[i].len);
+        len += out.pieces[i].len;
+    }
+    assert_int_equal(len, out.bytes);
+    text[len] = '\0';
+    return text;
+}
+
+static void facts_are_read(void **state)
+{
+    (void)state;
+    struct fl_facts f;
+    struct fl_reterr e;
+    assert_int_equal(read("{\"max_tokens\":12,\"stream\":true,\"model\":\"a\\u002fb\",\"stream_options\":"
+                          "{\"include_usage\":true}}", &f, &e), FL_OK);
+    assert_slice(f.model, "a/b");
+    assert_true(f.stream);
+    assert_true(f.usage_asked);
+    assert_int_equal(f.tokens_out_max, 12);
+    assert_int_equal(read("{\"model\":\"m\",\"stream\":null}", &f, &e), FL_OK);
+    assert_false(f.stream);
+}
+
+static void bad_requests_say_why(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        enum fl_err err;
+        const char *says;
+    } cases[] = {
+        {"{}", FL_ERR_REQUEST, "'model' is missing"},
+        {"{\"model\":1}", FL_ERR_JSON_TYPE, "'model' must be a string"},
+        {"{\"model\":\"\"}", FL_ERR_REQUEST, "1 to 256 bytes"},
+        {"{\"model\":\"m\",\"stream\":\"yes\"}", FL_ERR_JSON_TYPE, "'stream' must be true or false"},
+        {"{\"model\":\"m\",\"mod\\u0065l\":\"n\"}", FL_ERR_JSON_DUPLICATE, "model"},
+        {"{\"model\":\"m\",\"stream\":true,\"stream\":false}", FL_ERR_JSON_DUPLICATE, "stream"},
+        {"{\"model\":\"m\",\"stream_options\":{\"include_usage\":true,\"include_usage\":false}}",
+         FL_ERR_JSON_DUPLICATE, "include_usage"},
+        {"[]", FL_ERR_JSON_TYPE, "must be a JSON object"},
+        {"{\"model\":\"m\"", FL_ERR_JSON_SYNTAX, ""},
+        {"{\"model\":\"\xff\"}", FL_ERR_JSON_UTF8, ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fl_facts f;
+        struct fl_reterr e = {0};
+        assert_int_equal(read(cases[i].body, &f, &e), cases[i].err);
+        assert_non_null(strstr(e.message, cases[i].says));
+    }
+}
+
+static void only_what_must_differ_is_replaced(void **state)
+{
+    (void)state;
+    const char *body = "{ \"x\" : 1.0e0 ,\"model\" : \"auto\", \"seed\":12345678901234567890}";
+    assert_string_equal(written(body, "auto", true), body);
+    assert_string_equal(written(body, "g\"4", true),
+                        "{ \"x\" : 1.0e0 ,\"model\" : \"g\\\"4\", \"seed\":12345678901234567890}");
+}
+
+static void usage_is_asked_for_streams(void **state)
+{
+    (void)state;
+    assert_string_equal(written("{\"model\":\"m\",\"stream\":true}", "n", true),
+                        "{\"stream_options\":{\"include_usage\":true},\"model\":\"n\",\"stream\":true}");
+    assert_string_equal(written("{\"model\":\"m\",\"stream\":true}", "m", false), "{\"model\":\"m\",\"stream\":true}");
+    assert_string_equal(written("{\"model\":\"m\",\"stream\":true,\"stream_options\":null}", "m", true),
+                        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+    assert_string_equal(written("{\"model\":\"m\",\"stream\":true,\"stream_options\":{ }}", "m", true),
+                        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true }}");
+    assert_string_equal(written("{\"stream_options\":{\"a\":1},\"stream\":true,\"model\":\"m\"}", "n", true),
+                        "{\"stream_options\":{\"include_usage\":true,\"a\":1},\"stream\":true,\"model\":\"n\"}");
+    assert_string_equal(
+        written("{\"stream_options\":{\"include_usage\":false},\"stream\":true,\"model\":\"m\"}", "m", true),
+        "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"model\":\"m\"}");
+    assert_string_equal(written("{\"model\":\"m\"}", "m", true), "{\"model\":\"m\"}");
+}
+
+static struct fl_event_facts event(enum fl_endpoint endpoint, const char *data, struct fl_usage *usage)
+{
+    struct fl_event_facts facts;
+    struct fl_event_facts quick;
+    struct fl_usage same = *usage;
+    struct fl_sse_event in = {.data = fl_slice_cstr(data), .data_lines = 1};
+    fl_dialect_openai.read_event(endpoint, &in, false, &quick, &same);
+    fl_dialect_openai.read_event(endpoint, &in, true, &facts, usage);
+    assert_int_equal(quick.kind, facts.kind); /* the quick look sees what the whole one sees */
+    assert_int_equal(quick.finish, facts.finish);
+    assert_memory_equal(&same, usage, sizeof(same));
+    return facts;
+}
+
+static void events_are_told_apart(void **state)
+{
+    (void)state;
+    struct fl_usage u = {0};
+    struct fl_event_facts f = event(FL_ENDPOINT_CHAT, "[DONE]", &u);
+    assert_int_equal(f.kind, FL_EVENT_DONE);
+    f = event(FL_ENDPOINT_CHAT, "{\"choices\":[{\"delta\":{\"content\":\"\\\"finish_reason\\\":\\\"x\\\"\"},"
+                                "\"finish_reason\":null}],\"usage\":null}", &u);
+    assert_int_equal(f.kind, FL_EVENT_OTHER);
+    assert_true(f.valid);
+    assert_false(f.finish);
+    assert_false(u.known);
+    f = event(FL_ENDPOINT_CHAT, "{\"choices\":[{\"delta\":{},\"finish_reason\" : \"stop\"}]}", &u);
+    assert_true(f.finish);
+    f = event(FL_ENDPOINT_CHAT, "{\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,"
+                                "\"prompt_tokens_details\":{\"cached_tokens\":3}}}", &u);
+    assert_int_equal(f.kind, FL_EVENT_USAGE);
+    assert_true(u.known);
+    assert_int_equal(u.tokens_in, 7);
+    assert_int_equal(u.tokens_out, 9);
+    assert_int_equal(u.tokens_cached, 3);
+    f = event(FL_ENDPOINT_CHAT, "{\"choices\":[],\"prompt_filter_results\":[]}", &u);
+    assert_int_equal(f.kind, FL_EVENT_OTHER);
+    f = event(FL_ENDPOINT_CHAT, "{\"error\":{\"message\":\"no\"}}", &u);
+    assert_int_equal(f.kind, FL_EVENT_ERROR);
+    f = event(FL_ENDPOINT_CHAT, "{garbage", &u);
+    assert_false(f.valid);
+    f = event(FL_ENDPOINT_RESPONSES, "{\"type\":\"response.completed\",\"response\":{\"usage\":"
+                                     "{\"input_tokens\":4,\"output_tokens\":5}}}", &u);
+    assert_int_equal(f.kind, FL_EVENT_DONE);
+    assert_int_equal(u.tokens_in, 4);
+    assert_int_equal(u.tokens_out, 5);
+}
+
+static void answers_and_refusals_are_classified(void **state)
+{
+    (void)state;
+    struct fl_usage u = {0};
+    const struct fl_dialect *d = &fl_dialect_openai;
+    assert_int_equal(d->read_answer(FL_LIT("{\"choices\":[],\"usage\":{\"prompt_tokens\":1}}"), &u), FL_OK);
+    assert_int_equal(d->read_answer(FL_LIT("{\"error\":null,\"output\":[]}"), &u), FL_OK);
+    assert_int_equal(d->read_answer(FL_LIT("{\"error\":{\"message\":\"x\"}}"), &u), FL_ERR_ERROR_IN_200);
+    assert_int_equal(d->read_answer(FL_LIT("<html>"), &u), FL_ERR_BAD_RESPONSE);
+    assert_int_equal(d->read_answer(FL_EMPTY, &u), FL_ERR_BAD_RESPONSE);
+    assert_int_equal(d->read_error(429, FL_LIT("{\"error\":{\"code\":\"insufficient_quota\"}}")), FL_ERR_QUOTA);
+    assert_int_equal(d->read_error(429, FL_LIT("{}")), FL_ERR_RATE_LIMITED);
+    assert_int_equal(d->read_error(529, FL_EMPTY), FL_ERR_UPSTREAM_OVERLOADED);
+    assert_int_equal(d->read_error(502, FL_EMPTY), FL_ERR_SERVER);
+    assert_int_equal(d->read_error(400, FL_EMPTY), FL_ERR_UPSTREAM_REQUEST);
+    assert_int_equal(d->read_error(401, FL_EMPTY), FL_ERR_UPSTREAM_AUTH);
+}
+
+static void errors_have_the_envelope(void **state)
+{
+    (void)state;
+    struct fl_buf b;
+    fl_buf_init(&b, 4096);
+    fl_dialect_openai.put_error(&b, FL_ERR_MODEL_UNKNOWN, FL_LIT("no \"x\""), FL_LIT("model"), FL_LIT("[]"));
+    assert_slice(fl_buf_slice(&b),
+                 "{\"error\":{\"message\":\"no \\\"x\\\"\",\"type\":\"invalid_request_error\",\"param\":\"model\","
+                 "\"code\":\"model_not_found\",\"fairlead\":{\"attempts\":[]}}}");
+    fl_buf_finish(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(facts_are_read),
+        cmocka_unit_test(bad_requests_say_why),
+        cmocka_unit_test(only_what_must_differ_is_replaced),
+        cmocka_unit_test(usage_is_asked_for_streams),
+        cmocka_unit_test(events_are_told_apart),
+        cmocka_unit_test(answers_and_refusals_are_classified),
+        cmocka_unit_test(errors_have_the_envelope),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Four workers over the same states: nothing is lost, and the thread sanitizer has nothing to say.
+ */
+#include "unit/cm.h"
+
+#include "unit/route/pool.h"
+
+#include <pthread.h>
+
+enum { workers = 4, rounds = 20000, targets = 5 };
+
+struct worker {
+    struct pool *pool;
+    struct fl_route route;
+    struct fl_rng rng;
+    uint64_t attempts, wrong; /* asserted by the main thread */
+    pthread_t thread;
+};
+
+static const enum fl_err outcomes[] = {
+    FL_OK, FL_OK, FL_OK, FL_OK, FL_ERR_SERVER, FL_ERR_CANCELLED, FL_ERR_RATE_LIMITED};
+
+static void attempt(struct worker *w, const struct fl_target *target, uint64_t now_ns)
+{
+    struct fl_target_view view;
+    uint64_t chance = fl_rng_next(&w->rng);
+    struct fl_outcome outcome = {
+        .err = outcomes[chance % (sizeof(outcomes) / sizeof(outcomes[0]))],
+        .first_byte_ns = chance >> 60 & 1 ? 2 : 0,
+        .total_ns = 3,
+        .tokens_out = chance >> 61 & 1 ? 100 : 0,
+    };
+    fl_route_begin(target, now_ns);
+    fl_target_read(target, now_ns, &view);
+    w->wrong += view.begun != view.succeeded + view.failed + view.uncounted + view.in_flight;
+    w->wrong += view.in_flight < 1 || view.in_flight > workers;
+    if (outcome.first_byte_ns > 0) {
+        fl_route_first_byte(target, now_ns + 2);
+    }
+    fl_route_end(&w->pool->table, target, &outcome, now_ns + 3);
+    w->attempts++;
+}
+
+static void *work(void *argument)
+{
+    struct worker *w = argument;
+    struct fl_plan plan;
+    for (unsigned i = 0; i < rounds; i++) {
+        uint64_t now_ns = 1000 * S + i * 10 * MS;
+        struct fl_route_request request = {.now_ns = now_ns,
+                                           .client = fl_slice((const char *)&i, sizeof(i)),
+                                           .strategy_given = true,
+                                           .strategy = i / 5 % FL_STRATEGY_COUNT};
+        w->route.algorithm = i % FL_ALGORITHM_COUNT;
+        fl_route_plan(&w->pool->table, &w->route, &request, &w->rng, &plan);
+        w->wrong += plan.count < 1 || plan.count > targets;
+        attempt(w, &w->pool->targets[plan.targets[0]], now_ns);
+        if (i % 7 == 0) {
+            fl_route_probe(&w->pool->table, &w->pool->targets[i % targets], i % 2 == 0, now_ns);
+        }
+    }
+    return NULL;
+}
+
+static void workers_share_states(void **state)
+{
+    (void)state;
+    struct pool p;
+    struct worker all[workers];
+    uint64_t attempts = 0, begun = 0;
+    pool_init(&p, targets, FL_STRATEGY_HYBRID, FL_WEIGHTED_ROUND_ROBIN);
+    for (unsigned i = 0; i < workers; i++) {
+        all[i] = (struct worker){.pool = &p, .route = p.route};
+        fl_rng_seed(&all[i].rng, i);
+        assert_int_equal(pthread_create(&all[i].thread, NULL, work, &all[i]), 0);
+    }
+    for (unsigned i = 0; i < workers; i++) {
+        assert_int_equal(pthread_join(all[i].thread, NULL), 0);
+        attempts += all[i].attempts;
+        assert_int_equal(all[i].wrong, 0);
+    }
+    for (unsigned i = 0; i < targets; i++) {
+        struct fl_target_view view = pool_view(&p, i);
+        assert_int_equal(view.in_flight, 0);
+        assert_int_equal(view.begun, view.succeeded + view.failed + view.uncounted);
+        begun += view.begun;
+    }
+    assert_int_equal(attempts, workers * rounds);
+    assert_int_equal(begun, attempts);
+    pool_finish(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(workers_share_states)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
