@@ -139,3 +139,52 @@ void fl_world_fail_dial(struct fl_sys *sys, unsigned nth)
 {
     fl_container_of(sys, struct node, sys)->fail_dial = nth;
 }
+
+/* --- Faults by chance --- */
+
+struct fl_world_faults fl_world_swarm(struct fl_rng *r)
+{
+    static const unsigned levels[4] = {0, 0, 20, 200};
+    struct fl_world_faults f = {.within_bytes = 1 + fl_rng_below(r, 20000),
+                                .stall_ns_max = FL_NS_S + fl_rng_below(r, 120 * FL_NS_S)};
+    unsigned *chances[] = {&f.refuse, &f.blackhole, &f.reset, &f.fin,
+                           &f.stall,  &f.slow,      &f.tight, &f.late};
+    for (size_t i = 0; i < sizeof(chances) / sizeof(chances[0]); i++) {
+        *chances[i] = levels[fl_rng_below(r, 4)];
+    }
+    return f;
+}
+
+static bool chance(struct fl_rng *r, unsigned permille)
+{
+    return fl_rng_below(r, 1000) < permille;
+}
+
+void fl_world_draw_faults(struct fl_rng *r, const struct fl_world_faults *f,
+                          struct fl_world_link *link)
+{
+    struct fl_world_way *way = fl_rng_below(r, 2) == 0 ? &link->up : &link->down;
+    uint64_t after = fl_rng_below(r, f->within_bytes + 1);
+    if (chance(r, f->refuse)) {
+        link->connect = FL_WORLD_REFUSE;
+    } else if (chance(r, f->blackhole)) {
+        link->connect = FL_WORLD_BLACKHOLE;
+    } else if (chance(r, f->reset)) {
+        way->reset_after = after;
+    } else if (chance(r, f->fin)) {
+        way->fin_after = after;
+    } else if (chance(r, f->stall)) {
+        way->stall_after = after;
+        way->stall_ns = fl_rng_below(r, 2) == 0 ? FL_NEVER : fl_rng_below(r, f->stall_ns_max + 1);
+    }
+    if (chance(r, f->slow)) {
+        way->bytes_per_s = 200 + fl_rng_below(r, 19801);
+    }
+    if (chance(r, f->tight)) {
+        link->up.window_bytes = (size_t)(1 + fl_rng_below(r, 2000));
+        link->down.window_bytes = (size_t)(1 + fl_rng_below(r, 2000));
+    }
+    if (chance(r, f->late)) {
+        link->connect_delay_ns += fl_rng_below(r, 10 * FL_NS_S);
+    }
+}

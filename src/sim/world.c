@@ -337,6 +337,38 @@ const char *fl_world_kind_name(enum fl_world_kind kind)
     return names[kind];
 }
 
+static void put_bytes(struct fl_slice bytes, struct fl_buf *b)
+{
+    fl_buf_putc(b, ' ');
+    fl_buf_put_u64(b, bytes.len);
+    fl_buf_putc(b, ' ');
+    fl_buf_put_json(b, fl_slice_first(bytes, 60));
+    fl_buf_put_cstr(b, bytes.len > 60 ? "..." : "");
+}
+
+void fl_world_put_note(const struct fl_world_note *n, struct fl_buf *b)
+{
+    fl_buf_put_scaled(b, n->at_ns / FL_NS_US, 6, 6);
+    fl_buf_put_cstr(b, " node ");
+    fl_buf_put_u64(b, n->node);
+    if (n->conn > 0) {
+        fl_buf_put_cstr(b, n->up ? " conn >" : " conn <"); /* dialled, accepted */
+        fl_buf_put_u64(b, n->conn);
+    }
+    fl_buf_putc(b, ' ');
+    fl_buf_put_cstr(b, fl_world_kind_name(n->kind));
+    if (n->kind == FL_WORLD_OPENED || n->kind == FL_WORLD_ENDED) {
+        fl_buf_putc(b, ' ');
+        fl_buf_put_cstr(b, fl_err_name((enum fl_err)n->code));
+    } else if (n->kind == FL_WORLD_CLOSED) {
+        fl_buf_put_cstr(b, n->code == FL_CLOSE_NOW     ? " now"
+                           : n->code == FL_CLOSE_FLUSH ? " flush"
+                                                       : " reset");
+    } else if (n->kind == FL_WORLD_BYTES || n->kind == FL_WORLD_WROTE) {
+        put_bytes(n->bytes, b);
+    }
+}
+
 uint64_t fl_world_hash(const struct fl_world *w)
 {
     return w->hash;

@@ -121,6 +121,23 @@ typedef void fl_world_link_fn(void *owner, const struct fl_world_dial *dial,
                               struct fl_world_link *link);
 void fl_world_on_dial(struct fl_world *w, fl_world_link_fn *link, void *owner);
 
+/* How likely (in thousandths) a connection gets each fault; at most one of connect, reset, fin,
+ * stall. */
+struct fl_world_faults {
+    unsigned refuse, blackhole;
+    unsigned reset, fin, stall; /* after a number of bytes up to within_bytes, in either way */
+    unsigned slow;              /* a line of 200 to 20,000 bytes a second, in either way */
+    unsigned tight;             /* windows of 1 to 2,000 bytes */
+    unsigned late;              /* connects up to 10 s later */
+    uint64_t within_bytes;
+    uint64_t stall_ns_max; /* a stall is this long at most, or for good (half of them) */
+};
+/* A mix of faults for a run: each is left out, rare or common. */
+struct fl_world_faults fl_world_swarm(struct fl_rng *r);
+/* Adds faults to a link; for fl_world_on_dial(). */
+void fl_world_draw_faults(struct fl_rng *r, const struct fl_world_faults *faults,
+                          struct fl_world_link *link);
+
 /* Every connection to *to* gets a RST on both ends, as if the process there had been killed. */
 void fl_world_kill(struct fl_world *w, const char *to);
 
@@ -169,6 +186,8 @@ struct fl_world_note {
 typedef void fl_world_trace_fn(void *owner, const struct fl_world_note *note);
 void fl_world_on_note(struct fl_world *w, fl_world_trace_fn *trace, void *owner);
 const char *fl_world_kind_name(enum fl_world_kind kind);
+/* The note as a line without LF: time, node, connection, what, how many bytes, their beginning. */
+void fl_world_put_note(const struct fl_world_note *note, struct fl_buf *b);
 /* A hash over every note so far, bytes included. */
 uint64_t fl_world_hash(const struct fl_world *w);
 /* The world's own generator, for a test's choices that must replay with the seed. */
