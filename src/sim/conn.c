@@ -436,7 +436,6 @@ static void do_close(struct fl_stream *stream, enum fl_close how)
     stream->on = NULL;
     fl_list_remove(&h->link);
     fl_list_append(&c->world->graves, &h->link);
-    c->pipe[side].owes_drained = false;
     if (s->dead) {
         s->ended = true;
     } else if (s->opened) {

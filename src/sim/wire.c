@@ -266,7 +266,7 @@ static void on_reset(struct fl_timer *timer)
         return;
     }
     r->dead = true;
-    p->rst_arrived = true;
+    p->rst_arrived = p->refused = true;
     take_arrived(p);
     if (fl_rng_below(&w->rng, 2) == 0) {
         clear_wire(p); /* unread bytes are lost */
@@ -277,7 +277,6 @@ static void on_reset(struct fl_timer *timer)
         fl_world_at(w, &own->pump,
                     w->now_ns); /* no ended() will say it: who waits for room must learn */
     }
-    r->ended = r->ended || !r->handle;
     if (r->lingering) {
         fl_conn_let_go(p->conn, !p->from);
     }
@@ -286,10 +285,13 @@ static void on_reset(struct fl_timer *timer)
 
 void fl_wire_break(struct conn *c)
 {
+    if (c->stage == STAGE_ANSWER) {
+        c->outcome = FL_ERR_CONNECT; /* the dialler never saw it open */
+    }
     for (unsigned i = 0; i < 2; i++) {
-        clear_queue(&c->pipe[i]);
-        clear_wire(&c->pipe[i]);
-        if (c->stage == STAGE_DONE || c->side[!i].opened) {
+        if (c->side[!i].opened) {
+            clear_queue(&c->pipe[i]);
+            clear_wire(&c->pipe[i]);
             fl_world_at(c->world, &c->pipe[i].reset, c->world->now_ns);
         }
     }
