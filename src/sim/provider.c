@@ -443,7 +443,7 @@ enum fl_err fl_simprovider_create(struct fl_sys *sys, const struct fl_addr *addr
     p->edge.fire = on_edge;
     fl_list_init(&p->conns);
     fl_rng_seed(&p->rng, options->seed);
-    fl_buf_init(&p->out, body_bytes_max);
+    fl_buf_init(&p->out, SIM_REPLY_BYTES_MAX);
     enum fl_err err = sys->ops->listen(sys, addr, on_accepted, p, &p->listener, &p->addr);
     if (err) {
         free(p);

@@ -93,6 +93,18 @@ static struct sim_problem read_messages(struct sim_conn *c, struct fl_json messa
                      : invalid("messages", "'messages' must not be empty.");
 }
 
+/* Inputs may be given as token numbers, or as arrays of them. */
+static uint64_t given_tokens(struct fl_json item)
+{
+    struct fl_json_iter it = fl_json_iter(item);
+    struct fl_json number;
+    uint64_t count = item.type == FL_JSON_NUMBER;
+    while (item.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &number)) {
+        count++;
+    }
+    return count;
+}
+
 static struct sim_problem read_text(struct sim_conn *c, struct fl_json value, const char *param)
 {
     if (value.type != FL_JSON_STRING && value.type != FL_JSON_ARRAY) {
@@ -100,6 +112,14 @@ static struct sim_problem read_text(struct sim_conn *c, struct fl_json value, co
     }
     put_content(value, &c->prompt);
     c->ask.prompt_tokens = fl_sim_tokens(fl_buf_slice(&c->prompt));
+    struct fl_json_iter it = fl_json_iter(value);
+    struct fl_json item;
+    for (unsigned count = 0; fl_json_next(&it, NULL, &item); count++) {
+        c->ask.prompt_tokens += given_tokens(item);
+        if (count == SIM_INPUTS_MAX && item.type != FL_JSON_NUMBER) {
+            return invalid(param, "These are too many inputs.");
+        }
+    }
     return (struct sim_problem){.status = 0};
 }
 
@@ -140,7 +160,7 @@ static struct sim_problem read_numbers(struct sim_conn *c, const struct fl_json_
     c->ask.dimensions = 64;
     if (w[W_DIMENSIONS].value.type > FL_JSON_NULL &&
         (!fl_json_u64(w[W_DIMENSIONS].value, &c->ask.dimensions) || c->ask.dimensions == 0 ||
-         c->ask.dimensions > 4096)) {
+         c->ask.dimensions > SIM_DIMENSIONS_MAX)) {
         return invalid("dimensions", "'dimensions' must be an integer from 1 to 4096.");
     }
     c->ask.base64 = w[W_ENCODING].value.type == FL_JSON_STRING &&

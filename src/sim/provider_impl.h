@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside of the simulated provider: provider.c (life, outages, connections), provider_ask.c (what a
- * request wants), provider_reply.c (right answers), provider_misdeed.c (wrong ones).
+ * request wants), provider_reply.c (right
+ * answers), provider_body.c (their JSON), provider_misdeed.c (wrong ones).
  *
  * A connection:  HEAD -> BODY -> WAIT -> (STREAM ->) HEAD ...      one request at a time; what is
  *                                `-> FLOOD | MUTE                  pipelined waits in `in`
@@ -14,6 +15,12 @@
 #include "codec/http1.h"
 #include "codec/json.h"
 #include "sim/provider.h"
+
+enum {
+    SIM_REPLY_BYTES_MAX = 256 << 20, /* more than the largest embeddings */
+    SIM_INPUTS_MAX = 2048,           /* of one request to embeddings */
+    SIM_DIMENSIONS_MAX = 4096
+};
 
 enum sim_endpoint { SIM_UNKNOWN, SIM_CHAT, SIM_COMPLETIONS, SIM_EMBEDDINGS, SIM_MODELS, SIM_MODEL };
 
@@ -120,6 +127,15 @@ bool sim_end_chunks(struct sim_conn *c);
 /* 0: taken; else how long until *count* would fit. */
 uint64_t sim_bucket_take(struct fl_simprovider *p, struct sim_bucket *b, uint64_t limit,
                          uint64_t count);
+
+/* provider_body.c */
+void sim_put_string(struct fl_buf *b, const char *text); /* NULL: null */
+void sim_put_completion(const struct sim_conn *c, struct fl_buf *b);
+void sim_put_embeddings(const struct sim_conn *c, struct fl_buf *b);
+/* One event into provider->out: *key* (of a delta) and *token*, both left out when key is NULL. */
+void sim_put_event(const struct sim_conn *c, const char *key, struct fl_slice token,
+                   const char *finish);
+void sim_put_usage_event(const struct sim_conn *c, struct fl_buf *out);
 
 /* provider_misdeed.c */
 enum fl_sim_misdeed sim_draw_misdeed(struct sim_conn *c);

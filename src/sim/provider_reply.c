@@ -71,7 +71,7 @@ void sim_put_head(struct sim_conn *c, int status, const char *content_type)
     fl_h1_put_header(out, FL_LIT("content-type"), fl_slice_cstr(content_type));
     fl_h1_put_header(out, FL_LIT("x-fairlead-simulated"), FL_LIT("true"));
     fl_buf_put(out, FL_LIT("x-request-id: req_sim_"));
-    fl_buf_put_hex(out, fl_mix64(p->options.seed ^ c->serial), 16);
+    fl_buf_put_hex(out, fl_mix64(fl_mix64(p->options.seed) ^ c->serial), 16);
     fl_buf_put(out, FL_LIT("\r\nopenai-processing-ms: "));
     fl_buf_put_u64(out, (p->sys->now_ns - c->asked_ns) / FL_NS_MS);
     fl_buf_put(out, FL_LIT("\r\n"));
@@ -99,28 +99,19 @@ static bool send_json(struct sim_conn *c, int status, struct fl_slice extra, str
     return sim_send_out(c) && sim_done(c);
 }
 
-static void put_string(struct fl_buf *b, const char *text)
-{
-    if (text) {
-        fl_buf_put_json(b, fl_slice_cstr(text));
-    } else {
-        fl_buf_put(b, FL_LIT("null"));
-    }
-}
-
 static bool send_problem(struct sim_conn *c, const struct sim_problem *problem,
                          struct fl_slice extra)
 {
     struct fl_buf body;
     fl_buf_init(&body, 4096);
     fl_buf_put(&body, FL_LIT("{\"error\":{\"message\":"));
-    put_string(&body, problem->message);
+    sim_put_string(&body, problem->message);
     fl_buf_put(&body, FL_LIT(",\"type\":"));
-    put_string(&body, problem->type);
+    sim_put_string(&body, problem->type);
     fl_buf_put(&body, FL_LIT(",\"param\":"));
-    put_string(&body, problem->param);
+    sim_put_string(&body, problem->param);
     fl_buf_put(&body, FL_LIT(",\"code\":"));
-    put_string(&body, problem->code);
+    sim_put_string(&body, problem->code);
     fl_buf_put(&body, FL_LIT("}}"));
     fl_assert(fl_buf_ok(&body));
     bool alive = send_json(c, problem->status, extra, fl_buf_slice(&body));
@@ -160,7 +151,7 @@ bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns)
 /* Dollars a token. */
 static void put_price(struct fl_buf *b, const char *key, uint64_t picousd)
 {
-    put_string(b, key);
+    sim_put_string(b, key);
     fl_buf_put(b, FL_LIT(":\""));
     fl_buf_put_scaled(b, picousd, 12, 12);
     fl_buf_putc(b, '"');
@@ -284,166 +275,6 @@ void sim_prepare(struct sim_conn *c)
     fl_sys_timer_in(p->sys, &c->timer, wait_ns);
 }
 
-/* --- Bodies --- */
-
-static void put_usage(const struct sim_conn *c, struct fl_buf *b)
-{
-    bool embeds = c->ask.endpoint == SIM_EMBEDDINGS;
-    fl_buf_put(b, FL_LIT("\"usage\":{\"prompt_tokens\":"));
-    fl_buf_put_u64(b, c->ask.prompt_tokens);
-    if (!embeds) {
-        fl_buf_put(b, FL_LIT(",\"completion_tokens\":"));
-        fl_buf_put_u64(b, c->tokens_total);
-    }
-    fl_buf_put(b, FL_LIT(",\"total_tokens\":"));
-    fl_buf_put_u64(b, c->ask.prompt_tokens + (embeds ? 0 : c->tokens_total));
-    fl_buf_putc(b, '}');
-}
-
-/* {"id":...,"object":...,"created":...,"model":..., */
-static void put_opening(const struct sim_conn *c, const char *object, struct fl_buf *b)
-{
-    struct fl_simprovider *p = c->provider;
-    bool chat = c->ask.endpoint == SIM_CHAT;
-    uint64_t wall_ns = p->sys->ops->wall_ns(p->sys) - (p->sys->now_ns - c->asked_ns);
-    fl_buf_put(b, chat ? FL_LIT("{\"id\":\"chatcmpl-sim-") : FL_LIT("{\"id\":\"cmpl-sim-"));
-    fl_buf_put_hex(b, fl_mix64(p->options.seed + c->serial), 16);
-    fl_buf_put(b, FL_LIT("\",\"object\":"));
-    put_string(b, object);
-    fl_buf_put(b, FL_LIT(",\"created\":"));
-    fl_buf_put_u64(b, wall_ns / FL_NS_S);
-    fl_buf_put(b, FL_LIT(",\"model\":"));
-    fl_buf_put_json(b, c->ask.model->id);
-    fl_buf_put(b, FL_LIT(",\"system_fingerprint\":\"fp_simulated\","));
-}
-
-static void put_completion(const struct sim_conn *c, struct fl_buf *b)
-{
-    bool chat = c->ask.endpoint == SIM_CHAT;
-    put_opening(c, chat ? "chat.completion" : "text_completion", b);
-    fl_buf_put(
-        b,
-        chat ? FL_LIT("\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":")
-             : FL_LIT("\"choices\":[{\"index\":0,\"text\":"));
-    fl_buf_put_json(b, fl_buf_slice(&c->text));
-    fl_buf_put(b, chat ? FL_LIT(",\"refusal\":null}") : FL_EMPTY);
-    fl_buf_put(b, FL_LIT(",\"logprobs\":null,\"finish_reason\":"));
-    put_string(b, c->finish_reason);
-    fl_buf_put(b, FL_LIT("}],"));
-    put_usage(c, b);
-    fl_buf_putc(b, '}');
-}
-
-static uint64_t root(uint64_t x)
-{
-    uint64_t low = 0, high = UINT64_C(1) << 31;
-    while (low < high) {
-        uint64_t middle = (low + high + 1) / 2;
-        if (middle * middle <= x) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    return low;
-}
-
-static void put_base64(struct fl_buf *b, const unsigned char *bytes, size_t count)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < count; i += 3) {
-        size_t left = count - i;
-        uint32_t bits = (uint32_t)bytes[i] << 16;
-        bits |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
-        bits |= left > 2 ? (uint32_t)bytes[i + 2] : 0;
-        fl_buf_putc(b, digits[bits >> 18]);
-        fl_buf_putc(b, digits[(bits >> 12) & 63]);
-        fl_buf_putc(b, left > 1 ? digits[(bits >> 6) & 63] : '=');
-        fl_buf_putc(b, left > 2 ? digits[bits & 63] : '=');
-    }
-}
-
-static void put_millionths(struct fl_buf *b, int64_t value)
-{
-    if (value < 0) {
-        fl_buf_putc(b, '-');
-    }
-    fl_buf_put_scaled(b, (uint64_t)(value < 0 ? -value : value), 6, 6);
-}
-
-/* A unit vector that depends on the text alone, in millionths. */
-static void put_vector(const struct sim_conn *c, struct fl_slice text, struct fl_buf *b)
-{
-    static const struct fl_hash_key key = {0x656d626564, 7};
-    int64_t v[4096];
-    unsigned char bytes[sizeof(v) / sizeof(v[0]) * 4];
-    uint64_t count = c->ask.dimensions, squares = 0;
-    struct fl_rng r;
-    fl_rng_seed(&r, fl_hash(key, text));
-    for (uint64_t i = 0; i < count; i++) {
-        v[i] = (int64_t)fl_rng_below(&r, 20001) - 10000;
-        squares += (uint64_t)(v[i] * v[i]);
-    }
-    int64_t norm = (int64_t)root(squares) + (squares == 0);
-    for (uint64_t i = 0; i < count; i++) {
-        v[i] = v[i] * 1000000 / norm;
-        float number = (float)v[i] / 1000000.0F;
-        uint32_t bits;
-        memcpy(&bits, &number, sizeof(bits));
-        for (unsigned k = 0; k < 4; k++) {
-            bytes[i * 4 + k] = (unsigned char)(bits >> (8 * k));
-        }
-        if (!c->ask.base64) {
-            fl_buf_putc(b, i == 0 ? '[' : ',');
-            put_millionths(b, v[i]);
-        }
-    }
-    fl_buf_putc(b, c->ask.base64 ? '"' : ']');
-    if (c->ask.base64) {
-        put_base64(b, bytes, (size_t)count * 4);
-        fl_buf_putc(b, '"');
-    }
-}
-
-static void put_embedding(const struct sim_conn *c, struct fl_json input, uint64_t index,
-                          struct fl_buf *b)
-{
-    struct fl_buf scratch;
-    struct fl_slice text = input.span;
-    fl_buf_init(&scratch, c->content.max);
-    (void)fl_json_text(input, &scratch, &text);
-    fl_buf_put(b, index > 0 ? FL_LIT(",") : FL_EMPTY);
-    fl_buf_put(b, FL_LIT("{\"object\":\"embedding\",\"index\":"));
-    fl_buf_put_u64(b, index);
-    fl_buf_put(b, FL_LIT(",\"embedding\":"));
-    put_vector(c, text, b);
-    fl_buf_putc(b, '}');
-    fl_buf_finish(&scratch);
-}
-
-static void put_embeddings(const struct sim_conn *c, struct fl_buf *b)
-{
-    struct fl_json_iter it = fl_json_iter(c->ask.input);
-    struct fl_json item;
-    uint64_t index = 0;
-    fl_buf_put(b, FL_LIT("{\"object\":\"list\",\"data\":["));
-    if (c->ask.input.type == FL_JSON_STRING) {
-        put_embedding(c, c->ask.input, 0, b);
-    }
-    while (fl_json_next(&it, NULL, &item)) {
-        if (item.type == FL_JSON_NUMBER) { /* one input, given as tokens */
-            put_embedding(c, c->ask.input, 0, b);
-            break;
-        }
-        put_embedding(c, item, index++, b);
-    }
-    fl_buf_put(b, FL_LIT("],\"model\":"));
-    fl_buf_put_json(b, c->ask.model->id);
-    fl_buf_putc(b, ',');
-    put_usage(c, b);
-    fl_buf_putc(b, '}');
-}
-
 /* --- Streams --- */
 
 bool sim_send_chunk(struct sim_conn *c)
@@ -467,44 +298,15 @@ bool sim_end_chunks(struct sim_conn *c)
     return !c->chunked || sim_send(c, &end, 1);
 }
 
-/* One event with *delta* in its choice; NULL finish: null. */
-static void put_event(struct sim_conn *c, const char *key, struct fl_slice token,
-                      const char *finish)
-{
-    struct fl_buf *out = &c->provider->out;
-    bool chat = c->ask.endpoint == SIM_CHAT;
-    fl_buf_put(out, FL_LIT("data: "));
-    put_opening(c, chat ? "chat.completion.chunk" : "text_completion", out);
-    fl_buf_put(out, FL_LIT("\"choices\":[{\"index\":0,"));
-    fl_buf_put(out, chat ? FL_LIT("\"delta\":{") : FL_LIT("\"text\":"));
-    if (chat && key) {
-        fl_buf_put_cstr(out, key);
-    }
-    if (key || !chat) {
-        fl_buf_put_json(out, token);
-    }
-    fl_buf_put(out, chat ? FL_LIT("},") : FL_LIT(","));
-    fl_buf_put(out, FL_LIT("\"logprobs\":null,\"finish_reason\":"));
-    put_string(out, finish);
-    fl_buf_put(out, FL_LIT("}]"));
-    fl_buf_put(out, c->ask.include_usage ? FL_LIT(",\"usage\":null") : FL_EMPTY);
-    fl_buf_put(out, FL_LIT("}\n\n"));
-}
-
 static bool send_ending(struct sim_conn *c)
 {
     struct fl_buf *out = &c->provider->out;
-    put_event(c, NULL, FL_EMPTY, c->finish_reason);
+    sim_put_event(c, NULL, FL_EMPTY, c->finish_reason);
     if (!sim_send_chunk(c)) {
         return false;
     }
     if (c->ask.include_usage) {
-        fl_buf_put(out, FL_LIT("data: "));
-        put_opening(c, c->ask.endpoint == SIM_CHAT ? "chat.completion.chunk" : "text_completion",
-                    out);
-        fl_buf_put(out, FL_LIT("\"choices\":[],"));
-        put_usage(c, out);
-        fl_buf_put(out, FL_LIT("}\n\n"));
+        sim_put_usage_event(c, out);
         if (!sim_send_chunk(c)) {
             return false;
         }
@@ -535,7 +337,7 @@ static bool begin_stream(struct sim_conn *c)
         return false;
     }
     if (c->ask.endpoint == SIM_CHAT) {
-        put_event(c, "\"role\":\"assistant\",\"content\":", FL_EMPTY, NULL);
+        sim_put_event(c, "\"role\":\"assistant\",\"content\":", FL_EMPTY, NULL);
         if (!sim_send_chunk(c)) {
             return false;
         }
@@ -562,7 +364,7 @@ bool sim_go_on(struct sim_conn *c)
         if (token.len == 0) {
             return send_ending(c);
         }
-        put_event(c, "\"content\":", token, NULL);
+        sim_put_event(c, "\"content\":", token, NULL);
         c->text_at += token.len;
         settle_tokens(c, 1);
         if (!sim_send_chunk(c)) {
@@ -589,11 +391,11 @@ bool sim_begin(struct sim_conn *c)
     if (c->ask.stream) {
         return begin_stream(c);
     }
-    fl_buf_init(&body, c->content.max);
+    fl_buf_init(&body, SIM_REPLY_BYTES_MAX);
     if (c->ask.endpoint == SIM_EMBEDDINGS) {
-        put_embeddings(c, &body);
+        sim_put_embeddings(c, &body);
     } else {
-        put_completion(c, &body);
+        sim_put_completion(c, &body);
     }
     fl_assert(fl_buf_ok(&body));
     settle(c);

@@ -62,7 +62,7 @@ static const char *const translate[] = {
     "The # keeps its meaning, and $ stays @.",
 };
 static const char *const adjectives[] = {"careful", "quiet",  "robust", "simple", "bright",
-                                         "patient", "useful", "small",  "steady", "honest",
+                                         "patient", "useful", "small",  "steady", "modest",
                                          "quick",   "warm",   "clear",  "curious"};
 static const char *const nouns[] = {"lighthouse", "budget", "harbour", "pattern", "river",
                                     "question",   "engine", "garden",  "letter",  "balance",
@@ -249,6 +249,16 @@ static void put_sentiment(struct fl_slice prompt, struct fl_rng *r, struct fl_bu
     fl_buf_put_cstr(b, " (simulated)");
 }
 
+/* Sentence number *index* of an answer: the task's in their order, again and again in new
+ * paragraphs. */
+static void put_next(enum fl_sim_task task, uint64_t index, const struct topics *t,
+                     struct fl_rng *r, struct fl_buf *b)
+{
+    uint64_t at = index % tasks[task].sentence_count;
+    fl_buf_put_cstr(b, at == 0 && index > 0 ? "\n\n" : " ");
+    put_sentence(tasks[task].sentences[at], t, r, b);
+}
+
 void fl_sim_text(struct fl_slice prompt, struct fl_slice model, uint64_t seed, uint64_t tokens_min,
                  struct fl_buf *b)
 {
@@ -256,27 +266,23 @@ void fl_sim_text(struct fl_slice prompt, struct fl_slice model, uint64_t seed, u
     struct fl_rng r;
     enum fl_sim_task task = fl_sim_task(prompt);
     size_t start = b->len;
+    uint64_t index = 0, count = 0;
     fl_rng_seed(&r, fl_hash(key, prompt) ^ fl_mix64(fl_hash(key, model) + seed));
     struct topics t = find_topics(beginning(prompt));
     if (task == FL_SIM_CLASSIFY) {
         put_sentiment(beginning(prompt), &r, b);
         task = FL_SIM_CHAT;
     } else {
-        uint64_t spread = tasks[task].most - tasks[task].least + 1;
-        uint64_t count = tasks[task].least + fl_rng_below(&r, spread);
         fl_buf_put_cstr(b, "This is a simulated answer.");
-        for (uint64_t i = 0; i < count; i++) {
-            fl_buf_putc(b, ' ');
-            put_sentence(tasks[task].sentences[fl_rng_below(&r, tasks[task].sentence_count)], &t,
-                         &r, b);
-        }
+        count = tasks[task].least + fl_rng_below(&r, tasks[task].most - tasks[task].least + 1);
+    }
+    while (index < count) {
+        put_next(task, index++, &t, &r, b);
     }
     uint64_t tokens = tokens_min > 0 ? fl_sim_tokens(fl_slice_from(fl_buf_slice(b), start)) : 0;
     while (tokens < tokens_min && fl_buf_ok(b)) {
         size_t from = b->len;
-        fl_buf_putc(b, ' ');
-        put_sentence(tasks[task].sentences[fl_rng_below(&r, tasks[task].sentence_count)], &t, &r,
-                     b);
+        put_next(task, index++, &t, &r, b);
         tokens += fl_sim_tokens(fl_slice_from(fl_buf_slice(b), from));
     }
 }
