@@ -29,6 +29,7 @@ class Measure:
     note = ""
     columns = ()
     direct = True
+    direct_quick = True  # with --quick too
 
     def rounds(self, bench):
         return bench.rounds
@@ -125,8 +126,8 @@ class Closed(Measure):
     def sample(self, bench, target):
         with target.start(bench) as running:
             result = run_load(bench, running, "closed", "--body", self.kib * 1024,
-                              "--warm-ms", bench.scaled(300, 200),
-                              "--measure-ms", bench.scaled(1500, 800))
+                              "--warm-ms", bench.scaled(300, 150),
+                              "--measure-ms", bench.scaled(1500, 600))
         requests = max(1, result["requests"])
         return {"cpu_us": result["cpu_ns"] / requests / 1e3,
                 "per_second": result["requests"] / result["seconds"],
@@ -147,7 +148,7 @@ class Open(Measure):
     def sample(self, bench, target):
         with target.start(bench) as running:
             result = run_load(bench, running, "open", "--rate", 1000, "--warm-ms", 300,
-                              "--measure-ms", bench.scaled(4000, 1500))
+                              "--measure-ms", bench.scaled(4000, 1000))
         requests = max(1, result["requests"])
         return {"cpu_us": result["cpu_ns"] / requests / 1e3,
                 "p50_us": result["p50_ns"] / 1e3, "p99_us": result["p99_ns"] / 1e3,
@@ -166,7 +167,7 @@ class Sse(Measure):
     streams = 500
 
     def sample(self, bench, target):
-        events = bench.scaled(125, 75)
+        events = bench.scaled(125, 50)
         set_streams(bench, events, 20)
         with target.start(bench) as running:
             result = run_load(bench, running, "streams", "--connections", self.streams, "--ramp", 16,
@@ -283,6 +284,8 @@ class Memory(Measure):
                ("whole", "whole", False), ("of", "of", False), ("vanish_ms", "vanish ms", True),
                ("closing_ms", "closing ms", False), ("errors", "errors", False))
 
+    direct_quick = False
+
     def __init__(self, streams):
         self.streams = streams
         self.name = f"mem-{streams}"
@@ -297,7 +300,7 @@ class Memory(Measure):
         if streams < self.streams:
             bench.say(f"  {streams} streams instead of {self.streams}: the limit of descriptors is "
                       f"{bench.files}")
-        events = bench.scaled(5, 3)
+        events = bench.scaled(5, 2)
         with target.start(bench) as running:
             set_streams(bench, 2, 20)
             run_load(bench, running, "streams", "--connections", 64, "--events", 2)
