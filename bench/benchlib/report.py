@@ -78,7 +78,7 @@ def value_of(rounds, target, figure):
     # One lost stream or one error must not vanish behind a median.
     if figure in ("errors", "lost", "vanish_ms", "growth_percent"):
         return max(values)
-    if figure == "whole":
+    if figure in ("whole", "lowest_ms"):
         return min(values)
     middle = statistics.median(values)
     return int(middle) if figure == "of" else middle
