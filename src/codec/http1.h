@@ -13,11 +13,10 @@
  * Transfer-Encoding, repeated or non-digit or overlong (> 15 digits) Content-Length, either of the
  * two in a 1xx or 204 response (a length of 0 is let pass), a 1.1 request without exactly one valid
  * Host (1.0: at most one), request targets with other than visible ASCII or with '#' or longer than
- * FL_H1_TARGET_MAX, absolute-form or
- * authority-form targets, a 101 response, chunk sizes of more than 15 hex digits, whitespace in
- * chunk lines, chunk extensions outside the grammar or longer than 256 bytes in all, trailers
- * beyond their limit or with names that frame, route or authorise a message. obs-text (0x80-0xff)
- * is allowed in header values and reasons of responses only.
+ * FL_H1_TARGET_MAX, absolute-form or authority-form targets, a 101 response, chunk sizes of more
+ * than 15 hex digits, whitespace in chunk lines, chunk extensions outside the grammar or longer
+ * than 256 bytes in all, trailers beyond their limit or with names that frame, route or authorise
+ * a message. obs-text (0x80-0xff) is allowed in header values and reasons of responses only.
  *
  * A Host is 1-255 letters, digits, '-', '.' and '_', or an IPv6 address in brackets, and at most
  * one port of 1 to 5 digits.
@@ -34,28 +33,26 @@
 
 enum { FL_H1_HEADERS_MAX = 128, FL_H1_TARGET_MAX = 8192 };
 
-/* Headers this program reads or that decide framing; all others are FL_H_OTHER. X(id, lower-case
- * name) */
+/* Headers this program reads or that decide framing; all others are FL_H_OTHER.
+ * X(id, lower-case name). A new row also needs its place in http1_names.c. */
+/* clang-format off */
 #define FL_H1_NAMES(X)                                                                             \
-    X(FL_H_ACCEPT, "accept")                                                                       \
-    X(FL_H_ACCEPT_ENCODING, "accept-encoding") X(FL_H_AUTHORIZATION, "authorization")              \
-        X(FL_H_CACHE_CONTROL, "cache-control") X(FL_H_CONNECTION, "connection") X(                 \
-            FL_H_CONTENT_ENCODING, "content-encoding") X(FL_H_CONTENT_LENGTH, "content-length")    \
-            X(FL_H_CONTENT_TYPE, "content-type") X(FL_H_DATE, "date") X(FL_H_EXPECT, "expect")     \
-                X(FL_H_HOST, "host") X(FL_H_KEEP_ALIVE, "keep-alive") X(FL_H_LOCATION, "location") \
-                    X(FL_H_PROXY_AUTHORIZATION, "proxy-authorization") X(                          \
-                        FL_H_RETRY_AFTER, "retry-after") X(FL_H_RETRY_AFTER_MS, "retry-after-ms")  \
-                        X(FL_H_SERVER, "server") X(FL_H_SET_COOKIE, "set-cookie")                  \
-                            X(FL_H_COOKIE, "cookie") X(FL_H_TE, "te") X(FL_H_TRAILER, "trailer")   \
-                                X(FL_H_TRANSFER_ENCODING, "transfer-encoding")                     \
-                                    X(FL_H_UPGRADE, "upgrade") X(FL_H_USER_AGENT, "user-agent")    \
-                                        X(FL_H_X_API_KEY, "x-api-key") X(FL_H_X_REQUEST_ID,        \
-                                                                         "x-request-id")           \
-                                            X(FL_H_X_SHOULD_RETRY, "x-should-retry")               \
-                                                X(FL_H_X_STAINLESS_TIMEOUT, "x-stainless-timeout") \
-                                                    X(FL_H_X_FORWARDED_FOR, "x-forwarded-for")     \
-                                                        X(FL_H_X_FAIRLEAD_TIMEOUT_MS,              \
-                                                          "x-fairlead-timeout-ms")
+    X(FL_H_ACCEPT, "accept") X(FL_H_ACCEPT_ENCODING, "accept-encoding")                            \
+    X(FL_H_AUTHORIZATION, "authorization") X(FL_H_CACHE_CONTROL, "cache-control")                  \
+    X(FL_H_CONNECTION, "connection") X(FL_H_CONTENT_ENCODING, "content-encoding")                  \
+    X(FL_H_CONTENT_LENGTH, "content-length") X(FL_H_CONTENT_TYPE, "content-type")                  \
+    X(FL_H_DATE, "date") X(FL_H_EXPECT, "expect") X(FL_H_HOST, "host")                             \
+    X(FL_H_KEEP_ALIVE, "keep-alive") X(FL_H_LOCATION, "location")                                  \
+    X(FL_H_PROXY_AUTHORIZATION, "proxy-authorization") X(FL_H_RETRY_AFTER, "retry-after")          \
+    X(FL_H_RETRY_AFTER_MS, "retry-after-ms") X(FL_H_SERVER, "server")                              \
+    X(FL_H_SET_COOKIE, "set-cookie") X(FL_H_COOKIE, "cookie") X(FL_H_TE, "te")                     \
+    X(FL_H_TRAILER, "trailer") X(FL_H_TRANSFER_ENCODING, "transfer-encoding")                      \
+    X(FL_H_UPGRADE, "upgrade") X(FL_H_USER_AGENT, "user-agent")                                    \
+    X(FL_H_X_API_KEY, "x-api-key") X(FL_H_X_REQUEST_ID, "x-request-id")                            \
+    X(FL_H_X_SHOULD_RETRY, "x-should-retry") X(FL_H_X_STAINLESS_TIMEOUT, "x-stainless-timeout")    \
+    X(FL_H_X_FORWARDED_FOR, "x-forwarded-for")                                                     \
+    X(FL_H_X_FAIRLEAD_TIMEOUT_MS, "x-fairlead-timeout-ms")
+/* clang-format on */
 
 enum fl_h1_name {
     FL_H_OTHER,
