@@ -10,12 +10,12 @@
 
 #include "base/assert.h"
 
-enum { empty_lines_max = 2 };
+enum { empty_lines_max = 2, empty_bytes_max = 4 };
 
 /* Number of empty lines that stand before offset *at*, when nothing else does; -1 otherwise. */
 static int empty_lines_before(struct fl_slice bytes, size_t at)
 {
-    if (at > 2 * empty_lines_max) {
+    if (at > empty_bytes_max) {
         return -1;
     }
     for (size_t i = 0; i < at; i += 2) {
@@ -68,7 +68,7 @@ static const char *skip_blocks(const char *start, const char *at, const char *en
             uint64_t head = (w.empty ^ (w.empty - 1)) << 1 | 1; /* up to the LF of the empty line */
             size_t len =
                 (size_t)(at - start) + (size_t)__builtin_ctzll(w.empty | UINT64_C(1) << 63) + 2;
-            if (w.empty << 1 != 0 && (w.bad & head) == 0 && len > 2 * (empty_lines_max + 1)) {
+            if (w.empty << 1 != 0 && (w.bad & head) == 0 && len > empty_bytes_max + 2) {
                 *ret_len = len;
             }
             return at - pending_cr;

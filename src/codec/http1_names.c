@@ -34,7 +34,7 @@ enum { length_max = 21, text_room = 24 };
 
 /* Padded, so that whole words can be read. */
 static const char texts[FL_H_COUNT][text_room] = {
-#define X(id, text) [id] = text,
+#define X(id, text) [id] = {text},
     FL_H1_NAMES(X)
 #undef X
 };
