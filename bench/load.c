@@ -29,8 +29,9 @@ static bool read_number(const char *text, unsigned long max, unsigned *ret_numbe
 {
     char *end;
     unsigned long value = strtoul(text, &end, 10);
-    if (end == text || *end != '\0' || text[0] == '-' || value > max)
+    if (end == text || *end != '\0' || text[0] == '-' || value > max) {
         return false;
+    }
     *ret_number = (unsigned)value;
     return true;
 }
@@ -40,13 +41,16 @@ static bool read_pids(struct fl_load_options *options, const char *text)
     while (options->pid_count < FL_LOAD_PIDS_MAX) {
         char *end;
         long pid = strtol(text, &end, 10);
-        if (end == text || pid <= 0)
+        if (end == text || pid <= 0) {
             return false;
+        }
         options->pids[options->pid_count++] = (int)pid;
-        if (*end == '\0')
+        if (*end == '\0') {
             return true;
-        if (*end != ',')
+        }
+        if (*end != ',') {
             return false;
+        }
         text = end + 1;
     }
     return false;
@@ -71,36 +75,44 @@ static bool read_option(struct fl_load_options *options, const char *name, const
         {"--limit-s", &options->limit_s, 3600},
         {"--core", &options->core, 1023},
     };
-    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++)
-        if (strcmp(name, NUMBERS[i].name) == 0)
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
+        if (strcmp(name, NUMBERS[i].name) == 0) {
             return read_number(value, NUMBERS[i].max, NUMBERS[i].number);
-    if (strcmp(name, "--model") == 0)
+        }
+    }
+    if (strcmp(name, "--model") == 0) {
         options->model = value;
-    else if (strcmp(name, "--path") == 0)
+    } else if (strcmp(name, "--path") == 0) {
         options->path = value;
-    else if (strcmp(name, "--hold") == 0)
+    } else if (strcmp(name, "--hold") == 0) {
         options->hold = strcmp(value, "1") == 0;
-    else
+    } else {
         return strcmp(name, "--cpu-of") == 0 && read_pids(options, value);
+    }
     return true;
 }
 
 static bool read_options(struct fl_load_options *options, int argc, char **argv)
 {
     int i = 2;
-    for (; i < argc && strcmp(argv[i], "--") != 0; i += 2)
-        if (i + 1 >= argc || !read_option(options, argv[i], argv[i + 1]))
+    for (; i < argc && strcmp(argv[i], "--") != 0; i += 2) {
+        if (i + 1 >= argc || !read_option(options, argv[i], argv[i + 1])) {
             return false;
-    if (i < argc)
+        }
+    }
+    if (i < argc) {
         options->command = &argv[i + 1];
+    }
     return options->connections > 0 && options->ramp > 0 && strlen(options->model) < 64;
 }
 
 static const struct mode *find_mode(const char *name)
 {
-    for (size_t i = 0; i < sizeof MODES / sizeof MODES[0]; i++)
-        if (strcmp(MODES[i].name, name) == 0)
+    for (size_t i = 0; i < sizeof MODES / sizeof MODES[0]; i++) {
+        if (strcmp(MODES[i].name, name) == 0) {
             return &MODES[i];
+        }
+    }
     return NULL;
 }
 
@@ -118,18 +130,18 @@ int main(int argc, char **argv)
                                       .path = "/livez"};
     const struct mode *mode = argc > 1 ? find_mode(argv[1]) : NULL;
     if (mode == NULL || !read_options(&options, argc, argv)) {
-        fputs(USAGE, stderr);
+        (void)fputs(USAGE, stderr);
         return 2;
     }
     bool runs_command = mode->run == fl_load_startup || mode->run == fl_load_exec;
     bool open = mode->run == fl_load_open;
     if (runs_command != (options.command != NULL && options.command[0] != NULL) ||
         open != (options.rate > 0)) {
-        fputs(USAGE, stderr);
+        (void)fputs(USAGE, stderr);
         return 2;
     }
     if (!runs_command) {
-        signal(SIGPIPE, SIG_IGN);
+        (void)signal(SIGPIPE, SIG_IGN);
         prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
         struct rlimit files;
         if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -30,8 +30,10 @@ uint64_t fl_load_cpu_ns(const struct fl_load_options *options)
     for (unsigned i = 0; i < options->pid_count; i++) {
         clockid_t clock;
         struct timespec used;
-        if (clock_getcpuclockid(options->pids[i], &clock) == 0 && clock_gettime(clock, &used) == 0)
+        if (clock_getcpuclockid(options->pids[i], &clock) == 0 &&
+            clock_gettime(clock, &used) == 0) {
             sum += (uint64_t)used.tv_sec * NS + (uint64_t)used.tv_nsec;
+        }
     }
     return sum;
 }
@@ -42,10 +44,12 @@ void fl_load_await_line(uint64_t until_ns)
     while (c != '\n') {
         uint64_t now = fl_load_now_ns();
         struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        if (now >= until_ns || poll(&input, 1, (int)((until_ns - now) / 1000000u) + 1) <= 0)
+        if (now >= until_ns || poll(&input, 1, (int)((until_ns - now) / 1000000u) + 1) <= 0) {
             return;
-        if (read(STDIN_FILENO, &c, 1) != 1)
+        }
+        if (read(STDIN_FILENO, &c, 1) != 1) {
             return;
+        }
     }
 }
 
@@ -59,16 +63,18 @@ bool fl_load_net_init(struct fl_load_net *net, const struct fl_load_options *opt
     *net = (struct fl_load_net){.epoll = -1, .port = options->port, .on_body = on_body};
     net->scratch = malloc(SCRATCH);
     net->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (net->scratch != NULL && net->epoll >= 0 && fl_bench_request_build(&net->request, &spec))
+    if (net->scratch != NULL && net->epoll >= 0 && fl_bench_request_build(&net->request, &spec)) {
         return true;
+    }
     fl_load_net_finish(net);
     return false;
 }
 
 void fl_load_net_finish(struct fl_load_net *net)
 {
-    if (net->epoll >= 0)
+    if (net->epoll >= 0) {
         close(net->epoll);
+    }
     net->epoll = -1;
     free(net->scratch);
     net->scratch = NULL;
@@ -81,8 +87,9 @@ bool fl_load_conn_open(struct fl_load_net *net, struct fl_load_conn *conn, uint3
                                         .sin_port = htons((uint16_t)net->port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (conn->fd < 0)
+    if (conn->fd < 0) {
         return false;
+    }
     int on = 1;
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -101,8 +108,9 @@ bool fl_load_conn_open(struct fl_load_net *net, struct fl_load_conn *conn, uint3
 
 void fl_load_conn_close(struct fl_load_conn *conn)
 {
-    if (conn->state == FL_LOAD_CLOSED)
+    if (conn->state == FL_LOAD_CLOSED) {
         return;
+    }
     close(conn->fd);
     conn->fd = -1;
     conn->state = FL_LOAD_CLOSED;
@@ -114,8 +122,9 @@ static void send_more(struct fl_load_net *net, struct fl_load_conn *conn)
     while (conn->sent < net->request.size) {
         ssize_t n = send(conn->fd, net->request.bytes + conn->sent, net->request.size - conn->sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n <= 0)
+        if (n <= 0) {
             return;
+        }
         conn->sent += (size_t)n;
     }
     conn->state = FL_LOAD_WAITING;
@@ -136,8 +145,9 @@ static enum fl_load_news on_eof(struct fl_load_conn *conn)
     bool idle = conn->state == FL_LOAD_IDLE;
     bool whole = conn->state == FL_LOAD_WAITING && fl_bench_reply_eof(&conn->reply);
     fl_load_conn_close(conn);
-    if (idle)
+    if (idle) {
         return FL_LOAD_STALE;
+    }
     return whole ? FL_LOAD_REPLY : FL_LOAD_FAILED;
 }
 
@@ -153,34 +163,43 @@ static enum fl_load_news on_bytes(struct fl_load_net *net, struct fl_load_conn *
         fl_load_conn_close(conn);
         return FL_LOAD_FAILED;
     }
-    if (!done)
+    if (!done) {
         return FL_LOAD_MORE;
+    }
     conn->state = FL_LOAD_IDLE;
-    if (reply->close)
+    if (reply->close) {
         fl_load_conn_close(conn);
+    }
     return FL_LOAD_REPLY;
 }
 
 enum fl_load_news fl_load_conn_on_ready(struct fl_load_net *net, struct fl_load_conn *conn,
                                         uint32_t happened, void *user)
 {
-    if (conn->state == FL_LOAD_CLOSED)
+    if (conn->state == FL_LOAD_CLOSED) {
         return FL_LOAD_MORE; /* closed earlier in this batch */
-    if ((happened & EPOLLOUT) && conn->state == FL_LOAD_SENDING)
+    }
+    if ((happened & EPOLLOUT) && conn->state == FL_LOAD_SENDING) {
         send_more(net, conn);
-    if ((happened & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0)
+    }
+    if ((happened & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) {
         return FL_LOAD_MORE;
+    }
     for (;;) {
         ssize_t got = recv(conn->fd, net->scratch, SCRATCH, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
             return FL_LOAD_MORE;
-        if (got <= 0)
+        }
+        if (got <= 0) {
             return on_eof(conn);
+        }
         enum fl_load_news news = on_bytes(net, conn, (size_t)got, user);
-        if (news != FL_LOAD_MORE)
+        if (news != FL_LOAD_MORE) {
             return news;
-        if ((size_t)got < SCRATCH && (happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0)
+        }
+        if ((size_t)got < SCRATCH && (happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) {
             return FL_LOAD_MORE; /* drained */
+        }
     }
 }
 

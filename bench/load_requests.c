@@ -54,8 +54,9 @@ static void on_body(void *user, const char *bytes, size_t size)
 
 static void note_error(struct run *run, const char *what, int status)
 {
-    if (run->errors++ == 0)
-        snprintf(run->first_error, sizeof run->first_error, "%s (status %d)", what, status);
+    if (run->errors++ == 0) {
+        (void)snprintf(run->first_error, sizeof run->first_error, "%s (status %d)", what, status);
+    }
 }
 
 static bool may_begin(const struct run *run)
@@ -79,8 +80,9 @@ static void begin(struct run *run, uint32_t index, uint64_t begun_ns)
         note_error(run, "connect failed", 0);
         return;
     }
-    if (run->phase == MEASURE && run->options->requests > 0)
+    if (run->phase == MEASURE && run->options->requests > 0) {
         run->quota--;
+    }
     run->busy++;
     fl_load_conn_send(&run->net, conn, begun_ns);
 }
@@ -88,12 +90,12 @@ static void begin(struct run *run, uint32_t index, uint64_t begun_ns)
 static void record(struct run *run, const struct fl_load_conn *conn, enum fl_load_news news)
 {
     uint64_t now = fl_load_now_ns();
-    if (news != FL_LOAD_REPLY)
+    if (news != FL_LOAD_REPLY) {
         note_error(run, "connection lost or reply broken", conn->reply.status);
-    else if (conn->reply.status != 200 || !conn->marked)
+    } else if (conn->reply.status != 200 || !conn->marked) {
         note_error(run, "not the expected answer", conn->reply.status);
-    else if (run->phase == MEASURE &&
-             (run->options->rate == 0 || conn->begun_ns >= run->window_ns)) {
+    } else if (run->phase == MEASURE &&
+               (run->options->rate == 0 || conn->begun_ns >= run->window_ns)) {
         run->requests++;
         fl_bench_hist_add(&run->latency, now - conn->begun_ns);
     }
@@ -102,8 +104,9 @@ static void record(struct run *run, const struct fl_load_conn *conn, enum fl_loa
 static void set_free(struct run *run, uint32_t index)
 {
     if (run->options->rate == 0) {
-        if (may_begin(run))
+        if (may_begin(run)) {
             begin(run, index, fl_load_now_ns());
+        }
     } else if (run->backlog_count > 0) {
         uint64_t due_ns = run->backlog[run->backlog_head++ % BACKLOG_MAX];
         run->backlog_count--;
@@ -117,8 +120,9 @@ static void on_event(struct run *run, uint32_t index, uint32_t happened)
 {
     struct fl_load_conn *conn = &run->conns[index];
     enum fl_load_news news = fl_load_conn_on_ready(&run->net, conn, happened, conn);
-    if (news == FL_LOAD_MORE)
+    if (news == FL_LOAD_MORE) {
         return;
+    }
     if (news == FL_LOAD_STALE) {
         run->reopened++; /* begin() opens it again when it is wanted */
         return;
@@ -134,8 +138,9 @@ static uint64_t begin_due(struct run *run)
     const uint64_t rate = run->options->rate;
     for (;;) {
         uint64_t due_ns = run->start_ns + run->due_count * 1000000000u / rate;
-        if (due_ns > fl_load_now_ns() || run->phase == END)
+        if (due_ns > fl_load_now_ns() || run->phase == END) {
             return due_ns;
+        }
         run->due_count++;
         if (run->idle_count > 0) {
             begin(run, run->idle[--run->idle_count], due_ns);
@@ -162,29 +167,34 @@ static void start_from_idle(struct run *run)
 {
     if (run->options->hold) {
         printf("{\"mark\":\"ready\"}\n");
-        fflush(stdout);
+        (void)fflush(stdout);
         fl_load_await_line(run->limit_ns);
     }
     start_window(run);
-    for (uint32_t i = 0; i < run->conn_count && may_begin(run); i++)
+    for (uint32_t i = 0; i < run->conn_count && may_begin(run); i++) {
         begin(run, i, fl_load_now_ns());
+    }
 }
 
 static void step_phase(struct run *run, uint64_t now)
 {
     uint64_t warm_end = run->start_ns + (uint64_t)run->options->warm_ms * 1000000u;
     if (run->phase == WARM && now >= warm_end) {
-        if (run->options->hold || run->options->requests > 0)
+        if (run->options->hold || run->options->requests > 0) {
             run->phase = PAUSE;
-        else
+        } else {
             start_window(run);
+        }
     }
-    if (run->phase == PAUSE && run->busy == 0)
+    if (run->phase == PAUSE && run->busy == 0) {
         start_from_idle(run);
+    }
     bool done = run->options->requests > 0 ? run->busy == 0 : now >= run->end_ns;
     if ((run->phase == MEASURE && done) || now >= run->limit_ns || run->errors > ERRORS_MAX) {
+        bool measured = run->phase == MEASURE;
         run->end_ns = fl_load_now_ns();
-        run->cpu_ns = fl_load_cpu_ns(run->options) - run->cpu_ns;
+        run->window_ns = measured ? run->window_ns : run->end_ns;
+        run->cpu_ns = measured ? fl_load_cpu_ns(run->options) - run->cpu_ns : 0;
         run->phase = END;
     }
 }
@@ -200,11 +210,13 @@ static void loop(struct run *run)
             uint64_t due_ns = begin_due(run);
             wake_ns = due_ns < wake_ns ? due_ns : wake_ns;
         }
-        if (run->phase == END)
+        if (run->phase == END) {
             break;
+        }
         int n = fl_load_wait(&run->net, happened, FL_LOAD_BATCH, wake_ns);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             on_event(run, happened[i].data.u32, happened[i].events);
+        }
     }
 }
 
@@ -221,18 +233,20 @@ static void print_result(const struct run *run, bool timed_out)
            (uintmax_t)fl_bench_hist_at(h, 0.5), (uintmax_t)fl_bench_hist_at(h, 0.9),
            (uintmax_t)fl_bench_hist_at(h, 0.99), (uintmax_t)fl_bench_hist_at(h, 0.999),
            (uintmax_t)h->max, run->first_error);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static void start(struct run *run)
 {
     run->start_ns = fl_load_now_ns();
     run->limit_ns = run->start_ns + (uint64_t)run->options->limit_s * 1000000000u;
-    if (run->options->rate > 0)
+    if (run->options->rate > 0) {
         return;
+    }
     run->conn_count = run->options->connections;
-    for (uint32_t i = 0; i < run->conn_count; i++)
+    for (uint32_t i = 0; i < run->conn_count; i++) {
         begin(run, i, fl_load_now_ns());
+    }
 }
 
 static int drive(const struct fl_load_options *options)
@@ -241,18 +255,21 @@ static int drive(const struct fl_load_options *options)
     struct run *run = calloc(1, sizeof *run);
     unsigned room =
         options->connections > OPEN_CONNECTIONS_MAX ? options->connections : OPEN_CONNECTIONS_MAX;
-    if (run == NULL)
+    if (run == NULL) {
         return 1;
+    }
     run->options = options;
     run->conns = calloc(room, sizeof *run->conns);
-    if (run->conns == NULL || !fl_load_net_init(&run->net, options, false, on_body))
+    if (run->conns == NULL || !fl_load_net_init(&run->net, options, false, on_body)) {
         goto out;
+    }
     start(run);
     loop(run);
     bool timed_out = run->end_ns >= run->limit_ns;
     print_result(run, timed_out);
-    if (options->hold)
+    if (options->hold) {
         fl_load_await_line(run->limit_ns);
+    }
     status = run->errors == 0 && run->dropped == 0 && !timed_out ? 0 : 3;
     for (unsigned i = 0; i < run->conn_count; i++) {
         fl_load_conn_close(&run->conns[i]);

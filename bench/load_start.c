@@ -34,15 +34,17 @@ static int become(const struct fl_load_options *options, pid_t parent)
         cpu_set_t set;
         CPU_ZERO(&set);
         CPU_SET(options->core, &set);
-        if (sched_setaffinity(0, sizeof set, &set) != 0)
-            fprintf(stderr, "bench_load: core %u: %s\n", options->core, strerror(errno));
+        if (sched_setaffinity(0, sizeof set, &set) != 0) {
+            (void)fprintf(stderr, "bench_load: core %u: %s\n", options->core, strerror(errno));
+        }
     }
     /* A driver that dies takes its children along. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
+    if (getppid() != parent) {
         return 127;
+    }
     execvp(options->command[0], options->command);
-    fprintf(stderr, "bench_load: %s: %s\n", options->command[0], strerror(errno));
+    (void)fprintf(stderr, "bench_load: %s: %s\n", options->command[0], strerror(errno));
     return 127;
 }
 
@@ -61,16 +63,18 @@ static bool answers_200(const struct fl_load_options *options)
     char text[512] = "";
     bool ok = false;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0) {
         int n = snprintf(text, sizeof text,
                          "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n\r\n",
                          options->path, options->port);
         if (n > 0 && send(fd, text, (size_t)n, MSG_NOSIGNAL) == n &&
-            recv(fd, text, sizeof text, MSG_WAITALL) >= 12)
+            recv(fd, text, sizeof text, MSG_WAITALL) >= 12) {
             ok = memcmp(text, "HTTP/1.1 200", 12) == 0;
+        }
     }
     close(fd);
     return ok;
@@ -86,8 +90,9 @@ static void stop(pid_t pid)
 {
     kill(pid, SIGTERM);
     for (unsigned waited_ms = 0; waited_ms < STOP_MS; waited_ms += 2) {
-        if (waitpid(pid, NULL, WNOHANG) != 0)
+        if (waitpid(pid, NULL, WNOHANG) != 0) {
             return;
+        }
         nap_us(2000);
     }
     kill(pid, SIGKILL);
@@ -99,10 +104,12 @@ int fl_load_startup(const struct fl_load_options *options)
     uint64_t start_ns = fl_load_now_ns();
     uint64_t limit_ns = start_ns + (uint64_t)options->limit_s * 1000000000u;
     pid_t parent = getpid(), pid = fork();
-    if (pid < 0)
+    if (pid < 0) {
         return 1;
-    if (pid == 0)
+    }
+    if (pid == 0) {
         _exit(become(options, parent));
+    }
     bool ready = false, exited = false;
     while (!ready && !exited && fl_load_now_ns() < limit_ns) {
         ready = answers_200(options);
@@ -114,8 +121,9 @@ int fl_load_startup(const struct fl_load_options *options)
     uint64_t ready_ns = fl_load_now_ns();
     const struct fl_load_options child = {.pids = {pid}, .pid_count = 1};
     uint64_t cpu_ns = fl_load_cpu_ns(&child);
-    if (!exited)
+    if (!exited) {
         stop(pid);
+    }
     printf("{\"result\":\"startup\",\"ready\":%s,\"ns\":%ju,\"cpu_ns\":%ju}\n",
            ready ? "true" : "false", (uintmax_t)(ready_ns - start_ns), (uintmax_t)cpu_ns);
     return ready ? 0 : 3;

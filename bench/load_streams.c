@@ -58,9 +58,10 @@ struct run {
 
 static void note_broken(struct run *run, const struct stream *stream, const char *what)
 {
-    if (run->broken++ == 0)
-        snprintf(run->first_error, sizeof run->first_error, "%s (status %d, event %u of %u)", what,
-                 stream->conn.reply.status, stream->next_event, run->options->events);
+    if (run->broken++ == 0) {
+        (void)snprintf(run->first_error, sizeof run->first_error, "%s (status %d, event %u of %u)",
+                       what, stream->conn.reply.status, stream->next_event, run->options->events);
+    }
 }
 
 /* ---- reading events ------------------------------------------------------------------------- */
@@ -68,8 +69,9 @@ static void note_broken(struct run *run, const struct stream *stream, const char
 static uint64_t digits(const char *at, const char *end)
 {
     uint64_t value = 0;
-    for (; at < end && *at >= '0' && *at <= '9'; at++)
+    for (; at < end && *at >= '0' && *at <= '9'; at++) {
         value = value * 10 + (uint64_t)(*at - '0');
+    }
     return value;
 }
 
@@ -77,8 +79,9 @@ static void on_content(struct stream *stream, const char *at, const char *end)
 {
     struct run *run = stream->run;
     uint64_t now = fl_load_now_ns();
-    if (digits(at, end) != stream->next_event || stream->finished || end - at < 28)
+    if (digits(at, end) != stream->next_event || stream->finished || end - at < 28) {
         stream->broken = true;
+    }
     stream->next_event++;
     run->events++;
     if (run->phase == STEADY) {
@@ -88,26 +91,30 @@ static void on_content(struct stream *stream, const char *at, const char *end)
     }
     if (stream->next_event == 1) {
         fl_bench_hist_add(&run->ttft, now - stream->conn.begun_ns);
-        if (stream->rounds < ROUNDS_MAX)
+        if (stream->rounds < ROUNDS_MAX) {
             run->reached[++stream->rounds]++;
+        }
     }
 }
 
 static void on_line(struct stream *stream, const char *line, size_t size)
 {
     static const char CONTENT[] = "\"content\":\"e", FINISH[] = "\"finish_reason\":\"stop\"";
-    if (size < 6 || memcmp(line, "data: ", 6) != 0)
+    if (size < 6 || memcmp(line, "data: ", 6) != 0) {
         return; /* a blank line, a comment or another field */
+    }
     const char *end = line + size;
-    if (stream->done)
+    if (stream->done) {
         stream->broken = true;
+    }
     const char *at = memmem(line, size, CONTENT, sizeof CONTENT - 1);
-    if (at != NULL)
+    if (at != NULL) {
         on_content(stream, at + sizeof CONTENT - 1, end);
-    else if (size >= 12 && memcmp(line, "data: [DONE]", 12) == 0)
+    } else if (size >= 12 && memcmp(line, "data: [DONE]", 12) == 0) {
         stream->done = true;
-    else if (memmem(line, size, FINISH, sizeof FINISH - 1) != NULL)
+    } else if (memmem(line, size, FINISH, sizeof FINISH - 1) != NULL) {
         stream->finished = true;
+    }
 }
 
 static void on_body(void *user, const char *bytes, size_t size)
@@ -154,8 +161,9 @@ static void begin(struct run *run, uint32_t index)
 
 static void end_window(struct run *run)
 {
-    if (run->phase != STEADY)
+    if (run->phase != STEADY) {
         return;
+    }
     run->phase = TAIL;
     run->window_end_ns = fl_load_now_ns();
     run->window_cpu_ns = fl_load_cpu_ns(run->options) - run->window_cpu_ns;
@@ -167,46 +175,51 @@ static void on_stream_end(struct run *run, uint32_t index, enum fl_load_news new
     end_window(run);
     bool whole = news == FL_LOAD_REPLY && stream->conn.reply.status == 200 && !stream->broken &&
                  stream->finished && stream->done && stream->next_event == run->options->events;
-    if (whole)
+    if (whole) {
         run->whole++;
-    else
+    } else {
         note_broken(run, stream, news == FL_LOAD_REPLY ? "not whole" : "cut or bad framing");
+    }
     if (stream->streams == 1) {
         run->ended_first++;
         run->whole_first += whole;
     }
     /* A target that breaks everything must not be asked for ever. */
-    if (run->options->hold && run->broken <= run->options->connections)
+    if (run->options->hold && run->broken <= run->options->connections) {
         begin(run, index);
+    }
 }
 
 static void on_event(struct run *run, uint32_t index, uint32_t happened)
 {
     struct stream *stream = &run->streams[index];
     enum fl_load_news news = fl_load_conn_on_ready(&run->net, &stream->conn, happened, stream);
-    if (news == FL_LOAD_REPLY || news == FL_LOAD_FAILED)
+    if (news == FL_LOAD_REPLY || news == FL_LOAD_FAILED) {
         on_stream_end(run, index, news);
+    }
 }
 
 static void print_mark(const struct run *run)
 {
     printf("{\"mark\":\"round %u\",\"seconds\":%.3f}\n", run->round,
            (double)(fl_load_now_ns() - run->begun_ns) / 1e9);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static void open_more(struct run *run)
 {
     while (run->opened < run->options->connections &&
-           run->opened < run->reached[1] + run->ended_first + run->options->ramp)
+           run->opened < run->reached[1] + run->ended_first + run->options->ramp) {
         begin(run, run->opened++);
+    }
 }
 
 static void step_phase(struct run *run)
 {
     const struct fl_load_options *options = run->options;
-    if (run->phase == RAMP)
+    if (run->phase == RAMP) {
         open_more(run);
+    }
     while (run->round < ROUNDS_MAX && run->reached[run->round + 1] == options->connections) {
         if (++run->round == 1 && run->phase == RAMP) {
             run->phase = STEADY;
@@ -215,10 +228,12 @@ static void step_phase(struct run *run)
         }
         print_mark(run);
     }
-    if (!options->hold && run->ended_first == options->connections)
+    if (!options->hold && run->ended_first == options->connections) {
         run->phase = END;
-    if (fl_load_now_ns() >= run->limit_ns || run->broken > options->connections)
+    }
+    if (fl_load_now_ns() >= run->limit_ns || run->broken > options->connections) {
         run->phase = END;
+    }
 }
 
 static void loop(struct run *run)
@@ -226,13 +241,15 @@ static void loop(struct run *run)
     struct epoll_event happened[FL_LOAD_BATCH];
     if (run->options->hold) {
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = STDIN_INDEX};
-        if (epoll_ctl(run->net.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
+        if (epoll_ctl(run->net.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0) {
             run->limit_ns = 0; /* stdin must be a pipe: without it nothing would end the run */
+        }
     }
     for (;;) {
         step_phase(run);
-        if (run->phase == END)
+        if (run->phase == END) {
             return;
+        }
         int n = fl_load_wait(&run->net, happened, FL_LOAD_BATCH, fl_load_now_ns() + 20000000u);
         for (int i = 0; i < n; i++) {
             if (happened[i].data.u32 == STDIN_INDEX) {
@@ -248,8 +265,9 @@ static void close_all(struct run *run)
 {
     run->cpu_total_ns = fl_load_cpu_ns(run->options) - run->cpu_start_ns;
     run->vanish_ns = fl_load_now_ns();
-    for (uint32_t i = 0; i < run->opened; i++)
+    for (uint32_t i = 0; i < run->opened; i++) {
         fl_load_conn_close(&run->streams[i].conn);
+    }
     run->vanished_ns = fl_load_now_ns();
 }
 
@@ -268,7 +286,7 @@ static void print_result(const struct run *run, bool timed_out)
         (uintmax_t)fl_bench_hist_at(&run->ttft, 0.5), (uintmax_t)fl_bench_hist_at(&run->ttft, 0.99),
         (uintmax_t)fl_bench_hist_at(&run->way, 0.5), (uintmax_t)fl_bench_hist_at(&run->way, 0.99),
         (uintmax_t)run->vanish_ns, (uintmax_t)run->vanished_ns, run->first_error);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static bool prepare(struct run *run, const struct fl_load_options *options)
@@ -278,10 +296,12 @@ static bool prepare(struct run *run, const struct fl_load_options *options)
     run->limit_ns = run->begun_ns + (uint64_t)options->limit_s * 1000000000u;
     run->cpu_start_ns = fl_load_cpu_ns(options);
     run->streams = calloc(options->connections, sizeof *run->streams);
-    if (run->streams == NULL)
+    if (run->streams == NULL) {
         return false;
-    for (unsigned i = 0; i < options->connections; i++)
+    }
+    for (unsigned i = 0; i < options->connections; i++) {
         run->streams[i].run = run;
+    }
     return fl_load_net_init(&run->net, options, true, on_body);
 }
 
@@ -296,12 +316,14 @@ int fl_load_streams(const struct fl_load_options *options)
         close_all(run);
         print_result(run, timed_out);
         status = run->broken == 0 && !timed_out ? 0 : 3;
-        for (uint32_t i = 0; i < run->opened; i++)
+        for (uint32_t i = 0; i < run->opened; i++) {
             fl_bench_reply_finish(&run->streams[i].conn.reply);
+        }
         fl_load_net_finish(&run->net);
     }
-    if (run != NULL)
+    if (run != NULL) {
         free(run->streams);
+    }
     free(run);
     return status;
 }

@@ -103,7 +103,7 @@ static uint64_t now_ns(void)
 
 static _Noreturn void die(const char *what)
 {
-    fprintf(stderr, "bench_mock: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "bench_mock: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
@@ -111,11 +111,13 @@ static _Noreturn void die(const char *what)
 
 static void wheel_remove(struct peer *peer)
 {
-    if (peer->link == NULL)
+    if (peer->link == NULL) {
         return;
+    }
     *peer->link = peer->next;
-    if (peer->next != NULL)
+    if (peer->next != NULL) {
         peer->next->link = peer->link;
+    }
     peer->link = NULL;
 }
 
@@ -127,8 +129,9 @@ static void wheel_add(struct peer *peer, uint64_t due_ms)
     peer->due_ms = due_ms;
     peer->next = *slot;
     peer->link = slot;
-    if (peer->next != NULL)
+    if (peer->next != NULL) {
         peer->next->link = &peer->next;
+    }
     *slot = peer;
 }
 
@@ -169,8 +172,9 @@ static bool send_bytes(struct peer *peer, const char *bytes, size_t size)
 /* As send_bytes for bytes that do not outlive this call. */
 static bool send_copied(struct peer *peer, const char *bytes, size_t size)
 {
-    if (!send_bytes(peer, bytes, size))
+    if (!send_bytes(peer, bytes, size)) {
         return false;
+    }
     if (peer->out_size > sizeof peer->pending) {
         close_peer(peer);
         return false;
@@ -212,8 +216,9 @@ static bool start_stream(struct peer *peer)
     peer->events_sent = 0;
     peer->interval_ms = mock.interval_ms;
     peer->link = NULL;
-    if (!send_event(peer, true))
+    if (!send_event(peer, true)) {
         return false;
+    }
     mock.random = mock.random * 6364136223846793005u + 1442695040888963407u;
     uint64_t phase_ms = 1 + (mock.random >> 33) % peer->interval_ms;
     wheel_add(peer, now_ns() / 1000000u + phase_ms);
@@ -239,13 +244,15 @@ static void tick_peer(struct peer *peer)
     }
     if (peer->events_sent < peer->events) {
         uint64_t due_ms = peer->due_ms;
-        if (send_event(peer, false))
+        if (send_event(peer, false)) {
             wheel_add(peer, due_ms + peer->interval_ms);
+        }
         return;
     }
     end_stream(peer);
-    if (peer->used && peer->input_waits)
+    if (peer->used && peer->input_waits) {
         on_readable(peer);
+    }
 }
 
 static void run_wheel(void)
@@ -260,8 +267,9 @@ static void run_wheel(void)
         struct peer *peer = mock.wheel[mock.now_ms % WHEEL_SLOTS], *next;
         for (; peer != NULL; peer = next) {
             next = peer->next;
-            if (peer->due_ms > mock.now_ms)
+            if (peer->due_ms > mock.now_ms) {
                 continue; /* a later turn of the wheel */
+            }
             wheel_remove(peer);
             tick_peer(peer);
         }
@@ -275,14 +283,14 @@ static bool send_stats(struct peer *peer)
     const struct stats *s = &mock.stats;
     struct fl_mock_text reply;
     char body[768];
-    snprintf(body, sizeof body,
-             "{\"requests\":%ju,\"streams\":%ju,\"streams_active\":%ju,\"streams_whole\":%ju,"
-             "\"streams_cut\":%ju,\"events\":%ju,\"accepted\":%ju,\"connections\":%ju,"
-             "\"bytes_in\":%ju,\"stalls\":%ju,\"refused\":%ju,\"last_cut_ns\":%ju}",
-             (uintmax_t)s->requests, (uintmax_t)s->streams, (uintmax_t)s->streams_active,
-             (uintmax_t)s->streams_whole, (uintmax_t)s->streams_cut, (uintmax_t)s->events,
-             (uintmax_t)s->accepted, (uintmax_t)s->connections, (uintmax_t)s->bytes_in,
-             (uintmax_t)s->stalls, (uintmax_t)s->refused, (uintmax_t)s->last_cut_ns);
+    (void)snprintf(body, sizeof body,
+                   "{\"requests\":%ju,\"streams\":%ju,\"streams_active\":%ju,\"streams_whole\":%ju,"
+                   "\"streams_cut\":%ju,\"events\":%ju,\"accepted\":%ju,\"connections\":%ju,"
+                   "\"bytes_in\":%ju,\"stalls\":%ju,\"refused\":%ju,\"last_cut_ns\":%ju}",
+                   (uintmax_t)s->requests, (uintmax_t)s->streams, (uintmax_t)s->streams_active,
+                   (uintmax_t)s->streams_whole, (uintmax_t)s->streams_cut, (uintmax_t)s->events,
+                   (uintmax_t)s->accepted, (uintmax_t)s->connections, (uintmax_t)s->bytes_in,
+                   (uintmax_t)s->stalls, (uintmax_t)s->refused, (uintmax_t)s->last_cut_ns);
     if (!fl_mock_text_reply(&reply, body)) {
         close_peer(peer);
         return false;
@@ -293,14 +301,17 @@ static bool send_stats(struct peer *peer)
 static void read_control(const char *target, size_t size)
 {
     char text[256];
-    snprintf(text, sizeof text, "%.*s", (int)size, target);
+    (void)snprintf(text, sizeof text, "%.*s", (int)size, target);
     const char *events = strstr(text, "events="), *interval = strstr(text, "interval_ms=");
-    if (events != NULL)
+    if (events != NULL) {
         mock.events = (uint32_t)strtoul(events + 7, NULL, 10);
-    if (interval != NULL)
+    }
+    if (interval != NULL) {
         mock.interval_ms = (uint32_t)strtoul(interval + 12, NULL, 10);
-    if (mock.interval_ms == 0)
+    }
+    if (mock.interval_ms == 0) {
         mock.interval_ms = 1;
+    }
 }
 
 static bool has(const char *bytes, size_t size, const char *text)
@@ -323,8 +334,9 @@ static bool answer(struct peer *peer)
     switch (peer->path) {
     case PATH_CHAT:
         mock.stats.requests++;
-        if (asks_stream(peer))
+        if (asks_stream(peer)) {
             return start_stream(peer);
+        }
         open = send_bytes(peer, mock.texts.completion.bytes, mock.texts.completion.size);
         break;
     case PATH_MODELS:
@@ -342,8 +354,9 @@ static bool answer(struct peer *peer)
         close_peer(peer);
         return false;
     }
-    if (open)
+    if (open) {
         next_request(peer);
+    }
     return open;
 }
 
@@ -361,8 +374,9 @@ static enum path path_of(const char *line, size_t size)
     };
     for (size_t i = 0; i < sizeof PATHS / sizeof PATHS[0]; i++) {
         size_t length = strlen(PATHS[i].start);
-        if (size >= length && memcmp(line, PATHS[i].start, length) == 0)
+        if (size >= length && memcmp(line, PATHS[i].start, length) == 0) {
             return PATHS[i].path;
+        }
     }
     return PATH_UNKNOWN;
 }
@@ -372,10 +386,12 @@ static void read_field(struct peer *peer, const char *line, size_t size)
     /* Three names matter; their first letters sort out most of the others. */
     if ((line[0] | 0x20) == 'c' && size > 15 && strncasecmp(line, "content-length:", 15) == 0) {
         const char *at = line + 15, *end = line + size;
-        while (at < end && *at == ' ')
+        while (at < end && *at == ' ') {
             at++;
-        for (; at < end && *at >= '0' && *at <= '9'; at++)
+        }
+        for (; at < end && *at >= '0' && *at <= '9'; at++) {
             peer->body_left = peer->body_left * 10 + (uint64_t)(*at - '0');
+        }
     } else if ((line[0] | 0x20) == 'c' && size > 11 && strncasecmp(line, "connection:", 11) == 0) {
         peer->close_after = has(line, size, "close");
     } else if ((line[0] | 0x20) == 't' && size > 18 &&
@@ -390,20 +406,23 @@ static bool read_head(struct peer *peer, const char *bytes, size_t size)
     const char *end = bytes + size;
     const char *newline = memchr(bytes, '\n', size);
     peer->path = path_of(bytes, (size_t)(newline - bytes));
-    if (peer->path == PATH_CONTROL)
+    if (peer->path == PATH_CONTROL) {
         read_control(bytes, (size_t)(newline - bytes));
+    }
     peer->body_left = 0;
     peer->close_after = false;
     for (const char *at = newline + 1; at < end; at = newline + 1) {
         newline = memchr(at, '\n', (size_t)(end - at));
-        if (newline == NULL)
+        if (newline == NULL) {
             break;
+        }
         read_field(peer, at, (size_t)(newline - at));
     }
     if (peer->body_left == UINT64_MAX) {
         mock.stats.refused++;
-        if (send_bytes(peer, LENGTH_REQUIRED, sizeof LENGTH_REQUIRED - 1))
+        if (send_bytes(peer, LENGTH_REQUIRED, sizeof LENGTH_REQUIRED - 1)) {
             close_peer(peer);
+        }
         return false;
     }
     peer->state = PEER_BODY;
@@ -422,10 +441,12 @@ static size_t take_head(struct peer *peer, const char *bytes, size_t size)
     }
     for (size_t used = 0; used < size && peer->head_held < HEAD_MAX;) {
         peer->head[peer->head_held++] = bytes[used++];
-        if (peer->head_held >= 4 && memcmp(peer->head + peer->head_held - 4, "\r\n\r\n", 4) == 0)
+        if (peer->head_held >= 4 && memcmp(peer->head + peer->head_held - 4, "\r\n\r\n", 4) == 0) {
             return read_head(peer, peer->head, peer->head_held) ? used : 0;
-        if (used == size)
+        }
+        if (used == size) {
             return used;
+        }
     }
     mock.stats.refused++;
     close_peer(peer);
@@ -458,8 +479,9 @@ static bool take_bytes(struct peer *peer, const char *bytes, size_t size)
         switch (peer->state) {
         case PEER_HEAD:
             used = take_head(peer, bytes, size);
-            if (used == 0)
+            if (used == 0) {
                 return false;
+            }
             break;
         case PEER_BODY:
             used = take_body(peer, bytes, size);
@@ -471,8 +493,9 @@ static bool take_bytes(struct peer *peer, const char *bytes, size_t size)
         }
         bytes += used;
         size -= used;
-        if (peer->state == PEER_BODY && peer->body_left == 0 && !answer(peer))
+        if (peer->state == PEER_BODY && peer->body_left == 0 && !answer(peer)) {
             return false;
+        }
     }
     return true;
 }
@@ -485,52 +508,62 @@ static void on_readable(struct peer *peer)
             return;
         }
         ssize_t got = recv(fd_of(peer), mock.scratch, SCRATCH, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
             return;
+        }
         if (got <= 0) {
             close_peer(peer);
             return;
         }
         mock.stats.bytes_in += (uint64_t)got;
-        if (!take_bytes(peer, mock.scratch, (size_t)got))
+        if (!take_bytes(peer, mock.scratch, (size_t)got)) {
             return;
-        if ((size_t)got < SCRATCH)
+        }
+        if ((size_t)got < SCRATCH) {
             return; /* drained: edge-triggered epoll tells of what comes later */
+        }
     }
 }
 
 static void on_writable(struct peer *peer)
 {
-    if (peer->out_size == 0)
+    if (peer->out_size == 0) {
         return;
+    }
     if (send_bytes(peer, peer->out, peer->out_size) && peer->out_size == 0 &&
-        peer->state == PEER_HEAD && peer->close_after)
+        peer->state == PEER_HEAD && peer->close_after) {
         close_peer(peer);
+    }
 }
 
 static void on_peer(struct peer *peer, uint32_t happened)
 {
-    if (!peer->used)
+    if (!peer->used) {
         return; /* closed earlier in this batch */
+    }
     bool gone = (happened & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0;
     if (gone && (peer->state == PEER_STREAM || (happened & EPOLLIN) == 0)) {
         close_peer(peer);
         return;
     }
-    if (happened & EPOLLOUT)
+    if (happened & EPOLLOUT) {
         on_writable(peer);
-    if (peer->used && (happened & EPOLLIN))
+    }
+    if (peer->used && (happened & EPOLLIN)) {
         on_readable(peer);
-    if (peer->used && gone)
+    }
+    if (peer->used && gone) {
         close_peer(peer);
+    }
 }
 
 static void on_accept(void)
 {
     for (;;) {
         int fd = accept4(mock.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
+        if (fd < 0) {
             return;
+        }
         if ((size_t)fd >= mock.peers_max) {
             close(fd);
             continue;
@@ -546,8 +579,9 @@ static void on_accept(void)
         mock.stats.connections++;
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                     .data.fd = fd};
-        if (epoll_ctl(mock.epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        if (epoll_ctl(mock.epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
             close_peer(peer);
+        }
     }
 }
 
@@ -561,13 +595,16 @@ static unsigned listen_on(unsigned port)
     socklen_t size = sizeof address;
     int on = 1;
     mock.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (mock.listener < 0)
+    if (mock.listener < 0) {
         die("socket");
+    }
     setsockopt(mock.listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(mock.listener, (struct sockaddr *)&address, size) != 0)
+    if (bind(mock.listener, (struct sockaddr *)&address, size) != 0) {
         die("bind");
-    if (listen(mock.listener, 4096) != 0)
+    }
+    if (listen(mock.listener, 4096) != 0) {
         die("listen");
+    }
     getsockname(mock.listener, (struct sockaddr *)&address, &size);
     return ntohs(address.sin_port);
 }
@@ -580,20 +617,24 @@ static void set_up(unsigned port)
     setrlimit(RLIMIT_NOFILE, &files);
     mock.peers_max = files.rlim_cur < 65536 ? (size_t)files.rlim_cur : 65536;
     mock.peers = calloc(mock.peers_max, sizeof *mock.peers);
-    if (mock.peers == NULL)
+    if (mock.peers == NULL) {
         die("memory");
+    }
     mock.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (mock.epoll < 0)
+    if (mock.epoll < 0) {
         die("epoll_create1");
-    if (!fl_mock_texts_make(&mock.texts))
+    }
+    if (!fl_mock_texts_make(&mock.texts)) {
         die("texts");
+    }
     mock.now_ms = now_ns() / 1000000u;
     port = listen_on(port);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = mock.listener};
-    if (epoll_ctl(mock.epoll, EPOLL_CTL_ADD, mock.listener, &event) != 0)
+    if (epoll_ctl(mock.epoll, EPOLL_CTL_ADD, mock.listener, &event) != 0) {
         die("epoll_ctl");
+    }
     printf("{\"port\":%u}\n", port);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static void serve(uint64_t until_ns)
@@ -603,10 +644,11 @@ static void serve(uint64_t until_ns)
         int wait_ms = mock.stats.streams_active > 0 ? 1 : 1000;
         int n = epoll_wait(mock.epoll, happened, BATCH, wait_ms);
         for (int i = 0; i < n; i++) {
-            if (happened[i].data.fd == mock.listener)
+            if (happened[i].data.fd == mock.listener) {
                 on_accept();
-            else
+            } else {
                 on_peer(&mock.peers[happened[i].data.fd], happened[i].events);
+            }
         }
         run_wheel();
     }
@@ -620,23 +662,24 @@ int main(int argc, char **argv)
     mock.interval_ms = 20;
     for (int i = 1; i + 1 < argc; i += 2) {
         unsigned long value = strtoul(argv[i + 1], NULL, 10);
-        if (strcmp(argv[i], "--port") == 0)
+        if (strcmp(argv[i], "--port") == 0) {
             port = (unsigned)value;
-        else if (strcmp(argv[i], "--limit-s") == 0)
+        } else if (strcmp(argv[i], "--limit-s") == 0) {
             limit_s = value;
-        else if (strcmp(argv[i], "--events") == 0)
+        } else if (strcmp(argv[i], "--events") == 0) {
             mock.events = (uint32_t)value;
-        else if (strcmp(argv[i], "--interval-ms") == 0)
+        } else if (strcmp(argv[i], "--interval-ms") == 0) {
             mock.interval_ms = (uint32_t)value;
-        else
+        } else {
             argc = 0;
+        }
     }
     if (argc % 2 == 0 || port > 65535) {
-        fputs("usage: bench_mock [--port N] [--events N] [--interval-ms N] [--limit-s N]\n",
-              stderr);
+        (void)fputs("usage: bench_mock [--port N] [--events N] [--interval-ms N] [--limit-s N]\n",
+                    stderr);
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     set_up(port);
     serve(now_ns() + limit_s * 1000000000u);
     free(mock.peers);

@@ -22,7 +22,7 @@ static const char COMPLETION[] =
     "{\"id\":\"chatcmpl-bench0000001\",\"object\":\"chat.completion\",\"created\":1750000000,"
     "\"model\":\"bench-model\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
     "\"content\":\"Here are the five points.\\n\\n1. The budget stays as agreed, and the team "
-    "in Z\xc3\xbcrich owns it until the end of the quarter.\\n2. The migration starts on "
+    "in Z\303\274rich owns it until the end of the quarter.\\n2. The migration starts on "
     "Monday; nobody needs to change anything before then.\\n3. Two questions are open: who "
     "signs the contract, and what happens to the \\\"old\\\" mirror.\\n4. The review of the "
     "loop found one off-by-one mistake, which is fixed: `for (i = 0; i < n; i++)`.\\n5. The "
@@ -37,8 +37,9 @@ static const char COMPLETION[] =
 static bool append(struct fl_mock_text *text, const char *bytes)
 {
     size_t size = strlen(bytes);
-    if (size > sizeof text->bytes - text->size)
+    if (size > sizeof text->bytes - text->size) {
         return false;
+    }
     memcpy(text->bytes + text->size, bytes, size);
     text->size += size;
     return true;
@@ -47,14 +48,14 @@ static bool append(struct fl_mock_text *text, const char *bytes)
 static bool append_chunk(struct fl_mock_text *text, const char *bytes)
 {
     char line[24];
-    snprintf(line, sizeof line, "%zx\r\n", strlen(bytes));
+    (void)snprintf(line, sizeof line, "%zx\r\n", strlen(bytes));
     return append(text, line) && append(text, bytes) && append(text, "\r\n");
 }
 
 bool fl_mock_text_reply(struct fl_mock_text *text, const char *body)
 {
     char line[48];
-    snprintf(line, sizeof line, "Content-Length: %zu\r\n", strlen(body));
+    (void)snprintf(line, sizeof line, "Content-Length: %zu\r\n", strlen(body));
     text->size = 0;
     return append(text, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n") &&
            append(text, line) && append(text, "Connection: keep-alive\r\n") &&
@@ -67,8 +68,9 @@ static bool make_event(struct fl_mock_texts *texts)
     char event[512];
     int n = snprintf(event, sizeof event, "%s%0*d %0*d \"},\"finish_reason\":null}]}\n\n", START,
                      FL_MOCK_NUMBER_DIGITS, 0, FL_MOCK_TIME_DIGITS, 0);
-    if (n < 0 || (size_t)n >= sizeof event || !append_chunk(&texts->event, event))
+    if (n < 0 || (size_t)n >= sizeof event || !append_chunk(&texts->event, event)) {
         return false;
+    }
     size_t size_line = texts->event.size - (size_t)n - 2;
     texts->number_at = size_line + sizeof START - 1;
     texts->time_at = texts->number_at + FL_MOCK_NUMBER_DIGITS + 1;
@@ -97,8 +99,9 @@ bool fl_mock_texts_make(struct fl_mock_texts *texts)
 
 static void put_digits(char *to, int digits, uint64_t value)
 {
-    for (int i = digits - 1; i >= 0; i--, value /= 10)
+    for (int i = digits - 1; i >= 0; i--, value /= 10) {
         to[i] = (char)('0' + value % 10);
+    }
 }
 
 size_t fl_mock_texts_event(const struct fl_mock_texts *texts, char *to, uint32_t number,

@@ -16,8 +16,9 @@ static void test_hist_is_exact_below_128(void **state)
     static struct fl_bench_hist hist;
     memset(&hist, 0, sizeof hist);
     assert_int_equal(fl_bench_hist_at(&hist, 0.5), 0);
-    for (uint64_t v = 1; v <= 100; v++)
+    for (uint64_t v = 1; v <= 100; v++) {
         fl_bench_hist_add(&hist, v);
+    }
     assert_int_equal(fl_bench_hist_at(&hist, 0.5), 50);
     assert_int_equal(fl_bench_hist_at(&hist, 0.99), 99);
     assert_int_equal(fl_bench_hist_at(&hist, 1.0), 100);
@@ -52,7 +53,7 @@ static void test_request_has_the_size_asked_for(void **state)
         const char *body = blank + 4;
         assert_int_equal(request.size - (size_t)(body - request.bytes), SIZES[i]);
         char field[48];
-        snprintf(field, sizeof field, "Content-Length: %zu\r\n", SIZES[i]);
+        (void)snprintf(field, sizeof field, "Content-Length: %zu\r\n", SIZES[i]);
         assert_non_null(
             memmem(request.bytes, (size_t)(body - request.bytes), field, strlen(field)));
         assert_memory_equal(request.bytes + request.size - 15, ",\"stream\":true}", 15);
@@ -96,8 +97,9 @@ static enum fl_bench_reply_state feed(const char *text, size_t size, size_t step
         size_t used = fl_bench_reply_feed(&reply, piece, take, on_body, body);
         free(piece);
         *ret_used += used;
-        if (used < take)
+        if (used < take) {
             break;
+        }
     }
     enum fl_bench_reply_state state = reply.state;
     fl_bench_reply_finish(&reply);
@@ -112,14 +114,17 @@ static void expect(const char *text, enum fl_bench_reply_state state, const char
         struct body body;
         size_t used;
         assert_int_equal(feed(text, size, step, &body, &used), state);
-        if (state == FL_REPLY_BROKEN)
+        if (state == FL_REPLY_BROKEN) {
             continue;
+        }
         assert_int_equal(body.size, strlen(body_text));
         assert_memory_equal(body.bytes, body_text, body.size);
-        if (state == FL_REPLY_DONE && left_over == 0)
+        if (state == FL_REPLY_DONE && left_over == 0) {
             assert_int_equal(used, size);
-        if (step == size)
+        }
+        if (step == size) {
             assert_int_equal(size - used, left_over);
+        }
     }
 }
 

@@ -12,8 +12,7 @@ static const char *const TEXT[] = {
     "Summarise the meeting notes below for people who were not there, in five short points. ",
     "Keep names, dates and amounts as written: the \\\"Atlas\\\" budget is 41,250 EUR. ",
     "\\n\\nfor (int i = 0; i < n; i++) {\\n\\ttotal += price[i] * count[i];\\n}\\n\\n",
-    "Z\xc3\xbcrich and K\xc3\xb8"
-    "benhavn answered first; the caf\xc3\xa9 in Lisbon asked for more time. ",
+    "Z\303\274rich and K\303\270benhavn answered first; Lisbon asked for more time. ",
     "What would you change, and why? Say so plainly, then list what you are not sure about. ",
 };
 
@@ -24,8 +23,9 @@ static void fill_text(char *to, size_t size)
     size_t used = 0;
     for (unsigned row = 0;; row = (row + 1) % TEXT_ROWS) {
         size_t length = strlen(TEXT[row]);
-        if (used + length > size)
+        if (used + length > size) {
             break;
+        }
         memcpy(to + used, TEXT[row], length);
         used += length;
     }
@@ -66,16 +66,19 @@ bool fl_bench_request_build(struct fl_bench_request *ret_request,
                             "assistant.\"},{\"role\":\"user\",\"content\":\"");
     int n_after = snprintf(after, sizeof after, "\"}],\"model\":\"%s\",\"temperature\":0.2%s}",
                            spec->model, spec->stream ? ",\"stream\":true" : "");
-    if (head_size == 0 || n_before < 0 || n_after < 0 || (size_t)n_after >= sizeof after)
+    if (head_size == 0 || n_before < 0 || n_after < 0 || (size_t)n_after >= sizeof after) {
         return false;
+    }
     size_t around = (size_t)n_before + (size_t)n_after;
-    if (spec->body_bytes <= around)
+    if (spec->body_bytes <= around) {
         return false;
+    }
 
     size_t size = head_size + spec->body_bytes;
     char *bytes = malloc(size);
-    if (bytes == NULL)
+    if (bytes == NULL) {
         return false;
+    }
     char *at = bytes;
     memcpy(at, head, head_size);
     at += head_size;
@@ -110,11 +113,13 @@ void fl_bench_reply_finish(struct fl_bench_reply *reply)
 static const char *value_of(const char *line, size_t size, const char *name)
 {
     size_t length = strlen(name);
-    if (size < length || strncasecmp(line, name, length) != 0)
+    if (size < length || strncasecmp(line, name, length) != 0) {
         return NULL;
+    }
     const char *at = line + length, *end = line + size;
-    while (at < end && (*at == ' ' || *at == '\t'))
+    while (at < end && (*at == ' ' || *at == '\t')) {
         at++;
+    }
     return at;
 }
 
@@ -125,8 +130,9 @@ static void read_field(struct fl_bench_reply *reply, const char *line, size_t si
     if (at != NULL) {
         reply->state = FL_REPLY_LENGTH;
         reply->left = 0;
-        for (; at < end && *at >= '0' && *at <= '9'; at++)
+        for (; at < end && *at >= '0' && *at <= '9'; at++) {
             reply->left = reply->left * 10 + (uint64_t)(*at - '0');
+        }
         return;
     }
     at = value_of(line, size, "transfer-encoding:");
@@ -136,8 +142,9 @@ static void read_field(struct fl_bench_reply *reply, const char *line, size_t si
         return;
     }
     at = value_of(line, size, "connection:");
-    if (at != NULL && end - at == 5 && strncasecmp(at, "close", 5) == 0)
+    if (at != NULL && end - at == 5 && strncasecmp(at, "close", 5) == 0) {
         reply->close = true;
+    }
 }
 
 /* `size` bytes end with the blank line. */
@@ -152,15 +159,18 @@ static void read_head(struct fl_bench_reply *reply, const char *bytes, size_t si
     const char *at = memchr(bytes, '\n', size), *end = bytes + size;
     while (at != NULL && ++at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
-        if (newline == NULL || newline - at < 2)
+        if (newline == NULL || newline - at < 2) {
             break;
+        }
         read_field(reply, at, (size_t)(newline - at) - 1);
         at = newline;
     }
-    if (reply->state == FL_REPLY_LENGTH && reply->left == 0)
+    if (reply->state == FL_REPLY_LENGTH && reply->left == 0) {
         reply->state = FL_REPLY_DONE;
-    if (reply->status == 100)
+    }
+    if (reply->status == 100) {
         reply->state = FL_REPLY_HEAD;
+    }
 }
 
 static size_t feed_head(struct fl_bench_reply *reply, const char *bytes, size_t size)
@@ -173,8 +183,9 @@ static size_t feed_head(struct fl_bench_reply *reply, const char *bytes, size_t 
             return used;
         }
     }
-    if (reply->head == NULL)
+    if (reply->head == NULL) {
         reply->head = malloc(FL_REPLY_HEAD_MAX);
+    }
     size_t used = 0;
     while (reply->head != NULL && used < size && reply->held < FL_REPLY_HEAD_MAX) {
         reply->head[reply->held++] = bytes[used++];
@@ -185,19 +196,23 @@ static size_t feed_head(struct fl_bench_reply *reply, const char *bytes, size_t 
             return used;
         }
     }
-    if (reply->head == NULL || reply->held == FL_REPLY_HEAD_MAX)
+    if (reply->head == NULL || reply->held == FL_REPLY_HEAD_MAX) {
         reply->state = FL_REPLY_BROKEN;
+    }
     return used;
 }
 
 static int hex_of(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
+    }
+    if (c >= 'A' && c <= 'F') {
         return c - 'A' + 10;
+    }
     return -1;
 }
 
@@ -213,13 +228,15 @@ static void feed_framing(struct fl_bench_reply *reply, char c)
             reply->line_empty = true;
         }
     } else if (reply->state == FL_REPLY_CHUNK_END && (c == '\r' || c == '\n')) {
-        if (c == '\n')
+        if (c == '\n') {
             reply->state = FL_REPLY_CHUNK_SIZE;
+        }
     } else if (reply->state == FL_REPLY_TRAILER) {
-        if (c == '\n' && reply->line_empty)
+        if (c == '\n' && reply->line_empty) {
             reply->state = FL_REPLY_DONE;
-        else if (c != '\r')
+        } else if (c != '\r') {
             reply->line_empty = c == '\n';
+        }
     } else {
         reply->state = FL_REPLY_BROKEN;
     }
@@ -235,10 +252,12 @@ static size_t feed_counted(struct fl_bench_reply *reply, const char *bytes, size
         reply->left -= take;
     }
     on_body(user, bytes, take);
-    if (reply->state == FL_REPLY_LENGTH && reply->left == 0)
+    if (reply->state == FL_REPLY_LENGTH && reply->left == 0) {
         reply->state = FL_REPLY_DONE;
-    if (reply->state == FL_REPLY_CHUNK_DATA && reply->left == 0)
+    }
+    if (reply->state == FL_REPLY_CHUNK_DATA && reply->left == 0) {
         reply->state = FL_REPLY_CHUNK_END;
+    }
     return take;
 }
 
@@ -272,8 +291,9 @@ size_t fl_bench_reply_feed(struct fl_bench_reply *reply, const char *bytes, size
 
 bool fl_bench_reply_eof(struct fl_bench_reply *reply)
 {
-    if (reply->state == FL_REPLY_UNTIL_EOF)
+    if (reply->state == FL_REPLY_UNTIL_EOF) {
         reply->state = FL_REPLY_DONE;
+    }
     reply->close = true;
     return reply->state == FL_REPLY_DONE;
 }

@@ -133,10 +133,10 @@ class Closed(Measure):
             result = run_load(bench, running, "closed", "--body", self.kib * 1024,
                               "--warm-ms", bench.scaled(300, 150),
                               "--measure-ms", bench.scaled(1500, 600))
-        requests = max(1, result["requests"])
+        requests, seconds = max(1, result["requests"]), max(1e-9, result["seconds"])
         return {"cpu_us": result["cpu_ns"] / requests / 1e3,
-                "per_second": result["requests"] / result["seconds"],
-                "cores": result["cpu_ns"] / result["seconds"] / 1e9,
+                "per_second": result["requests"] / seconds,
+                "cores": result["cpu_ns"] / seconds / 1e9,
                 "p50_us": result["p50_ns"] / 1e3, "p99_us": result["p99_ns"] / 1e3,
                 "errors": note_errors(bench, target, result)}
 
@@ -324,7 +324,8 @@ class Memory(Measure):
                 vanish_cpu_ms = 1000 * (cpu_of(running.pids) - cpu)
             finally:
                 load.stop()
-        figures = {"whole": result["whole_first"], "of": streams, "vanish_ms": vanish_ms, "vanish_cpu_ms": vanish_cpu_ms,
+        figures = {"whole": result["whole_first"], "of": streams, "vanish_ms": vanish_ms,
+                   "vanish_cpu_ms": vanish_cpu_ms,
                    "closing_ms": (result["vanished_ns"] - result["vanish_ns"]) / 1e6,
                    "errors": note_errors(bench, target, result)}
         if not target.gateway or "round 3" not in samples:
