@@ -118,6 +118,7 @@ struct fl_findings {
     unsigned count, cap;
     unsigned errors, warnings; /* counted also beyond what items holds */
     struct fl_mask *masks;
+    bool masks_lost; /* no memory for one: no line of the file is shown */
 };
 void fl_findings_init(struct fl_findings *f);
 void fl_findings_finish(struct fl_findings *f);
@@ -129,13 +130,12 @@ void fl_findings_put(const struct fl_findings *f, struct fl_slice file, struct f
 /* The outside, as configuration sees it. */
 struct fl_config_env {
     void *owner;
-    /* Value of an environment variable; false when unset. The slice lives until the load returns.
-     */
+    /* A variable's value; false when unset. The slice lives until the load returns. */
     bool (*variable)(void *owner, struct fl_slice name, struct fl_slice *ret_value);
     /* Whole file into *ret* (at most its ceiling). */
     enum fl_err (*file)(void *owner, struct fl_slice path, struct fl_buf *ret);
-    struct fl_registry
-        *registry; /* of target states; NULL: a throw-away check (states stay NULL) */
+    /* Of target states; NULL: a throw-away check (states stay NULL). */
+    struct fl_registry *registry;
     struct fl_hash_key hash_key;
 };
 
@@ -149,8 +149,8 @@ enum fl_err fl_config_from_environment(const struct fl_config_env *env,
                                        struct fl_config **ret_config,
                                        struct fl_findings *findings) FL_CHECK_RESULT;
 struct fl_config *fl_config_ref(struct fl_config *c);
-void fl_config_unref(
-    struct fl_config *c); /* frees with the last reference; wipes secrets; NULL is fine */
+/* The last reference wipes secrets and frees. NULL is fine. */
+void fl_config_unref(struct fl_config *c);
 
 /* JSON Schema (draft-07) of the file, and the reference page in Markdown, from the key table. */
 void fl_config_put_schema(struct fl_buf *b);
@@ -159,11 +159,10 @@ void fl_config_put_reference(struct fl_buf *b);
 /* Vendor rows: what a provider's name implies. */
 struct fl_vendor {
     const char *name, *base_url, *key_variable, *dialect;
-    bool stream_options;    /* understands stream_options.include_usage */
-    bool key_optional;      /* local servers */
-    const char *auto_model; /* what "auto" means there when no models are listed; NULL: nothing */
-    const char *
-        url_variable; /* environment variable that replaces base_url in zero-config mode; or NULL */
+    bool stream_options;      /* understands stream_options.include_usage */
+    bool key_optional;        /* local servers */
+    const char *auto_model;   /* what "auto" means there when no models are listed; NULL: nothing */
+    const char *url_variable; /* replaces base_url in zero-config mode; or NULL */
 };
 extern const struct fl_vendor fl_vendors[];
 extern const unsigned fl_vendor_count;

@@ -120,10 +120,12 @@ bool fl_secret_is_name(struct fl_slice name)
 void fl_findings_mask(struct fl_findings *f, struct fl_place place)
 {
     struct fl_mask *mask = fl_arena_zero(&f->arena, sizeof(*mask));
-    if (mask) {
-        *mask = (struct fl_mask){place.line, place.column, place.width, f->masks};
-        f->masks = mask;
+    if (!mask) {
+        f->masks_lost = true;
+        return;
     }
+    *mask = (struct fl_mask){place.line, place.column, place.width, f->masks};
+    f->masks = mask;
 }
 
 /* Is the name before the ':' at *colon* that of a secret? */
@@ -196,10 +198,30 @@ static size_t looks_like_key(struct fl_slice at)
     return len >= 12 ? len : 0;
 }
 
-static bool is_masked(const struct fl_findings *f, unsigned line, unsigned column)
+/* The masks of one line; of more than fit, one that hides it all. */
+struct line_masks {
+    struct fl_mask items[8];
+    unsigned count;
+};
+
+static struct line_masks masks_of(const struct fl_findings *f, unsigned line)
 {
+    struct line_masks masks = {.count = 0};
     for (const struct fl_mask *m = f->masks; m; m = m->next) {
-        if (m->line == line && column >= m->column && column - m->column < m->width) {
+        if (m->line == line && masks.count < sizeof(masks.items) / sizeof(*masks.items)) {
+            masks.items[masks.count++] = *m;
+        } else if (m->line == line) {
+            masks.items[0] = (struct fl_mask){line, 1, UINT32_MAX, NULL};
+        }
+    }
+    return masks;
+}
+
+static bool is_masked(const struct line_masks *masks, unsigned column)
+{
+    for (unsigned i = 0; i < masks->count; i++) {
+        const struct fl_mask *m = &masks->items[i];
+        if (column >= m->column && column - m->column < m->width) {
             return true;
         }
     }
@@ -210,6 +232,7 @@ static bool is_masked(const struct fl_findings *f, unsigned line, unsigned colum
 static void put_line(const struct fl_findings *f, unsigned number, struct fl_slice line,
                      struct fl_buf *b)
 {
+    const struct line_masks masks = masks_of(f, number);
     size_t key_end = 0, skip = 0;
     unsigned column = 1;
     for (size_t at = 0; at < line.len; at += skip, column++) {
@@ -222,7 +245,7 @@ static void put_line(const struct fl_findings *f, unsigned number, struct fl_sli
             fl_buf_put_cstr(b, "...");
             return;
         }
-        if (at < key_end || is_masked(f, number, column)) {
+        if (at < key_end || is_masked(&masks, column)) {
             fl_buf_putc(b, '*');
         } else if (width > 0) {
             fl_buf_put(b, fl_slice_first(rest, width));
@@ -298,7 +321,7 @@ void fl_findings_put(const struct fl_findings *f, struct fl_slice file, struct f
         fl_buf_put_cstr(b, severity_text(finding->severity));
         fl_buf_put(b, finding->message);
         fl_buf_putc(b, '\n');
-        if (finding->line > 0 && source.len > 0) {
+        if (finding->line > 0 && source.len > 0 && !f->masks_lost) {
             put_source(f, finding, source, b);
         }
     }

@@ -42,7 +42,7 @@ static void report_word(struct fl_load *load, const struct fl_key *key, const st
         fl_buf_put_cstr(&b, "it is one of: ");
     }
     put_words((enum fl_enum)key->of, &b);
-    fl_load_error(load, node, "'%.*s' is not a %s; %.*s", FL_TEXT(node->text), key->name,
+    fl_load_error(load, node, "'%.*s' is not valid for '%s'; %.*s", FL_TEXT(node->text), key->name,
                   (int)b.len, b.ptr);
 }
 
@@ -332,7 +332,7 @@ static void check_value(struct fl_load *load, const struct fl_key *key,
     value->key = item->key;
     value->node = item->value;
     checks[key->type](load, key, item->value, value);
-    if (key->effect[0] != '\0') {
+    if (key->effect[0] != '\0' && !value->bad) {
         fl_load_note(load, item->key, "'%s' %s", key->name, key->effect);
     }
 }

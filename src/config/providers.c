@@ -279,9 +279,9 @@ static bool takes_part(struct fl_load *load, const struct fl_draft *draft,
         return false;
     }
     if (p->api_key.len == 0 && !vendor->key_optional && !key->bad) {
-        fl_load_warn(load, at, "provider '%.*s' has no key: its models are not routed; set %s%s",
-                     FL_TEXT(p->name), key->node ? "'api_key' to a value, or " : "",
-                     vendor->key_variable);
+        fl_load_warn(load, at, "provider '%.*s' has no key: its models are not routed; %s%s",
+                     FL_TEXT(p->name), key->node ? "'api_key' is empty" : "set ",
+                     key->node ? "" : vendor->key_variable);
         return false;
     }
     return true;

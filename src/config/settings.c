@@ -115,6 +115,18 @@ void fl_settings_timeouts(const struct fl_object *object, struct fl_timeouts *io
     }
 }
 
+static bool is_listened(const struct fl_config *config, const struct fl_addr *addr)
+{
+    for (unsigned i = 0; i < config->listen_count; i++) {
+        const struct fl_addr *other = &config->listens[i].addr;
+        if (addr->port != 0 && other->port == addr->port && other->family == addr->family &&
+            memcmp(other->bytes, addr->bytes, sizeof(addr->bytes)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void build_listens(struct fl_load *load)
 {
     enum { listens_max = 16 };
@@ -127,6 +139,7 @@ static void build_listens(struct fl_load *load)
                       value->count);
         return;
     }
+    config->listens = listens;
     for (unsigned i = 0; listens && i < value->count; i++) {
         const struct fl_entry *entry = &value->entries[i];
         struct fl_listen *listen = &listens[config->listen_count];
@@ -137,10 +150,13 @@ static void build_listens(struct fl_load *load)
                           FL_TEXT(entry->text));
             continue;
         }
+        if (is_listened(config, &listen->addr)) {
+            fl_load_error(load, entry->node, "'%.*s' is listed twice", FL_TEXT(entry->text));
+            continue;
+        }
         listen->text = fl_arena_copy(&config->arena, entry->text);
         config->listen_count++;
     }
-    config->listens = listens;
 }
 
 static void build_tls(struct fl_load *load)
@@ -273,8 +289,11 @@ static void check_exposure(struct fl_load *load)
     const struct fl_config *config = load->config;
     const struct fl_value *value = fl_object_value(load->root, FL_KEY_ROOT_listen);
     const struct fl_value *keys = fl_object_value(load->root, FL_KEY_ROOT_keys);
+    if (keys->key && keys->count == 0 && !keys->bad) {
+        fl_load_warn(load, keys->key, "'keys' is empty: every client is let in");
+    }
     for (unsigned i = 0; i < config->listen_count; i++) {
-        if (!fl_addr_is_loopback(&config->listens[i].addr) && !keys->node &&
+        if (!fl_addr_is_loopback(&config->listens[i].addr) && keys->count == 0 &&
             !config->insecure_no_auth) {
             fl_load_warn(load, value->node,
                          "other machines can reach '%.*s' and no client keys are configured: the "

@@ -81,6 +81,7 @@ static bool expand_at(struct fl_load *load, const struct fl_yaml *node, size_t *
     if (end == rest.len) {
         fl_findings_add(load->findings, FL_CONFIG_ERROR, place_in(load, node, *io_at, 2),
                         "'${' without its '}'; write $$ for one '$'");
+        *io_at += 2;
         return false;
     }
     *io_at += end + 1;
@@ -155,8 +156,11 @@ static bool scale_number(struct fl_slice text, const struct unit *units, int64_t
             return true;
         }
         value = unit->factor > 0 ? value * unit->factor : value / -unit->factor;
+        if (value % scale != 0) {
+            return false;
+        }
         *ret_number = value / scale;
-        return value % scale == 0;
+        return true;
     }
     return false;
 }

@@ -31,6 +31,7 @@ struct build {
     struct fl_yaml_document *document;
     struct anchor *anchors;
     unsigned nodes, documents, depth, anchor_count, merged;
+    bool overflow; /* of the pool: never, as far as YAML is known */
     struct frame frames[FL_YAML_DEPTH_MAX];
 };
 
@@ -63,6 +64,7 @@ static struct fl_slice keep_text(struct build *b, struct fl_slice text)
 {
     struct fl_yaml_document *d = b->document;
     if (text.len > d->pool_cap - d->pool_len) {
+        b->overflow = true;
         return FL_EMPTY;
     }
     char *at = d->pool + d->pool_len;
@@ -227,6 +229,11 @@ static enum fl_err place_value(struct build *b, struct fl_yaml *value)
     }
     struct fl_yaml *key = top->key;
     top->key = NULL;
+    if (value->line == 0) { /* an empty value has no mark of its own */
+        value->line = key->line;
+        value->column = key->column;
+        value->width = key->width;
+    }
     return append(b, top->node, key, value);
 }
 
@@ -452,6 +459,9 @@ static enum fl_err run(struct build *b, struct fy_parser *parser, struct fy_diag
         ended = event->type == FYET_STREAM_END;
         err = on_event(b, event);
         fy_parser_event_free(parser, event);
+        if (err == FL_OK && b->overflow) {
+            err = refuse(b, (struct fl_place){0, 0, 0}, "the texts are longer than the file");
+        }
     }
     return err;
 }
