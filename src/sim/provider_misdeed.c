@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 
-#define FLOOD_NS FL_NS_MS
+#define FLOOD_NS (4 * FL_NS_MS) /* some megabyte a second */
 
 #define SIXTY_FOUR "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define FILLER     SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR /* 256 bytes */
