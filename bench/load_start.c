@@ -112,9 +112,11 @@ int fl_load_startup(const struct fl_load_options *options)
         }
     }
     uint64_t ready_ns = fl_load_now_ns();
+    const struct fl_load_options child = {.pids = {pid}, .pid_count = 1};
+    uint64_t cpu_ns = fl_load_cpu_ns(&child);
     if (!exited)
         stop(pid);
-    printf("{\"result\":\"startup\",\"ready\":%s,\"ns\":%ju}\n", ready ? "true" : "false",
-           (uintmax_t)(ready_ns - start_ns));
+    printf("{\"result\":\"startup\",\"ready\":%s,\"ns\":%ju,\"cpu_ns\":%ju}\n",
+           ready ? "true" : "false", (uintmax_t)(ready_ns - start_ns), (uintmax_t)cpu_ns);
     return ready ? 0 : 3;
 }

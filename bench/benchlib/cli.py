@@ -75,6 +75,12 @@ class Bench:
         busy, stolen = procs.busy_seconds()
         try:
             return measure.sample(self, target)
+        except (procs.BenchError, OSError) as error:
+            # One target's failure is a result; without the mock there are none.
+            if not self.mock.running():
+                raise procs.BenchError("bench_mock ended") from error
+            self.say(f"  {target.name}: {error}")
+            return {"errors": 1}
         finally:
             busy_end, stolen_end = procs.busy_seconds()
             self.other_cpu += max(0.0, busy_end - busy - (self.own_cpu() - own))
@@ -125,7 +131,7 @@ def pick_targets(parser, options):
     for name in options.targets.split(","):
         if name == "direct":
             targets.append(Direct())
-        elif name == "nginx" and nginx is not None:
+        elif name == "nginx" and nginx is not None and os.access(nginx, os.X_OK):
             targets.append(Nginx(nginx))
         elif name == "nginx":
             Bench.say("nginx is not installed: there are no ratios to it")
@@ -175,7 +181,8 @@ def find_tools(options):
 def run_measure(bench, measure, targets, until):
     """Interleaved rounds; each round starts with another target."""
     rounds = []
-    targets = [target for target in targets if target.gateway or measure.direct]
+    wants_direct = measure.direct and (measure.direct_quick or not bench.quick)
+    targets = [target for target in targets if target.gateway or wants_direct]
     for number in range(measure.rounds(bench) if targets else 0):
         shift = number % len(targets)
         by_target = {}
@@ -212,7 +219,7 @@ def run(bench, measures, targets, options):
               f"{measure.note}", file=out, flush=True)
     verdicts = report.judge(samples) if "fairlead" in names else []
     if verdicts:
-        print(f"\nGoals\n\n{report.goals_table(verdicts)}", file=out)
+        print(f"\nGoals\n\n{report.goals_table(verdicts, samples)}", file=out)
     other = bench.other_cpu / max(bench.sampled_s, 1e-9)
     stolen = bench.stolen_cpu / max(bench.sampled_s, 1e-9)
     print(f"\nOther work on the machine during the samples: {other:.2f} cores on average, "

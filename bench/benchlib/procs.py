@@ -69,6 +69,10 @@ def process_cpu(pid):
     return time.clock_gettime((~pid << 3) | 2)
 
 
+def cpu_of(pids):
+    return sum(process_cpu(pid) for pid in pids)
+
+
 def busy_seconds():
     """CPU seconds all processors have been busy, and stolen from this machine, since boot."""
     with open("/proc/stat", encoding="ascii") as file:

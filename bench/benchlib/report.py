@@ -78,19 +78,24 @@ def value_of(rounds, target, figure):
     # One lost stream or one error must not vanish behind a median.
     if figure in ("errors", "lost", "vanish_ms", "growth_percent"):
         return max(values)
-    if figure == "whole":
+    if figure in ("whole", "lowest_ms"):
         return min(values)
     middle = statistics.median(values)
     return int(middle) if figure == "of" else middle
 
 
-def ratio_of(rounds, target, figure):
+def ratios_of(rounds, target, figure):
     ratios = []
     for by_target in rounds:
         ours = by_target.get(target, {}).get(figure)
         base = by_target.get(BASE, {}).get(figure)
         if ours is not None and base is not None and base > 0:
             ratios.append(ours / base)
+    return ratios
+
+
+def ratio_of(rounds, target, figure):
+    ratios = ratios_of(rounds, target, figure)
     return statistics.median(ratios) if ratios else None
 
 
@@ -162,11 +167,14 @@ def judge(samples):
     return verdicts
 
 
-def goals_table(verdicts):
-    rows = [["fairlead", "value", "goal", "", ""]]
+def goals_table(verdicts, samples):
+    rows = [["fairlead", "value", "of the rounds", "goal", "", ""]]
     for goal, value, kept in verdicts:
         word = "not measured" if value is None else "kept" if kept else "MISSED"
-        rows.append([f"{goal.measure} {goal.figure}", show(value), goal.text(), word,
+        pick = ratios_of if goal.ratio else values_of
+        each = pick(samples[goal.measure], "fairlead", goal.figure)
+        spread = f"{show(min(each))}..{show(max(each))}" if len(each) > 1 else ""
+        rows.append([f"{goal.measure} {goal.figure}", show(value), spread, goal.text(), word,
                      "" if goal.binding else "(aim)"])
     return table(rows)
 

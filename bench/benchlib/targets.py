@@ -51,11 +51,18 @@ http {{
 }}
 """
 
+# One connection a stream on both sides: 9,500 are more than the limits of an untouched configuration.
 FAIRLEAD_YAML = """\
 listen: 127.0.0.1:{port}
 workers: 1
 providers:
-  mock: {{type: openai_compatible, base_url: "http://127.0.0.1:{mock}/v1", api_key: sk-bench, models: [bench-model]}}
+  mock:
+    type: openai_compatible
+    base_url: "http://127.0.0.1:{mock}/v1"
+    api_key: sk-bench
+    models: [bench-model]
+    connections: 20000
+limits: {{client_connections: 20000}}
 telemetry: {{access_log: false}}
 """
 

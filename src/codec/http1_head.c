@@ -26,34 +26,57 @@ static int empty_lines_before(struct fl_slice bytes, size_t at)
     return (int)(at / 2);
 }
 
-/* Whether CR and LF stand only in pairs, nothing else is odd, and where empty lines end. */
+/* Goes over a head by blocks of 64 bytes, a bit for each. */
 struct walk {
     uint64_t cr_before, lf_before; /* 1: the byte before this block is one */
     uint64_t empty;                /* CRs right after an LF or at the start */
+    uint64_t bad;                  /* not zero: a control byte, or CR and LF not in a pair */
 };
 
-static bool walk_block(struct walk *w, const struct fl_scan_block *b)
+/* 64 bytes from *at*: in place, or copied and filled up with spaces when fewer are left. */
+static inline const char *whole_block(const char *at, size_t left, char padded[64])
 {
-    uint64_t after_cr = b->cr << 1 | w->cr_before;
+    if (left >= 64) {
+        return at;
+    }
+    memset(padded, ' ', 64);
+    memcpy(padded, at, left);
+    return padded;
+}
+
+static inline void walk_block(struct walk *w, const struct fl_scan_block *b)
+{
+    w->bad = (b->odd ^ (b->cr | b->lf)) | (b->lf ^ (b->cr << 1 | w->cr_before));
     w->empty = b->cr & (b->lf << 1 | w->lf_before);
     w->cr_before = b->cr >> 63;
     w->lf_before = b->lf >> 63;
-    return ((b->odd ^ (b->cr | b->lf)) | (b->lf ^ after_cr)) == 0;
 }
 
-/* Skips blocks of 64 bytes that hold nothing to stop at. *at* is no LF of a CR. */
-static const char *skip_blocks(const char *start, const char *at, const char *end)
+/* The quick way through *at* to *end*: over sound blocks, and to the end of the head (*ret_len*)
+ * when that is in a block sound up to there. Returns where to look closer: at an error, an empty
+ * line before the head, or a CR whose LF is in the next block or still to come. */
+static const char *skip_blocks(const char *start, const char *at, const char *end, size_t *ret_len)
 {
     struct walk w = {.lf_before = at == start || at[-1] == '\n'};
-    uint64_t pending = 0;
-    for (; end - at >= 64; at += 64) {
-        struct fl_scan_block b = fl_scan_block(at, true);
-        if (!walk_block(&w, &b) || w.empty != 0) {
-            break;
+    uint64_t pending_cr = 0;
+    char padded[64];
+    while (at < end) {
+        size_t left = (size_t)(end - at);
+        struct fl_scan_block b = fl_scan_block(whole_block(at, left, padded), true);
+        walk_block(&w, &b);
+        if ((w.bad | w.empty) != 0) {
+            uint64_t head = (w.empty ^ (w.empty - 1)) << 1 | 1; /* up to the LF of the empty line */
+            size_t len =
+                (size_t)(at - start) + (size_t)__builtin_ctzll(w.empty | UINT64_C(1) << 63) + 2;
+            if (w.empty << 1 != 0 && (w.bad & head) == 0 && len > 2 * (empty_lines_max + 1)) {
+                *ret_len = len;
+            }
+            return at - pending_cr;
         }
-        pending = w.cr_before;
+        at += left < 64 ? left : 64;
+        pending_cr = w.cr_before;
     }
-    return at - pending;
+    return at - pending_cr;
 }
 
 enum fl_err fl_h1_head_find(struct fl_slice bytes, size_t max, bool skip_empty_lines,
@@ -66,7 +89,12 @@ enum fl_err fl_h1_head_find(struct fl_slice bytes, size_t max, bool skip_empty_l
     struct fl_slice view = fl_slice_first(bytes, max);
     const char *start = view.ptr, *end = start + view.len, *at = start + *scanned;
     fl_assert(max > 0 && *scanned <= view.len);
-    at = skip_blocks(start, at, end);
+    size_t len = 0;
+    at = skip_blocks(start, at, end, &len);
+    if (len > 0) {
+        *ret_len = len;
+        return FL_OK;
+    }
     while (at < end && (at = fl_scan_control(at, end)) < end) {
         if (*at != '\r' || (at + 1 < end && at[1] != '\n')) {
             return FL_ERR_H1_SYNTAX;
@@ -98,27 +126,22 @@ enum fl_err fl_h1_lines_split(struct fl_slice head, bool obs_text, struct fl_h1_
 {
     struct walk w = {.lf_before = 1};
     unsigned count = 0;
-    char last[64];
+    char padded[64];
     if (head.len < 4 || head.len > UINT32_MAX ||
         memcmp(head.ptr + head.len - 4, "\r\n\r\n", 4) != 0) {
         return FL_ERR_H1_SYNTAX;
     }
     for (size_t at = 0; at < head.len; at += 64) {
-        const char *block = head.ptr + at;
-        if (head.len - at < 64) {
-            memset(last, ' ', sizeof(last));
-            memcpy(last, block, head.len - at);
-            block = last;
-        }
+        const char *block = whole_block(head.ptr + at, head.len - at, padded);
         struct fl_scan_block b = fl_scan_block(block, obs_text);
-        if (!walk_block(&w, &b) ||
-            (w.empty != 0 && at + (size_t)__builtin_ctzll(w.empty) != head.len - 2)) {
+        walk_block(&w, &b);
+        if (w.bad != 0 || (w.empty != 0 && at + (size_t)__builtin_ctzll(w.empty) != head.len - 2)) {
             return FL_ERR_H1_SYNTAX;
         }
-        for (; b.cr != 0 && count <= FL_H1_LINES_MAX; b.cr &= b.cr - 1) {
+        for (; b.cr != 0; b.cr &= b.cr - 1) {
             ret_lines->end[count++] = (uint32_t)at + (uint32_t)__builtin_ctzll(b.cr);
         }
-        if (b.cr != 0) {
+        if (count > FL_H1_LINES_MAX + 1) {
             return FL_ERR_H1_HEAD_LONG;
         }
     }

@@ -8,8 +8,9 @@
 enum { FL_H1_LINES_MAX = 1 + FL_H1_HEADERS_MAX };
 
 struct fl_h1_lines {
-    unsigned count;                    /* at least 1; the empty line is not counted */
-    uint32_t end[FL_H1_LINES_MAX + 1]; /* offset of each line's CR, the empty line's too */
+    unsigned count; /* at least 1; the empty line is not counted */
+    /* Offset of each line's CR, the empty line's too; and room for one more block of 64 bytes. */
+    uint32_t end[FL_H1_LINES_MAX + 1 + 32];
 };
 
 /* Checks every byte of *head*: controls, CR and LF in pairs only, one empty line and that at the

@@ -34,7 +34,7 @@ struct fl_sse_event {
  * or a lone empty line, comes as an event with data_lines 0; so does, one byte long, the LF of a CRLF
  * whose CR ended an event and was the last byte there was.
  * FL_ERR_SSE_LONG when an event is longer than *max* bytes (an LF after its last CR not counted) or its
- * joined data longer than *joined*'s ceiling. *joined* is emptied and written only for an event of
+ * joined data longer than *joined*'s ceiling; after an error the stream is lost. *joined* is emptied and written only for an event of
  * several data lines. It may be NULL: these then give the span from the first one's value to the last
  * one's (the later lines' field names included). */
 enum fl_err fl_sse_next(struct fl_sse *sse, struct fl_slice bytes, bool at_end, size_t max,

@@ -20,55 +20,21 @@
 #include "base/clock.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define PLAIN_BYTES  32768 /* of decrypted bytes for one call of the owner's bytes() */
 #define RECORD_BYTES 16384 /* the most in one record */
-/* Of handshake messages, key updates and alerts: what may wait in the lower stream. */
-#define ANSWERS_MAX 131072
 
-struct tls_stream {
-    struct fl_stream base;
-    struct fl_sys *sys;
-    struct fl_tls *tls;
-    struct fl_stream *lower;
-    SSL *ssl;
-    struct fl_slice in;    /* ciphertext to be read next: of the lower's read, or in held */
-    char *held;            /* heap */
-    struct fl_buf early;   /* written before opened */
-    struct fl_timer timer; /* goes on reading after resume() */
-    const char *failure;
-    size_t answers_bytes; /* written by OpenSSL on its own since the lower queue was empty */
-    unsigned busy;
-    enum fl_err write_err;
-    bool opened, ended, closed; /* told, told, by the owner */
-    bool paused;                /* by the owner */
-    bool lower_paused;
-    bool more;       /* reading stopped at a pause, not for want of ciphertext */
-    bool waits;      /* the owner has seen queued > 0 and is owed drained() */
-    bool finishing;  /* FIN as soon as opened */
-    bool failed;     /* OpenSSL must not be asked again */
-    bool resumed;    /* an old session */
-    bool offered;    /* one was offered */
-    bool plain_http; /* the first bytes are those of an HTTP answer */
-    bool in_read;
-    char key[]; /* "host:port" of a client's stream */
-};
-
-static const struct fl_stream_ops tls_ops;
-
-static struct tls_stream *stream_of(struct fl_stream *s)
+static struct fl_tls_stream *stream_of(struct fl_stream *s)
 {
-    return fl_container_of(s, struct tls_stream, base);
+    return fl_container_of(s, struct fl_tls_stream, base);
 }
 
 /* The BIO */
 
 static int bio_read(BIO *bio, char *ret_bytes, size_t size, size_t *ret_count)
 {
-    struct tls_stream *t = BIO_get_data(bio);
+    struct fl_tls_stream *t = BIO_get_data(bio);
     size_t n = size < t->in.len ? size : t->in.len;
     BIO_clear_retry_flags(bio);
     if (n == 0) {
@@ -84,15 +50,9 @@ static int bio_read(BIO *bio, char *ret_bytes, size_t size, size_t *ret_count)
 /* Takes all: the lower stream queues. Its failure is kept for write(); OpenSSL is not to know. */
 static int bio_write(BIO *bio, const char *bytes, size_t count, size_t *ret_count)
 {
-    struct tls_stream *t = BIO_get_data(bio);
+    struct fl_tls_stream *t = BIO_get_data(bio);
     struct fl_slice piece = fl_slice(bytes, count);
     BIO_clear_retry_flags(bio);
-    if (t->in_read) {
-        t->answers_bytes = t->lower->queued > 0 ? t->answers_bytes + count : count;
-        if (t->answers_bytes > ANSWERS_MAX) {
-            return 0; /* a peer that makes us answer and does not read */
-        }
-    }
     if (t->write_err == FL_OK) {
         t->write_err = fl_stream_write(t->lower, &piece, 1);
     }
@@ -128,21 +88,21 @@ BIO_METHOD *fl_tls_bio_create(void)
 
 int fl_tls_on_session(SSL *ssl, SSL_SESSION *session)
 {
-    struct tls_stream *t = SSL_get_app_data(ssl);
+    struct fl_tls_stream *t = SSL_get_app_data(ssl);
     fl_tls_sessions_put(&t->tls->sessions, t->key, session);
     return 0; /* we keep a copy, not the reference */
 }
 
 /* Life */
 
-static void drop_held(struct tls_stream *t)
+static void drop_held(struct fl_tls_stream *t)
 {
     free(t->held);
     t->held = NULL;
     t->in = FL_EMPTY;
 }
 
-static void stream_free(struct tls_stream *t)
+void fl_tls_stream_free(struct fl_tls_stream *t)
 {
     fl_timers_stop(&t->sys->timers, &t->timer);
     if (t->ssl) {
@@ -156,16 +116,45 @@ static void stream_free(struct tls_stream *t)
     free(t);
 }
 
-static void leave(struct tls_stream *t)
+/* The lower stream reads when more ciphertext is wanted. */
+static void steer_lower(struct fl_tls_stream *t)
 {
-    if (--t->busy == 0 && t->closed) {
-        stream_free(t);
+    bool pause = t->opened && !t->ended && (t->paused || t->more);
+    if (pause != t->lower_paused) {
+        t->lower_paused = pause;
+        if (pause) {
+            t->lower->ops->pause(t->lower);
+        } else {
+            t->lower->ops->resume(t->lower);
+        }
+    }
+}
+
+/* Does what the owner's pause() and resume() came to. */
+static void settle(struct fl_tls_stream *t)
+{
+    if (t->more && !t->paused && !t->ended) {
+        fl_sys_timer_in(t->sys, &t->timer, 0); /* the lower stream stays paused until then */
+    } else {
+        steer_lower(t);
+    }
+}
+
+static void leave(struct fl_tls_stream *t)
+{
+    if (--t->busy > 0) {
+        return;
+    }
+    if (t->closed) {
+        fl_tls_stream_free(t);
+    } else {
+        settle(t);
     }
 }
 
 /* Events to the owner */
 
-static void give_end(struct tls_stream *t, enum fl_err err)
+static void give_end(struct fl_tls_stream *t, enum fl_err err)
 {
     if (!t->ended && !t->closed) {
         t->ended = true;
@@ -173,7 +162,7 @@ static void give_end(struct tls_stream *t, enum fl_err err)
     }
 }
 
-static void give_drained(struct tls_stream *t)
+static void give_drained(struct fl_tls_stream *t)
 {
     if (t->waits && !t->closed && t->base.queued == 0) {
         t->waits = false;
@@ -181,7 +170,7 @@ static void give_drained(struct tls_stream *t)
     }
 }
 
-static const char *reason(const struct tls_stream *t)
+static const char *reason(const struct fl_tls_stream *t)
 {
     long verified = t->tls->server ? X509_V_OK : SSL_get_verify_result(t->ssl);
     unsigned long code = ERR_peek_error();
@@ -195,10 +184,11 @@ static const char *reason(const struct tls_stream *t)
     return text ? text : "protocol error";
 }
 
-static void fail(struct tls_stream *t, const char *failure)
+static void fail(struct fl_tls_stream *t, const char *failure)
 {
     t->failure = failure;
     t->failed = true;
+    t->write_err = FL_ERR_TLS;
     drop_held(t);
     ERR_clear_error();
     if (t->opened) {
@@ -208,14 +198,13 @@ static void fail(struct tls_stream *t, const char *failure)
     if (t->offered) {
         fl_tls_sessions_drop(&t->tls->sessions, t->key);
     }
-    t->write_err = FL_ERR_TLS;
     t->ended = true; /* nothing but close() comes after opened(err) */
     t->base.on->opened(t->base.owner, FL_ERR_TLS);
 }
 
 /* Writing */
 
-static enum fl_err encrypt(struct tls_stream *t, struct fl_slice bytes)
+static enum fl_err encrypt(struct fl_tls_stream *t, struct fl_slice bytes)
 {
     size_t n = 0;
     ERR_clear_error();
@@ -227,7 +216,7 @@ static enum fl_err encrypt(struct tls_stream *t, struct fl_slice bytes)
 }
 
 /* Small pieces share a record. */
-static enum fl_err encrypt_pieces(struct tls_stream *t, const struct fl_slice *pieces,
+static enum fl_err encrypt_pieces(struct fl_tls_stream *t, const struct fl_slice *pieces,
                                   unsigned count)
 {
     char record[RECORD_BYTES];
@@ -255,7 +244,7 @@ static enum fl_err encrypt_pieces(struct tls_stream *t, const struct fl_slice *p
     return len > 0 && t->write_err == FL_OK ? encrypt(t, fl_slice(record, len)) : t->write_err;
 }
 
-static void mirror_queue(struct tls_stream *t)
+static void mirror_queue(struct fl_tls_stream *t)
 {
     t->base.queued = t->lower->queued;
     t->waits = t->waits || t->base.queued > 0;
@@ -263,7 +252,7 @@ static void mirror_queue(struct tls_stream *t)
 
 static enum fl_err tls_write(struct fl_stream *s, const struct fl_slice *pieces, unsigned count)
 {
-    struct tls_stream *t = stream_of(s);
+    struct fl_tls_stream *t = stream_of(s);
     fl_assert(!t->closed && !t->finishing);
     if (t->write_err != FL_OK) {
         return t->write_err;
@@ -284,7 +273,7 @@ static enum fl_err tls_write(struct fl_stream *s, const struct fl_slice *pieces,
     return t->write_err;
 }
 
-static void send_close_notify(struct tls_stream *t)
+static void send_close_notify(struct fl_tls_stream *t)
 {
     if (t->opened && !t->failed && t->write_err == FL_OK) {
         ERR_clear_error();
@@ -293,7 +282,7 @@ static void send_close_notify(struct tls_stream *t)
     }
 }
 
-static void finish_now(struct tls_stream *t)
+static void finish_now(struct fl_tls_stream *t)
 {
     send_close_notify(t);
     t->lower->ops->finish(t->lower);
@@ -301,7 +290,7 @@ static void finish_now(struct tls_stream *t)
 
 static void tls_finish(struct fl_stream *s)
 {
-    struct tls_stream *t = stream_of(s);
+    struct fl_tls_stream *t = stream_of(s);
     fl_assert(!t->closed && !t->finishing);
     t->finishing = true;
     if (t->opened) {
@@ -311,7 +300,7 @@ static void tls_finish(struct fl_stream *s)
 
 /* Handshake */
 
-static bool alpn_fits(const struct tls_stream *t)
+static bool alpn_fits(const struct fl_tls_stream *t)
 {
     const unsigned char *chosen = NULL;
     unsigned len = 0;
@@ -319,7 +308,7 @@ static bool alpn_fits(const struct tls_stream *t)
     return len == 0 || fl_slice_eq(fl_slice((const char *)chosen, len), FL_LIT("http/1.1"));
 }
 
-static void handshake_done(struct tls_stream *t)
+static void handshake_done(struct fl_tls_stream *t)
 {
     if (!alpn_fits(t)) {
         fail(t, "the server chose a protocol that was not offered");
@@ -340,12 +329,10 @@ static void handshake_done(struct tls_stream *t)
     give_drained(t);
 }
 
-static void handshake(struct tls_stream *t)
+static void handshake(struct fl_tls_stream *t)
 {
     ERR_clear_error();
-    t->in_read = true;
     int done = SSL_do_handshake(t->ssl);
-    t->in_read = false;
     if (done == 1) {
         handshake_done(t);
     } else if (SSL_get_error(t->ssl, done) != SSL_ERROR_WANT_READ) {
@@ -357,12 +344,11 @@ static void handshake(struct tls_stream *t)
 
 /* Decrypts what there is, up to *size*: SSL_ERROR_NONE when there may be more, else why it stopped.
  */
-static int decrypt(struct tls_stream *t, char *plain, size_t size, size_t *ret_len)
+static int decrypt(struct fl_tls_stream *t, char *plain, size_t size, size_t *ret_len)
 {
     int status = SSL_ERROR_NONE;
     size_t len = 0, n = 0;
     ERR_clear_error();
-    t->in_read = true;
     while (len < size && status == SSL_ERROR_NONE) {
         int ok = SSL_read_ex(t->ssl, plain + len, size - len, &n);
         if (ok == 1) {
@@ -371,14 +357,13 @@ static int decrypt(struct tls_stream *t, char *plain, size_t size, size_t *ret_l
             status = SSL_get_error(t->ssl, ok);
         }
     }
-    t->in_read = false;
     *ret_len = len;
     return status;
 }
 
 /* The status of decrypt() stays so when asked again, so that an end met while the owner pauses
  * waits. */
-static void read_plain(struct tls_stream *t)
+static void read_plain(struct fl_tls_stream *t)
 {
     char plain[PLAIN_BYTES];
     t->more = true;
@@ -401,7 +386,7 @@ static void read_plain(struct tls_stream *t)
 }
 
 /* Keeps the rest of a lower read beyond its call. */
-static bool hold(struct tls_stream *t)
+static bool hold(struct fl_tls_stream *t)
 {
     if (t->in.len == 0 || t->ended) {
         drop_held(t);
@@ -419,22 +404,8 @@ static bool hold(struct tls_stream *t)
     return true;
 }
 
-/* The lower stream reads when more ciphertext is wanted. */
-static void steer_lower(struct tls_stream *t)
-{
-    bool pause = t->opened && !t->ended && (t->paused || t->more);
-    if (pause != t->lower_paused) {
-        t->lower_paused = pause;
-        if (pause) {
-            t->lower->ops->pause(t->lower);
-        } else {
-            t->lower->ops->resume(t->lower);
-        }
-    }
-}
-
 /* Goes as far as the ciphertext in `in` and the owner allow. */
-static void pump(struct tls_stream *t)
+static void pump(struct fl_tls_stream *t)
 {
     t->busy++;
     if (!t->opened && !t->ended) {
@@ -448,39 +419,31 @@ static void pump(struct tls_stream *t)
         t->more = false;
         give_end(t, FL_ERR_NOMEM);
     }
-    if (!t->closed) {
-        steer_lower(t);
-    }
     leave(t);
 }
 
-static void on_timer(struct fl_timer *timer)
+void fl_tls_on_timer(struct fl_timer *timer)
 {
-    pump(fl_container_of(timer, struct tls_stream, timer));
+    pump(fl_container_of(timer, struct fl_tls_stream, timer));
 }
 
 static void tls_pause(struct fl_stream *s)
 {
-    struct tls_stream *t = stream_of(s);
+    struct fl_tls_stream *t = stream_of(s);
     fl_assert(!t->closed);
     t->paused = true;
     if (t->busy == 0) {
-        steer_lower(t);
+        settle(t);
     }
 }
 
 static void tls_resume(struct fl_stream *s)
 {
-    struct tls_stream *t = stream_of(s);
+    struct fl_tls_stream *t = stream_of(s);
     fl_assert(!t->closed);
     t->paused = false;
-    if (t->busy > 0) {
-        return; /* pump goes on, or steers at its end */
-    }
-    if (t->more) {
-        fl_sys_timer_in(t->sys, &t->timer, 0);
-    } else {
-        steer_lower(t);
+    if (t->busy == 0) {
+        settle(t);
     }
 }
 
@@ -488,7 +451,7 @@ static void tls_resume(struct fl_stream *s)
 
 static void lower_opened(void *owner, enum fl_err err)
 {
-    struct tls_stream *t = owner;
+    struct fl_tls_stream *t = owner;
     if (err == FL_OK) {
         pump(t); /* the client speaks first */
         return;
@@ -502,7 +465,7 @@ static void lower_opened(void *owner, enum fl_err err)
 
 static void lower_bytes(void *owner, struct fl_slice bytes)
 {
-    struct tls_stream *t = owner;
+    struct fl_tls_stream *t = owner;
     if (t->ended) {
         return;
     }
@@ -517,7 +480,7 @@ static void lower_bytes(void *owner, struct fl_slice bytes)
 /* FIN without close_notify is common among real servers; HTTP's framing tells a cut answer. */
 static void lower_ended(void *owner, enum fl_err err)
 {
-    struct tls_stream *t = owner;
+    struct fl_tls_stream *t = owner;
     t->busy++;
     if (t->opened) {
         give_end(t, err);
@@ -530,7 +493,7 @@ static void lower_ended(void *owner, enum fl_err err)
 
 static void lower_drained(void *owner)
 {
-    struct tls_stream *t = owner;
+    struct fl_tls_stream *t = owner;
     t->busy++;
     if (t->opened) {
         t->base.queued = 0;
@@ -539,14 +502,14 @@ static void lower_drained(void *owner)
     leave(t);
 }
 
-static const struct fl_stream_events lower_events = {
+const struct fl_stream_events fl_tls_lower_events = {
     .opened = lower_opened, .bytes = lower_bytes, .ended = lower_ended, .drained = lower_drained};
 
 /* Closing */
 
 static void tls_close(struct fl_stream *s, enum fl_close how)
 {
-    struct tls_stream *t = stream_of(s);
+    struct fl_tls_stream *t = stream_of(s);
     fl_assert(!t->closed);
     t->closed = true;
     if (how != FL_CLOSE_RESET && !t->finishing) {
@@ -561,133 +524,8 @@ static void tls_close(struct fl_stream *s, enum fl_close how)
     leave(t);
 }
 
-static const struct fl_stream_ops tls_ops = {.write = tls_write,
-                                             .pause = tls_pause,
-                                             .resume = tls_resume,
-                                             .finish = tls_finish,
-                                             .close = tls_close};
-
-/* Making */
-
-static struct tls_stream *stream_create(struct fl_tls *tls, struct fl_sys *sys, size_t key_size)
-{
-    struct tls_stream *t = calloc(1, sizeof(*t) + key_size);
-    BIO *bio = NULL;
-    if (!t) {
-        return NULL;
-    }
-    t->base.ops = &tls_ops;
-    t->sys = sys;
-    t->tls = fl_tls_ref(tls);
-    t->timer.fire = on_timer;
-    fl_buf_init(&t->early, SIZE_MAX / 2);
-    t->ssl = SSL_new(tls->ctx);
-    bio = t->ssl ? BIO_new(tls->bio) : NULL;
-    if (!bio) {
-        ERR_clear_error();
-        stream_free(t);
-        return NULL;
-    }
-    BIO_set_data(bio, t);
-    SSL_set_bio(t->ssl, bio, bio);
-    SSL_set_app_data(t->ssl, t);
-    return t;
-}
-
-/* Name or address: what the certificate must be for, and SNI, which has names only (RFC 6066, 3).
- */
-static bool expect_host(SSL *ssl, struct fl_slice host)
-{
-    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    struct fl_addr addr;
-    if (fl_addr_parse_ip(host, &addr)) {
-        return X509_VERIFY_PARAM_set1_ip(param, addr.bytes, addr.family == 6 ? 16 : 4) == 1;
-    }
-    if (host.len > 1 && host.ptr[host.len - 1] == '.') {
-        host.len--; /* a complete name; certificates have none with the dot */
-    }
-    char *name = fl_slice_dup(host);
-    bool ok = name && host.len > 0 && strlen(name) == host.len &&
-              X509_VERIFY_PARAM_set1_host(param, host.ptr, host.len) == 1 &&
-              SSL_set_tlsext_host_name(ssl, name) == 1;
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    free(name);
-    return ok;
-}
-
-static void offer_session(struct tls_stream *t)
-{
-    SSL_SESSION *session = fl_tls_sessions_take(&t->tls->sessions, t->key);
-    if (session) {
-        t->offered = SSL_set_session(t->ssl, session) == 1;
-        SSL_SESSION_free(session);
-    }
-}
-
-enum fl_err fl_tls_dial(struct fl_tls *tls, struct fl_sys *sys, struct fl_slice host, uint16_t port,
-                        const struct fl_stream_events *on, void *owner,
-                        struct fl_stream **ret_stream)
-{
-    size_t key_size = host.len + sizeof(":65535");
-    fl_assert(!tls->server);
-    struct tls_stream *t = stream_create(tls, sys, key_size);
-    if (!t) {
-        return FL_ERR_NOMEM;
-    }
-    (void)snprintf(t->key, key_size, "%.*s:%u", (int)host.len, host.ptr ? host.ptr : "",
-                   (unsigned)port);
-    t->base.on = on;
-    t->base.owner = owner;
-    SSL_set_connect_state(t->ssl);
-    if (!expect_host(t->ssl, host)) {
-        ERR_clear_error();
-        stream_free(t);
-        return FL_ERR_INVALID;
-    }
-    offer_session(t);
-    enum fl_err err = sys->ops->dial(sys, host, port, &lower_events, t, &t->lower);
-    if (err != FL_OK) {
-        stream_free(t);
-        return err;
-    }
-    *ret_stream = &t->base;
-    return FL_OK;
-}
-
-enum fl_err fl_tls_accept(struct fl_tls *tls, struct fl_sys *sys, struct fl_stream *lower,
-                          const struct fl_stream_events *on, void *owner,
-                          struct fl_stream **ret_stream)
-{
-    fl_assert(tls->server);
-    struct tls_stream *t = stream_create(tls, sys, 0);
-    if (!t) {
-        fl_stream_close(lower, FL_CLOSE_NOW);
-        return FL_ERR_NOMEM;
-    }
-    t->base.on = on;
-    t->base.owner = owner;
-    t->lower = lower;
-    lower->on = &lower_events;
-    lower->owner = t;
-    SSL_set_accept_state(t->ssl);
-    *ret_stream = &t->base;
-    return FL_OK;
-}
-
-static const struct tls_stream *seen(const struct fl_stream *s)
-{
-    const void *t = (const char *)s - offsetof(struct tls_stream, base);
-    return s->ops == &tls_ops ? t : NULL;
-}
-
-struct fl_slice fl_tls_failure(const struct fl_stream *stream)
-{
-    const struct tls_stream *t = seen(stream);
-    return t ? fl_slice_cstr(t->failure) : FL_EMPTY;
-}
-
-bool fl_tls_resumed(const struct fl_stream *stream)
-{
-    const struct tls_stream *t = seen(stream);
-    return t && t->resumed;
-}
+const struct fl_stream_ops fl_tls_ops = {.write = tls_write,
+                                         .pause = tls_pause,
+                                         .resume = tls_resume,
+                                         .finish = tls_finish,
+                                         .close = tls_close};

@@ -18,7 +18,7 @@ describe('HTTP', () => {
     before(async () => {
         f = await twoProviders({ limits: { body: '64KiB', head: '16KiB', head_timeout: '500ms', body_timeout: '500ms' } });
     });
-    after(() => f.close());
+    after(() => f?.close());
     const answering = () => f.a.answers((seen) => seen.send(200, completion('ok')));
     const post = (length = Buffer.byteLength(BODY), more = '') =>
         `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n${more}\r\n`;
@@ -129,7 +129,7 @@ describe('HTTP', () => {
         client.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/models/only HTTP/1.1\r\nHost: x\r\n\r\n' +
             'GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
         const text = await client.end();
-        assert.deepEqual([...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map((m) => m[1]), ['200', '200', '404']);
+        assert.deepEqual([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]), ['200', '200', '404']);
     });
 
     test('HTTP/1.0 gets its answer until the connection closes, streams too', LIMIT, async () => {
@@ -213,7 +213,7 @@ describe('HTTP', () => {
             const client = new Raw(f.gateway.port);
             client.send(`POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${rest}GET /livez HTTP/1.1\r\nHost: x\r\n\r\n`);
             const text = await client.end();
-            const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map((m) => m[1]);
+            const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]);
             assert.equal(statuses.length, 1, text);
             assert.match(statuses[0], /^(400|501)$/);
             assert.equal(f.a.requests.length, 0);
@@ -294,8 +294,8 @@ describe('HTTP', () => {
 
 describe('client keys', () => {
     let f;
-    before(async () => { f = await twoProviders({ keys: [{ name: 'team', key: 'sk-team-secret' }] }); });
-    after(() => f.close());
+    before(async () => { f = await twoProviders({ keys: [{ name: 'team', key: 'sk-team-secret-0123' }] }); });
+    after(() => f?.close());
 
     test('only a listed key gets in; probes need none', LIMIT, async () => {
         f.a.answers((seen) => seen.send(200, completion('ok')));
@@ -304,7 +304,7 @@ describe('client keys', () => {
             assertEnvelope(await ask(headers), 401, { message: /[Kk]ey/ });
         }
         assert.equal(f.a.requests.length, 0);
-        assert.equal((await ask({ authorization: 'Bearer sk-team-secret' })).status, 200);
+        assert.equal((await ask({ authorization: 'Bearer sk-team-secret-0123' })).status, 200);
         assertEnvelope(await request(f.origin, { method: 'GET', path: '/v1/models' }), 401);
         assert.equal((await request(f.origin, { method: 'GET', path: '/readyz' })).status, 200);
         assert.doesNotMatch(f.gateway.log, /sk-team-secret|key-of-a/);

@@ -46,7 +46,7 @@ async function beginStream(f, { model = 'only' } = {}) {
 describe('reload', () => {
     let f;
     before(async () => { f = await twoProviders(); });
-    after(() => f.close());
+    after(() => f?.close());
     const models = async () => (await request(f.origin, { method: 'GET', path: '/v1/models' })).json.data.map((model) => model.id);
     async function eventually(condition, what) {
         const deadline = Date.now() + 5000;
@@ -169,7 +169,7 @@ describe('drain', () => {
 describe('heartbeats', () => {
     let f;
     before(async () => { f = await twoProviders({ limits: { heartbeat: '1s' } }); });
-    after(() => f.close());
+    after(() => f?.close());
 
     test('comments keep a waiting stream alive, and an SDK does not see them', LIMIT, async () => {
         f.a.answers(async (seen) => {

@@ -14,7 +14,7 @@ describe('pass-through', () => {
     before(async () => {
         f = await twoProviders({ providers: { a: { headers: { 'X-Org': 'acme' } } } });
     });
-    after(() => f.close());
+    after(() => f?.close());
 
     test('a request is the client\'s bytes but for the model\'s name', LIMIT, async () => {
         f.a.answers((seen) => seen.send(200, completion('ok')));

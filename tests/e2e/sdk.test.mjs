@@ -15,7 +15,7 @@ describe('openai SDK', () => {
         f = await twoProviders();
         openai = f.openai();
     });
-    after(() => f.close());
+    after(() => f?.close());
 
     test('chat completion', LIMIT, async () => {
         f.a.answers((seen) => seen.send(200, completion('hello there')));

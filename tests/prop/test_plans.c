@@ -131,11 +131,10 @@ static void step(struct run *r)
     } else if (r->flight_count > 0 && (what < 9 || r->flight_count == 64)) {
         end_one(r);
     } else {
-        unsigned target =
-            pool_plan_for(&r->p, who < 40 ? fl_slice((const char *)&who, 4) : FL_EMPTY);
+        pool_plan_for(&r->p, who < 40 ? fl_slice((const char *)&who, 4) : FL_EMPTY);
         check_plan(r);
         digest_plan(r);
-        target = r->p.plan.targets[who % 5 == 0 ? r->p.plan.count - 1 : 0];
+        unsigned target = r->p.plan.targets[who % 5 == 0 ? r->p.plan.count - 1 : 0];
         pool_begin(&r->p, target);
         r->flights[r->flight_count++] = (struct flight){target, r->p.now_ns};
     }

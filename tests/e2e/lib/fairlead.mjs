@@ -11,6 +11,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// Nothing outlives the tests, whatever ends them: each binary started is one listener.
+process.setMaxListeners(0);
+
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 function newestBinary() {
@@ -87,6 +90,7 @@ class Fairlead {
             cwd: this.folder, env: cleanEnvironment(options.env), stdio: ['ignore', 'pipe', 'pipe'],
         });
         this.exited = once(this.child, 'exit').then(([code, signal]) => ({ code, signal }));
+        process.once('exit', () => this.child.kill('SIGKILL'));
         for (const stream of [this.child.stdout, this.child.stderr]) {
             stream.setEncoding('utf8').on('data', (text) => { this.log += text; });
         }

@@ -25,7 +25,10 @@ export async function twoProviders({ routing = {}, providers = {}, models = {}, 
         routing: { failover_threshold: 1000, ...routing },
         ...rest,
     };
-    const gateway = await start(config);
+    const gateway = await start(config).catch(async (error) => {
+        await Promise.all([a.close(), b.close()]);
+        throw error;
+    });
     return {
         a, b, gateway, config,
         origin: gateway.origin,

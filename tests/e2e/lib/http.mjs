@@ -86,7 +86,7 @@ export class Raw {
 
 export function curl(...args) {
     return new Promise((done) => {
-        execFile('curl', ['--silent', '--show-error', '--max-time', '15', ...args], { encoding: 'utf8' },
+        execFile('curl', ['--silent', '--show-error', '--max-time', '15', ...args], { encoding: 'utf8', maxBuffer: 64 << 20 },
             (error, stdout, stderr) => done({ code: error ? error.code : 0, stdout, stderr }));
     });
 }

@@ -135,6 +135,8 @@ static void start_lines_that_are_refused(void **state)
         {FL_LIT("GET / HTTP/0.9\r\nHost: a\r\n\r\n"), FL_ERR_H1_VERSION},
         {FL_LIT("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), FL_ERR_H1_VERSION},
         {FL_LIT("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), FL_ERR_H1_VERSION},
+        {FL_LIT("GET / HTTP/x.1\r\nHost: a\r\n\r\n"), FL_ERR_H1_SYNTAX},
+        {FL_LIT("OPTIONS x HTTP/1.1\r\nHost: a\r\n\r\n"), FL_ERR_H1_TARGET},
         {FL_LIT("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), FL_ERR_H1_TARGET},
         {GET("x"), FL_ERR_H1_TARGET},
         {GET("*"), FL_ERR_H1_TARGET},
@@ -358,6 +360,48 @@ static void hosts(void **state)
     CHECK_REFUSED(requests, cases);
 }
 
+static void a_host_has_at_most_255_bytes(void **state)
+{
+    (void)state;
+    static struct fl_h1_head head;
+    for (size_t len = 254; len < 258; len++) {
+        char memory[400];
+        struct fl_buf b;
+        fl_buf_init_in(&b, memory, sizeof(memory));
+        fl_buf_put(&b, FL_LIT("GET / HTTP/1.1\r\nHost: "));
+        for (size_t i = 0; i < len; i++) {
+            fl_buf_putc(&b, 'h');
+        }
+        fl_buf_put(&b, FL_LIT("\r\n\r\n"));
+        assert_int_equal(fl_h1_parse_request(fl_buf_slice(&b), &head),
+                         len > 255 ? FL_ERR_H1_HOST : FL_OK);
+    }
+}
+
+/* A body that is done takes nothing more and says so again. */
+static void a_body_that_is_done_stays_done(void **state)
+{
+    (void)state;
+    static const struct fl_h1_head none = {.framing = FL_H1_NO_BODY};
+    static const struct fl_h1_head two = {.framing = FL_H1_LENGTH, .content_length = 2};
+    struct fl_h1_body body;
+    struct fl_slice in = FL_LIT("abc"), piece = FL_LIT("x"), nothing = FL_EMPTY;
+    assert_int_equal(fl_h1_body_init(&body, &none, requests.limits), FL_OK);
+    assert_int_equal(fl_h1_body_next(&body, &in, &piece), FL_OK);
+    assert_int_equal(piece.len, 0);
+    assert_int_equal(in.len, 3);
+    assert_int_equal(fl_h1_body_end(&body), FL_OK);
+    assert_int_equal(fl_h1_body_init(&body, &two, requests.limits), FL_OK);
+    assert_int_equal(fl_h1_body_next(&body, &nothing, &piece), FL_OK);
+    assert_int_equal(piece.len, 0);
+    assert_int_equal(fl_h1_body_end(&body), FL_ERR_CLOSED);
+    assert_int_equal(fl_h1_body_next(&body, &in, &piece), FL_OK);
+    assert_slice(piece, "ab");
+    assert_true(body.done);
+    assert_int_equal(fl_h1_body_next(&body, &in, &piece), FL_OK);
+    assert_slice(in, "c");
+}
+
 static void chunks_that_are_refused(void **state)
 {
     (void)state;
@@ -483,6 +527,9 @@ static void responses_that_are_refused(void **state)
         {FL_LIT("HTTP/1.1 2000 OK\r\n\r\n"), FL_ERR_H1_SYNTAX},
         {FL_LIT("HTTP/1.1 099 OK\r\n\r\n"), FL_ERR_H1_SYNTAX},
         {FL_LIT("HTTP/1.1 2x0 OK\r\n\r\n"), FL_ERR_H1_SYNTAX},
+        {FL_LIT("HTTP/1.1 x00 OK\r\n\r\n"), FL_ERR_H1_SYNTAX},
+        {FL_LIT("HTTP/1.1 200x\r\n\r\n"), FL_ERR_H1_SYNTAX},
+        {FL_LIT("HTTP/1.1 2\r\n\r\n"), FL_ERR_H1_SYNTAX},
         {FL_LIT("HTTP/1.1 200\tOK\r\n\r\n"), FL_ERR_H1_SYNTAX},
         {FL_LIT("HTTP/1.1\t200 OK\r\n\r\n"), FL_ERR_H1_SYNTAX},
         {FL_LIT("HTTP/1.1\r\n\r\n"), FL_ERR_H1_SYNTAX},
@@ -648,6 +695,45 @@ static void every_byte_is_judged_everywhere(void **state)
     }
 }
 
+/* Where lines, the end and a wrong byte stand within blocks of 64 bytes must not matter, nor what
+ * follows. */
+static void block_borders_do_not_matter(void **state)
+{
+    (void)state;
+    static struct fl_h1_head head;
+    static const char wrong[] = "\r\n\x01";
+    char bytes[400];
+    for (size_t pad = 0; pad < 140; pad++) {
+        size_t len = 26 + pad, scanned = 0, found = 0;
+        memset(bytes, 'v', sizeof(bytes));
+        memcpy(bytes, "HTTP/1.1 200\r\nA: b\r\nX:", 22);
+        memcpy(bytes + len - 4, "\r\n\r\n", 4);
+        for (size_t more = 0; more < 70; more += 23) {
+            scanned = found = 0;
+            bytes[len] = '\0'; /* of what follows: not looked at */
+            assert_int_equal(
+                fl_h1_head_find(fl_slice(bytes, len + more), 400, false, &scanned, &found), FL_OK);
+            assert_int_equal(found, len);
+        }
+        assert_int_equal(fl_h1_parse_response(fl_slice(bytes, len), false, &head), FL_OK);
+        assert_int_equal(head.header_count, 2);
+        assert_int_equal(head.headers[1].value.len, pad);
+        for (size_t i = 0; i < 3 * len; i++) {
+            char right = bytes[i / 3];
+            bytes[i / 3] = wrong[i % 3];
+            scanned = found = 0;
+            if (right != wrong[i % 3]) {
+                enum fl_err err =
+                    fl_h1_head_find(fl_slice(bytes, len), 400, false, &scanned, &found);
+                assert_int_equal(err, FL_ERR_H1_SYNTAX);
+                err = fl_h1_parse_response(fl_slice(bytes, len), false, &head);
+                assert_int_equal(err, FL_ERR_H1_SYNTAX);
+            }
+            bytes[i / 3] = right;
+        }
+    }
+}
+
 /* The parsers take no byte on trust, whatever delimited it. */
 static void undelimited_heads_are_refused(void **state)
 {
@@ -777,6 +863,8 @@ int main(void)
         cmocka_unit_test(doubtful_framing_is_refused),
         cmocka_unit_test(look_alikes_frame_nothing),
         cmocka_unit_test(hosts),
+        cmocka_unit_test(a_host_has_at_most_255_bytes),
+        cmocka_unit_test(a_body_that_is_done_stays_done),
         cmocka_unit_test(chunks_that_are_refused),
         cmocka_unit_test(extensions_are_counted_over_the_body),
         cmocka_unit_test(responses_that_are_fine),
@@ -788,6 +876,7 @@ int main(void)
         cmocka_unit_test(finding_a_head_is_linear),
         cmocka_unit_test(bad_bytes_are_refused_early),
         cmocka_unit_test(every_byte_is_judged_everywhere),
+        cmocka_unit_test(block_borders_do_not_matter),
         cmocka_unit_test(undelimited_heads_are_refused),
         cmocka_unit_test(known_names_are_found),
         cmocka_unit_test(headers_are_looked_up),

@@ -183,6 +183,10 @@ static void joined_data_is_bounded(void **state)
     assert_slice(e.data, "abc\ndefg");
     assert_int_equal(fl_sse_next(&sse, FL_LIT("data:abc\ndata:defgh\n\n"), false, 100, &joined, &e),
                      FL_ERR_SSE_LONG);
+    sse = (struct fl_sse){0};
+    assert_int_equal(fl_sse_next(&sse, FL_LIT("data:abc\ndata:defgh"), true, 100, &joined, &e),
+                     FL_ERR_SSE_LONG);
+    sse = (struct fl_sse){0};
     /* one line needs no room */
     assert_int_equal(fl_sse_next(&sse, FL_LIT("data:0123456789\n\n"), false, 100, &joined, &e),
                      FL_OK);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libuv closes descriptors by system calls that the thread sanitizer does not see, so that it takes the
- * next use of the number by another thread for a race. Only races inside calls that make a descriptor are
- * left out. Include it in one file of a test program.
+ * libuv closes descriptors by system calls that the thread sanitizer does not see, so that it takes
+ * the next use of the number by another thread for a race. Only races inside calls that make a
+ * descriptor are left out. Include it in one file of a test program.
  */
 #ifndef FL_TESTS_NET_TSAN_H
 #define FL_TESTS_NET_TSAN_H

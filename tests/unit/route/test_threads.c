@@ -35,7 +35,7 @@ static void attempt(struct worker *w, const struct fl_target *target, uint64_t n
     w->wrong += view.begun != view.succeeded + view.failed + view.uncounted + view.in_flight;
     w->wrong += view.in_flight < 1 || view.in_flight > workers;
     if (outcome.first_byte_ns > 0) {
-        fl_route_first_byte(target, now_ns + 2);
+        fl_route_first_byte(target);
     }
     fl_route_end(&w->pool->table, target, &outcome, now_ns + 3);
     w->attempts++;
@@ -85,7 +85,7 @@ static void workers_share_states(void **state)
         assert_int_equal(view.begun, view.succeeded + view.failed + view.uncounted);
         begun += view.begun;
     }
-    assert_int_equal(attempts, workers * rounds);
+    assert_int_equal(attempts, (uint64_t)workers * rounds);
     assert_int_equal(begun, attempts);
     pool_finish(&p);
 }

@@ -173,7 +173,7 @@ static void accepted(void *owner, struct fl_stream *stream, const struct fl_addr
 static void on_guard(struct fl_timer *timer)
 {
     (void)timer;
-    fail_msg("nothing happened for 20 s");
+    fail_msg("nothing happened for 30 s");
 }
 
 static struct fl_tls *server_of(const struct pki_cert *cert)
@@ -205,7 +205,7 @@ static void init(struct world *w, const struct pki_cert *cert)
     w->client_tls = client_of(&ca);
     assert_true(fl_addr_parse(FL_LIT("127.0.0.1:0"), &any));
     assert_int_equal(w->sys->ops->listen(w->sys, &any, accepted, w, &w->listener, &w->addr), FL_OK);
-    fl_sys_timer_in(w->sys, &w->guard, 20 * FL_NS_S);
+    fl_sys_timer_in(w->sys, &w->guard, 30 * FL_NS_S);
 }
 
 static void finish(struct world *w)
@@ -253,19 +253,26 @@ static void say(struct end *e, const char *text)
     assert_int_equal(fl_stream_write(e->stream, &piece, 1), FL_OK);
 }
 
-static void run_for(struct world *w, uint64_t ns);
-
 static void on_time(struct fl_timer *timer)
 {
     struct end *e = fl_container_of(timer, struct end, timer);
     fl_net_stop(e->w->net);
 }
 
+/* At most *ns*; a stop() ends it before. */
 static void run_for(struct world *w, uint64_t ns)
 {
     struct end sleeper = {.w = w, .timer.fire = on_time};
     fl_sys_timer_in(w->sys, &sleeper.timer, ns);
     fl_net_run(w->net);
+    fl_timers_stop(&w->sys->timers, &sleeper.timer);
+}
+
+static void run_until_got(struct end *e, uint64_t bytes)
+{
+    while (e->got_bytes < bytes) {
+        run_for(e->w, FL_NS_MS);
+    }
 }
 
 /* Certificates */
@@ -343,6 +350,18 @@ static enum fl_err dial_loopback(struct fl_sys *sys, struct fl_slice host, uint1
     return real_ops->dial(sys, FL_LIT("127.0.0.1"), port, on, owner, ret_stream);
 }
 
+/* Dials as the filter asks, to the loopback whatever the name. */
+static void dial_to_loopback(struct world *w, const char *host, struct end *client,
+                             struct end *server)
+{
+    struct fl_sys_ops ops = *w->sys->ops;
+    real_ops = w->sys->ops;
+    ops.dial = dial_loopback;
+    w->sys->ops = &ops;
+    dial(w, host, client, server);
+    w->sys->ops = real_ops;
+}
+
 static void wildcards_are_whole_labels(void **state)
 {
     (void)state;
@@ -361,12 +380,7 @@ static void wildcards_are_whole_labels(void **state)
         struct world w;
         struct end client = {.on_opened = stop}, server = {0};
         init(&w, cases[i].cert);
-        struct fl_sys_ops ops = *w.sys->ops;
-        real_ops = w.sys->ops;
-        ops.dial = dial_loopback;
-        w.sys->ops = &ops;
-        dial(&w, cases[i].host, &client, &server);
-        w.sys->ops = real_ops;
+        dial_to_loopback(&w, cases[i].host, &client, &server);
         fl_net_run(w.net);
         assert_int_equal(client.opened_err, cases[i].err);
         close_end(&client);
@@ -681,6 +695,12 @@ static void send_random(struct end *e)
     }
 }
 
+static void send_more(struct end *e)
+{
+    read_with_pauses(e, FL_EMPTY);
+    send_random(e);
+}
+
 static void stop_when_both_ended(struct end *e)
 {
     if (e->ended && e->peer->ended) {
@@ -694,7 +714,7 @@ static void bulk(uint64_t seed, int version)
     struct end client = {.on_opened = send_random,
                          .on_bytes = read_with_pauses,
                          .on_ended = stop_when_both_ended,
-                         .on_drained = send_random};
+                         .on_drained = send_more};
     struct end server = client;
     init(&w, &good);
     fl_rng_seed(&client.rng, seed);
@@ -733,7 +753,7 @@ static void small_pieces_share_a_record(void **state)
     fl_net_run(w.net);
     struct fl_slice pieces[] = {FL_LIT("5\r\n"), FL_LIT("hello"), FL_LIT("\r\n"), FL_EMPTY};
     assert_int_equal(fl_stream_write(client.stream, pieces, 4), FL_OK);
-    run_for(&w, 50 * FL_NS_MS);
+    run_until_got(&server, 10);
     assert_int_equal(server.reads, 1);
     assert_int_equal(server.got_sum, sum(0, FL_LIT("5\r\nhello\r\n")));
     close_end(&client);
@@ -758,7 +778,7 @@ static void bytes_written_early_are_queued(void **state)
     assert_int_equal(client.opened, 1);
     assert_int_equal(client.drained, 1);
     say(&server, "worm"); /* half-closed only */
-    run_for(&w, 50 * FL_NS_MS);
+    run_until_got(&client, 4);
     assert_int_equal(client.got_sum, sum(0, FL_LIT("worm")));
     close_end(&client);
     close_end(&server);
@@ -785,8 +805,10 @@ static void pause_holds_bytes_and_the_end(void **state)
     struct end client = {.on_opened = pause_now}, server = {.on_opened = say_bye_and_close};
     init(&w, &good);
     dial(&w, "localhost", &client, &server);
-    run_for(&w, 100 * FL_NS_MS);
-    assert_int_equal(client.opened, 1);
+    while (client.opened == 0) {
+        run_for(&w, FL_NS_MS);
+    }
+    run_for(&w, 50 * FL_NS_MS);
     assert_int_equal(client.reads + client.ended, 0);
     client.on_ended = stop;
     client.stream->ops->resume(client.stream);
@@ -842,9 +864,7 @@ static void a_close_in_the_handshake_is_told(void **state)
     struct end client = {0}, server = {.on_opened = stop};
     init(&w, NULL);
     dial(&w, "localhost", &client, &server);
-    server.on_bytes = NULL;
-    run_for(&w, 50 * FL_NS_MS);
-    assert_true(server.got_bytes > 100); /* a ClientHello */
+    run_until_got(&server, 100); /* a ClientHello */
     client.on_opened = stop;
     close_end(&server);
     fl_net_run(w.net);
@@ -868,23 +888,22 @@ static void say_perhaps(struct end *e)
 static void an_owner_may_close_at_any_point(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 12; i++) {
         struct world w;
-        struct end client = {0}, server = {0};
-        init(&w, &good);
-        client.on_opened = i == 0 ? close_now : say_perhaps;
+        struct end client = {.on_opened = say_perhaps}, server = {.on_opened = say_perhaps};
+        init(&w, &with_ip);
+        client.on_opened = i == 0 || i == 2 ? close_now : say_perhaps;
         server.on_opened = i == 1 ? close_now : say_perhaps;
         server.on_ended = client.on_ended = i == 2 ? close_now : NULL;
-        dial(&w, "localhost", &client, &server);
-        if (i == 2) {
-            client.on_opened = close_now;
-        } else if (i == 3) {
-            close_end(&client);
-        } else if (i == 4) {
-            run_for(&w, 0);
+        dial(&w, "127.0.0.1", &client, &server);
+        if (i > 3) {
+            run_for(&w, (i - 4) * FL_NS_MS / 4);
+        }
+        if (i > 2) {
             close_end(&client);
         }
         run_for(&w, 30 * FL_NS_MS);
+        w.server = NULL;
         close_end(&client);
         close_end(&server);
         run_for(&w, FL_NS_MS);
@@ -979,6 +998,177 @@ static void a_dial_that_fails_below_says_so(void **state)
     finish(&w);
 }
 
+/* A line that cuts the server's bytes anywhere and turns one bit */
+
+struct line {
+    const struct fl_stream_events *on;
+    void *owner;
+    struct fl_rng rng;
+    uint64_t flip_at, seen;
+};
+
+static struct line line;
+
+static void line_opened(void *owner, enum fl_err err)
+{
+    (void)owner;
+    line.on->opened(line.owner, err);
+}
+
+static void line_bytes(void *owner, struct fl_slice bytes)
+{
+    char copy[65536];
+    (void)owner;
+    memcpy(copy, bytes.ptr, bytes.len);
+    if (line.flip_at >= line.seen && line.flip_at < line.seen + bytes.len) {
+        copy[line.flip_at - line.seen] ^= (char)(1 << fl_rng_below(&line.rng, 8));
+    }
+    line.seen += bytes.len;
+    for (size_t at = 0; at < bytes.len;) {
+        size_t n = 1 + (size_t)fl_rng_below(&line.rng, 200);
+        n = n < bytes.len - at ? n : bytes.len - at;
+        line.on->bytes(line.owner, fl_slice(copy + at, n));
+        at += n;
+    }
+}
+
+static void line_ended(void *owner, enum fl_err err)
+{
+    (void)owner;
+    line.on->ended(line.owner, err);
+}
+
+static void line_drained(void *owner)
+{
+    (void)owner;
+    line.on->drained(line.owner);
+}
+
+static const struct fl_stream_events line_events = {line_opened, line_bytes, line_ended,
+                                                    line_drained};
+
+static enum fl_err dial_line(struct fl_sys *sys, struct fl_slice host, uint16_t port,
+                             const struct fl_stream_events *on, void *owner,
+                             struct fl_stream **ret_stream)
+{
+    line.on = on;
+    line.owner = owner;
+    return real_ops->dial(sys, host, port, &line_events, NULL, ret_stream);
+}
+
+#define PAGE_BYTES 2000
+
+static void say_page(struct end *e)
+{
+    static char page[PAGE_BYTES];
+    if (e->opened_err == FL_OK) {
+        memset(page, 'p', sizeof(page));
+        struct fl_slice piece = fl_slice(page, sizeof(page));
+        assert_int_equal(fl_stream_write(e->stream, &piece, 1), FL_OK);
+    }
+}
+
+static void only_pages(struct end *e, struct fl_slice bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        assert_int_equal(bytes.ptr[i], 'p');
+    }
+    if (e->got_bytes == PAGE_BYTES) {
+        stop(e);
+    }
+}
+
+static void stop_if_failed(struct end *e)
+{
+    if (e->opened_err != FL_OK || e->ended) {
+        stop(e);
+    }
+}
+
+/* True: all of the page came through. */
+static bool over_the_line(uint64_t seed, uint64_t flip_below)
+{
+    struct world w;
+    struct end client = {
+        .on_opened = stop_if_failed, .on_ended = stop_if_failed, .on_bytes = only_pages};
+    struct end server = {.on_opened = say_page};
+    init(&w, &with_ip);
+    struct fl_sys_ops ops = *w.sys->ops;
+    line = (struct line){0};
+    fl_rng_seed(&line.rng, seed);
+    line.flip_at = flip_below > 0 ? fl_rng_below(&line.rng, flip_below) : UINT64_MAX;
+    SSL_CTX_set_max_proto_version(w.client_tls->ctx,
+                                  seed % 3 == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
+    real_ops = w.sys->ops;
+    ops.dial = dial_line;
+    w.sys->ops = &ops;
+    dial(&w, "127.0.0.1", &client, &server);
+    w.sys->ops = real_ops;
+    /* A length that grew leaves the client waiting. */
+    run_for(&w, flip_below > 0 ? 40 * FL_NS_MS : 10 * FL_NS_S);
+    bool whole = client.got_bytes == PAGE_BYTES;
+    assert_true(flip_below > 0 || whole);
+    assert_true(client.got_bytes <= PAGE_BYTES);
+    assert_true(client.opened_err == FL_OK || client.opened_err == FL_ERR_TLS);
+    assert_int_equal(client.failure[0] != '\0',
+                     client.opened_err != FL_OK || client.ended_err == FL_ERR_TLS);
+    close_end(&client);
+    w.server = NULL;
+    close_end(&server);
+    finish(&w);
+    return whole;
+}
+
+static void cut_and_garbled_lines_never_garble_bytes(void **state)
+{
+    (void)state;
+    uint64_t seed = (uint64_t)time(NULL) ^ ((uint64_t)getpid() << 32);
+    unsigned whole = 0;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (uint64_t i = 0; i < 10; i++) {
+        assert_true(over_the_line(seed + i, 0));
+    }
+    for (uint64_t i = 10; i < 70; i++) {
+        whole += over_the_line(seed + i, 3000);
+    }
+    assert_true(whole < 20); /* a bit of a ticket, or of no meaning, may turn unseen */
+}
+
+/* New keys amid the stream (RFC 8446, 4.6.3) */
+
+static SSL *last_ssl;
+
+static void note_ssl(const SSL *ssl, int where, int ret)
+{
+    (void)where;
+    (void)ret;
+    last_ssl = (SSL *)(uintptr_t)ssl;
+}
+
+static void keys_may_change(void **state)
+{
+    (void)state;
+    struct world w;
+    struct end client = {.on_opened = stop}, server = {0};
+    init(&w, &good);
+    SSL_CTX_set_info_callback(w.client_tls->ctx, note_ssl);
+    dial(&w, "localhost", &client, &server);
+    fl_net_run(w.net);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(SSL_key_update(last_ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        say(&client, "a");
+        run_until_got(&server, (uint64_t)i + 1);
+        say(&server, "b");
+        run_until_got(&client, (uint64_t)i + 1);
+    }
+    assert_int_equal(server.got_bytes, 20);
+    assert_int_equal(client.got_bytes, 20);
+    assert_int_equal(client.ended + server.ended, 0);
+    close_end(&client);
+    close_end(&server);
+    finish(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1003,6 +1193,8 @@ int main(void)
         cmocka_unit_test(servers_that_speak_no_tls_are_refused),
         cmocka_unit_test(clients_that_speak_no_tls_are_refused),
         cmocka_unit_test(a_dial_that_fails_below_says_so),
+        cmocka_unit_test(cut_and_garbled_lines_never_garble_bytes),
+        cmocka_unit_test(keys_may_change),
     };
     return cmocka_run_group_tests_name("tls", tests, make_certs, free_certs);
 }
