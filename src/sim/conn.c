@@ -226,7 +226,7 @@ static void on_connect(struct fl_timer *timer)
         on_answer(c);
         break;
     case STAGE_DONE:
-        fl_assert(!"a connect ends once");
+        fl_assert(c->stage != STAGE_DONE); /* a connect ends once */
     }
 }
 

@@ -68,7 +68,8 @@ struct sim_conn {
     size_t text_at;
     uint64_t tokens, tokens_total;
     const char *finish_reason;
-    struct fl_slice flood;
+    struct fl_slice flood; /* what is sent again and again */
+    uint64_t flooded;      /* bytes of it sent */
 };
 
 /* A generic cell rate bucket of a minute's burst. */

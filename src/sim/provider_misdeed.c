@@ -4,7 +4,8 @@
 
 #include "base/assert.h"
 
-#define FLOOD_NS FL_NS_MS
+#define FLOOD_NS         (4 * FL_NS_MS) /* at first some megabyte a second */
+#define FLOOD_HALF_BYTES (2 << 20) /* after each so many it halves: endless need not be heavy */
 
 #define SIXTY_FOUR "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define FILLER     SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR /* 256 bytes */
@@ -123,6 +124,7 @@ static bool start_flood(struct sim_conn *c, struct fl_slice piece)
 {
     c->phase = SIM_FLOOD;
     c->flood = piece;
+    c->flooded = 0;
     fl_sys_timer_in(c->provider->sys, &c->timer, 0);
     return true;
 }
@@ -139,7 +141,9 @@ bool sim_flood(struct sim_conn *c)
     if (!sim_send(c, pieces, 16)) {
         return false;
     }
-    fl_sys_timer_in(c->provider->sys, &c->timer, FLOOD_NS);
+    c->flooded += 16 * c->flood.len;
+    uint64_t halved = c->flooded / FLOOD_HALF_BYTES;
+    fl_sys_timer_in(c->provider->sys, &c->timer, FLOOD_NS << (halved < 8 ? halved : 8));
     return true;
 }
 

@@ -272,9 +272,14 @@ static bool step_until(struct fl_world *w, uint64_t until_ns)
     return true;
 }
 
+static uint64_t later(const struct fl_world *w, uint64_t ns)
+{
+    return ns < FL_NEVER - 1 - w->now_ns ? w->now_ns + ns : FL_NEVER - 1;
+}
+
 void fl_world_run_for(struct fl_world *w, uint64_t ns)
 {
-    uint64_t until_ns = w->now_ns + ns;
+    uint64_t until_ns = later(w, ns);
     while (step_until(w, until_ns)) {
     }
     set_now(w, until_ns);
@@ -282,7 +287,7 @@ void fl_world_run_for(struct fl_world *w, uint64_t ns)
 
 bool fl_world_run_until(struct fl_world *w, fl_world_until_fn *until, void *owner, uint64_t ns)
 {
-    uint64_t until_ns = w->now_ns + ns;
+    uint64_t until_ns = later(w, ns);
     do {
         if (until(owner)) {
             return true;

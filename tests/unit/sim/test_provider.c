@@ -222,7 +222,10 @@ static void embeddings_both_ways(void **state)
     fl_simclient_request(s.client, "POST", "/v1/embeddings", "",
                          FL_LIT("{\"model\":\"sim-large\",\"dimensions\":3,\"input\":\"one\","
                                 "\"encoding_format\":\"base64\"}"));
+    fl_simclient_request(s.client, "POST", "/v1/embeddings", "",
+                         FL_LIT("{\"model\":\"sim-large\",\"input\":[[1,2],[3,4,5]]}"));
     settle(&s);
+    assert_int_equal(number(answer(&s, 2), "usage", "prompt_tokens"), 5);
     const struct fl_simanswer *a = answer(&s, 0), *b = answer(&s, 1);
     struct fl_json item, component;
     struct fl_json_iter data = fl_json_iter(member(a, "data", NULL));

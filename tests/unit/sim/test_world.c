@@ -281,6 +281,40 @@ static void loopback_stays_at_home(void **state)
     teardown(&p);
 }
 
+static void on_note(void *owner, const struct fl_world_note *note)
+{
+    struct fl_buf *lines = owner;
+    fl_world_put_note(note, lines);
+    fl_buf_putc(lines, '\n');
+}
+
+static void the_trace_reads_well(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct fl_buf lines;
+    setup(&p, 14);
+    fl_buf_init(&lines, 1 << 20);
+    struct fl_world_link link = plain_link(&p);
+    link.latency_ns = FL_NS_MS;
+    link.jitter_ns = 0;
+    link.chop = FL_WORLD_WHOLE;
+    plan(&p, &link);
+    fl_world_on_note(p.w, on_note, &lines);
+    connect_pair(&p);
+    write_text(&p.a, "a\n");
+    shut(&p.a, FL_CLOSE_FLUSH);
+    fl_world_run_for(p.w, FL_NS_S);
+    assert_slice(fl_buf_slice(&lines), "1.001000 node 2 conn <1 accepted\n"
+                                       "1.002000 node 1 conn >1 opened ok\n"
+                                       "1.002000 node 1 conn >1 wrote 2 \"a\\n\"\n"
+                                       "1.002000 node 1 conn >1 closed flush\n"
+                                       "1.003000 node 2 conn <1 bytes 2 \"a\\n\"\n"
+                                       "1.003000 node 2 conn <1 ended ok\n");
+    fl_buf_finish(&lines);
+    teardown(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_seed_replays),
         cmocka_unit_test(two_workers_share_an_address),
         cmocka_unit_test(loopback_stays_at_home),
+        cmocka_unit_test(the_trace_reads_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,6 +171,21 @@ static void flush_lets_the_last_words_be_read(void **state)
     }
 }
 
+static void flush_after_the_peers_end_is_quick(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, 16);
+    connect_pair(&p);
+    shut(&p.a, FL_CLOSE_NOW);
+    fl_world_run_for(p.w, 100 * FL_NS_MS);
+    assert_int_equal(p.b.ended, 1);
+    shut(&p.b, FL_CLOSE_FLUSH);
+    fl_world_run_for(p.w, 100 * FL_NS_MS); /* nothing to linger for */
+    assert_int_equal(fl_world_connections(p.w), 0);
+    teardown(&p);
+}
+
 static void flush_gives_up(void **state)
 {
     (void)state;
@@ -376,6 +391,7 @@ int main(void)
         cmocka_unit_test(slow_line_paces),
         cmocka_unit_test(close_with_unread_bytes_resets),
         cmocka_unit_test(flush_lets_the_last_words_be_read),
+        cmocka_unit_test(flush_after_the_peers_end_is_quick),
         cmocka_unit_test(flush_gives_up),
         cmocka_unit_test(bytes_for_a_closed_stream_reset_the_sender),
         cmocka_unit_test(who_waits_for_room_learns_of_a_reset),

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { pairs_max = 8, runs = 300 };
+enum { pairs_max = 8, runs = 200 };
 
 struct party;
 
