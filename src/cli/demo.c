@@ -503,7 +503,7 @@ int fl_cli_demo(int argc, char **argv)
     int c, bad = 0;
     struct fl_addr addr;
     opterr = 0;
-    while (!bad && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while (!bad && (c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         switch (c) {
         case 'o':
             d.once = true;
@@ -518,7 +518,8 @@ int fl_cli_demo(int argc, char **argv)
             d.listen = optarg;
             break;
         default:
-            bad = fl_usage_error("demo", "wrong option or a missing value: '%s'", argv[optind - 1]);
+            bad = fl_usage_error("demo", c == ':' ? "option '%s' requires a value" : "unknown option '%s'",
+                                 argv[optind - 1]);
         }
     }
     if (bad) {

@@ -44,7 +44,7 @@ describe('command line', () => {
             [['serv'], /did you mean '?serve'?/i],
             [['chek', 'x'], /did you mean '?check'?/i],
             [['serve', '--listn', 'x'], /--listn/],
-            [['serve', '-c'], /'?-?c'?\b.*argument|argument.*\bc\b/],
+            [['serve', '-c'], /'-c' requires a value/],
             [['serve', '--listen', 'nonsense'], /nonsense/],
             [['demo', '--rate', 'fast'], /fast/],
         ];
@@ -97,8 +97,9 @@ describe('command line', () => {
     test('schema is a JSON Schema of the file', LIMIT, async () => {
         const done = await run(['schema']);
         assert.equal(done.code, 0);
-        const schema = JSON.parse(done.stdout);
-        assert.match(schema.$schema, /draft-07/);
+        const whole = JSON.parse(done.stdout);
+        assert.match(whole.$schema, /draft-07/);
+        const schema = whole.definitions.ROOT;
         for (const key of ['listen', 'providers', 'routing', 'models', 'limits', 'tls', 'keys', 'telemetry']) {
             assert.ok(schema.properties[key], key);
             assert.ok(JSON.stringify(schema.properties[key]).includes('description') || schema.properties[key].$ref, key);
