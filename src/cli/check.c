@@ -41,6 +41,10 @@ int fl_cli_check(int argc, char **argv)
         fl_write_all(STDERR_FILENO, fl_buf_slice(&out));
     }
     bool bad = err || (strict && findings.warnings > 0);
+    if (findings.errors > 0) {
+        (void)fprintf(stderr, "%s: %u error%s, %u warning%s\n", path, findings.errors,
+                      findings.errors == 1 ? "" : "s", findings.warnings, findings.warnings == 1 ? "" : "s");
+    }
     if (!err) {
         (void)printf("%s: %s: %u provider%s, %u model%s, %u warning%s\n", path, bad ? "refused (--strict)" : "valid",
                      config->provider_count, config->provider_count == 1 ? "" : "s", config->table.target_count,

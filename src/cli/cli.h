@@ -53,6 +53,7 @@ struct fl_runtime;
 struct fl_runtime_options {
     unsigned workers; /* 0: as configured, else one a core */
     bool quiet_access; /* no access log whatever the configuration says */
+    uint64_t seed;     /* of the workers' random numbers; 0: from entropy */
 };
 /* Starts serving *config* (taken over, also on failure). Errors are printed. */
 enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options options,

@@ -43,16 +43,19 @@ static void *thread_main(void *owner)
     return NULL;
 }
 
-static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsigned index, bool quiet,
-                              struct fl_addr *ret_addrs)
+static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsigned index,
+                              const struct fl_runtime_options *o, struct fl_addr *ret_addrs)
 {
-    struct fl_worker_options options = {.index = index, .access = quiet ? NULL : access_to_stderr};
+    struct fl_worker_options options = {
+        .index = index, .seed = o->seed + index, .access = o->quiet_access ? NULL : access_to_stderr};
     enum fl_err err = fl_net_create(&c->net);
     if (err) {
         return err;
     }
     struct fl_sys *sys = fl_net_sys(c->net);
-    sys->ops->entropy(sys, &options.seed, sizeof(options.seed));
+    if (o->seed == 0) {
+        sys->ops->entropy(sys, &options.seed, sizeof(options.seed));
+    }
     err = fl_worker_create(sys, snapshot, options, &c->worker);
     return err ? err : fl_worker_listen(c->worker, ret_addrs);
 }
@@ -81,13 +84,13 @@ static unsigned worker_count(const struct fl_config *c, unsigned wanted)
 }
 
 static enum fl_err start_all(struct fl_runtime *r, struct fl_config *config, struct fl_snapshot *snapshot,
-                             bool quiet)
+                             const struct fl_runtime_options *options)
 {
     struct fl_addr *bound = calloc(config->listen_count + 1, sizeof(*bound));
     enum fl_err err = bound ? FL_OK : FL_ERR_NOMEM;
     for (unsigned i = 0; !err && i < r->count; i++) {
         r->crews[i].runtime = r;
-        err = start_crew(&r->crews[i], snapshot, i, quiet, bound);
+        err = start_crew(&r->crews[i], snapshot, i, options, bound);
         if (!err && i == 0) {
             r->addr = bound[0];
             fix_ports(config, bound);
@@ -119,7 +122,7 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
         free(r);
         return err;
     }
-    err = start_all(r, config, snapshot, options.quiet_access);
+    err = start_all(r, config, snapshot, &options);
     if (err) {
         struct fl_slice text = config->listen_count > 0 ? config->listens[0].text : FL_LIT("?");
         (void)fprintf(stderr, "fairlead: error: cannot listen on %.*s (is another program using the port?)\n",

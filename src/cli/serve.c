@@ -204,7 +204,8 @@ static int parse(int argc, char **argv, struct serving *s, const char **ret_file
                                             {NULL, 0, NULL, 0}};
     uint64_t n;
     int c;
-    while ((c = getopt_long(argc, argv, "c:q", options, NULL)) != -1) {
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, ":c:q", options, NULL)) != -1) {
         switch (c) {
         case 'c':
             *ret_file = optarg;
@@ -222,7 +223,8 @@ static int parse(int argc, char **argv, struct serving *s, const char **ret_file
             s->quiet = true;
             break;
         default:
-            return fl_usage_error("serve", "wrong option");
+            return fl_usage_error("serve", c == ':' ? "option '%s' requires a value" : "unknown option '%s'",
+                                  argv[optind - 1]);
         }
     }
     return optind < argc ? fl_usage_error("serve", "unexpected '%s'", argv[optind]) : FL_EXIT_OK;

@@ -152,7 +152,7 @@ static enum fl_err end_extension(struct fl_h1_body *body, char c, bool value_may
 
 static enum fl_err on_extension(struct fl_h1_body *body, char c)
 {
-    bool token = fl_h1_is_token_byte(c);
+    bool token = fl_h1_byte_is(c, FL_H1_TOKEN);
     if (++body->overhead > extension_bytes_max) {
         return FL_ERR_H1_CHUNK;
     }
@@ -183,7 +183,7 @@ static enum fl_err on_extension(struct fl_h1_body *body, char c)
 
 static enum fl_err on_trailer_name(struct fl_h1_body *body, char c)
 {
-    if (fl_h1_is_token_byte(c)) {
+    if (fl_h1_byte_is(c, FL_H1_TOKEN)) {
         body->left = hash_byte(body->left, c);
         return FL_OK;
     }
@@ -205,7 +205,7 @@ static enum fl_err on_trailer(struct fl_h1_body *body, char c)
         }
         body->state = TRAILER_NAME;
         body->left = hash_byte(hash_start, c);
-        return fl_h1_is_token_byte(c) ? FL_OK : FL_ERR_H1_CHUNK;
+        return fl_h1_byte_is(c, FL_H1_TOKEN) ? FL_OK : FL_ERR_H1_CHUNK;
     case TRAILER_NAME:
         return on_trailer_name(body, c);
     case TRAILER_VALUE:

@@ -1,40 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heads of HTTP/1 messages.
- *
- *   fl_h1_head_find   looks at each byte once, however the input is cut, and stops at CRLF CRLF
- *   fl_h1_parse_*     one pass over the delimited head:
- *
- *     start line -> { name ':' value CRLF }* -> CRLF -> framing rules over what was seen
- *
- * The parsers trust nothing that fl_h1_head_find() has checked, except where the head ends, and
- * that they check first: every scan below stops at the final CR LF CR LF at the latest.
+ * Lines of HTTP/1 heads: where a head ends, found once however the input is cut, and where each of
+ * its lines ends.
  */
 #include "codec/http1.h"
 
-#include "codec/http1_names.h"
+#include "codec/http1_lines.h"
 #include "codec/scan.h"
 
-#include "base/addr.h"
 #include "base/assert.h"
 
-enum { empty_lines_max = 2, length_digits_max = 15, host_bytes_max = 255 };
-
-struct parse {
-    const char *at;  /* start of what is not read yet */
-    const char *end; /* end of the head: the four bytes before it are CR LF CR LF */
-    struct fl_h1_head *head;
-    uint64_t seen; /* bit per enum fl_h1_name */
-    bool request;
-    bool close, keep_alive, expect; /* said by Connection and Expect */
-};
-
-/* --- where a head ends --- */
+enum { empty_lines_max = 2, empty_bytes_max = 4 };
 
 /* Number of empty lines that stand before offset *at*, when nothing else does; -1 otherwise. */
 static int empty_lines_before(struct fl_slice bytes, size_t at)
 {
-    if (at > 2 * empty_lines_max) {
+    if (at > empty_bytes_max) {
         return -1;
     }
     for (size_t i = 0; i < at; i += 2) {
@@ -43,6 +24,59 @@ static int empty_lines_before(struct fl_slice bytes, size_t at)
         }
     }
     return (int)(at / 2);
+}
+
+/* Goes over a head by blocks of 64 bytes, a bit for each. */
+struct walk {
+    uint64_t cr_before, lf_before; /* 1: the byte before this block is one */
+    uint64_t empty;                /* CRs right after an LF or at the start */
+    uint64_t bad;                  /* not zero: a control byte, or CR and LF not in a pair */
+};
+
+/* 64 bytes from *at*: in place, or copied and filled up with spaces when fewer are left. */
+static inline const char *whole_block(const char *at, size_t left, char padded[64])
+{
+    if (left >= 64) {
+        return at;
+    }
+    memset(padded, ' ', 64);
+    memcpy(padded, at, left);
+    return padded;
+}
+
+static inline void walk_block(struct walk *w, const struct fl_scan_block *b)
+{
+    w->bad = (b->odd ^ (b->cr | b->lf)) | (b->lf ^ (b->cr << 1 | w->cr_before));
+    w->empty = b->cr & (b->lf << 1 | w->lf_before);
+    w->cr_before = b->cr >> 63;
+    w->lf_before = b->lf >> 63;
+}
+
+/* The quick way through *at* to *end*: over sound blocks, and to the end of the head (*ret_len*)
+ * when that is in a block sound up to there. Returns where to look closer: at an error, an empty
+ * line before the head, or a CR whose LF is in the next block or still to come. */
+static const char *skip_blocks(const char *start, const char *at, const char *end, size_t *ret_len)
+{
+    struct walk w = {.lf_before = at == start || at[-1] == '\n'};
+    uint64_t pending_cr = 0;
+    char padded[64];
+    while (at < end) {
+        size_t left = (size_t)(end - at);
+        struct fl_scan_block b = fl_scan_block(whole_block(at, left, padded), true);
+        walk_block(&w, &b);
+        if ((w.bad | w.empty) != 0) {
+            uint64_t head = (w.empty ^ (w.empty - 1)) << 1 | 1; /* up to the LF of the empty line */
+            size_t len =
+                (size_t)(at - start) + (size_t)__builtin_ctzll(w.empty | UINT64_C(1) << 63) + 2;
+            if (w.empty << 1 != 0 && (w.bad & head) == 0 && len > empty_bytes_max + 2) {
+                *ret_len = len;
+            }
+            return at - pending_cr;
+        }
+        at += left < 64 ? left : 64;
+        pending_cr = w.cr_before;
+    }
+    return at - pending_cr;
 }
 
 enum fl_err fl_h1_head_find(struct fl_slice bytes, size_t max, bool skip_empty_lines,
@@ -55,6 +89,12 @@ enum fl_err fl_h1_head_find(struct fl_slice bytes, size_t max, bool skip_empty_l
     struct fl_slice view = fl_slice_first(bytes, max);
     const char *start = view.ptr, *end = start + view.len, *at = start + *scanned;
     fl_assert(max > 0 && *scanned <= view.len);
+    size_t len = 0;
+    at = skip_blocks(start, at, end, &len);
+    if (len > 0) {
+        *ret_len = len;
+        return FL_OK;
+    }
     while (at < end && (at = fl_scan_control(at, end)) < end) {
         if (*at != '\r' || (at + 1 < end && at[1] != '\n')) {
             return FL_ERR_H1_SYNTAX;
@@ -82,360 +122,29 @@ enum fl_err fl_h1_head_find(struct fl_slice bytes, size_t max, bool skip_empty_l
     return FL_OK;
 }
 
-/* --- single headers --- */
-
-static bool is_digit(char c)
+enum fl_err fl_h1_lines_split(struct fl_slice head, bool obs_text, struct fl_h1_lines *ret_lines)
 {
-    return c >= '0' && c <= '9';
-}
-
-/* ":" and 1 to 5 digits up to 65535, or nothing. */
-static bool port_ok(struct fl_slice s)
-{
-    uint64_t port = 0;
-    return s.len == 0 || (s.ptr[0] == ':' && s.len <= 6 &&
-                          fl_slice_u64(fl_slice_from(s, 1), &port) && port <= 65535);
-}
-
-/* A name or address and an optional port, nothing a URL would end its authority with. Names of
- * letters, digits, '-', '.' and '_' only: RFC 3986 would allow more, no name that resolves has it.
- */
-static bool host_ok(struct fl_slice host)
-{
-    if (host.len == 0 || host.len > host_bytes_max) {
-        return false;
+    struct walk w = {.lf_before = 1};
+    unsigned count = 0;
+    char padded[64];
+    if (head.len < 4 || head.len > UINT32_MAX ||
+        memcmp(head.ptr + head.len - 4, "\r\n\r\n", 4) != 0) {
+        return FL_ERR_H1_SYNTAX;
     }
-    if (host.ptr[0] == '[') {
-        struct fl_addr addr;
-        size_t close = fl_slice_find(host, ']');
-        struct fl_slice inside = fl_slice_from(fl_slice_first(host, close), 1);
-        return close < host.len && fl_addr_parse_ip(inside, &addr) && addr.family == 6 &&
-               port_ok(fl_slice_from(host, close + 1));
-    }
-    size_t len = 0;
-    while (len < host.len) {
-        char c = host.ptr[len], lower = (char)(c | 0x20);
-        if (!(lower >= 'a' && lower <= 'z') && !is_digit(c) && c != '-' && c != '.' && c != '_') {
-            break;
+    for (size_t at = 0; at < head.len; at += 64) {
+        const char *block = whole_block(head.ptr + at, head.len - at, padded);
+        struct fl_scan_block b = fl_scan_block(block, obs_text);
+        walk_block(&w, &b);
+        if (w.bad != 0 || (w.empty != 0 && at + (size_t)__builtin_ctzll(w.empty) != head.len - 2)) {
+            return FL_ERR_H1_SYNTAX;
         }
-        len++;
-    }
-    return len > 0 && port_ok(fl_slice_from(host, len));
-}
-
-typedef enum fl_err on_header_fn(struct parse *p, const struct fl_h1_header *h);
-
-static bool again(const struct parse *p, const struct fl_h1_header *h)
-{
-    return (p->seen >> h->id & 1) != 0;
-}
-
-static enum fl_err on_content_length(struct parse *p, const struct fl_h1_header *h)
-{
-    if (again(p, h) || h->value.len > length_digits_max ||
-        !fl_slice_u64(h->value, &p->head->content_length)) {
-        return FL_ERR_H1_LENGTH;
-    }
-    return FL_OK;
-}
-
-static enum fl_err on_transfer_encoding(struct parse *p, const struct fl_h1_header *h)
-{
-    if (again(p, h) || !fl_slice_eq_nocase(h->value, FL_LIT("chunked"))) {
-        return FL_ERR_H1_CODING;
-    }
-    return FL_OK;
-}
-
-static enum fl_err on_host(struct parse *p, const struct fl_h1_header *h)
-{
-    if (!p->request) {
-        return FL_OK;
-    }
-    if (again(p, h) || !host_ok(h->value)) {
-        return FL_ERR_H1_HOST;
-    }
-    p->head->host = h->value;
-    return FL_OK;
-}
-
-static enum fl_err on_connection(struct parse *p, const struct fl_h1_header *h)
-{
-    struct fl_slice rest = h->value;
-    while (rest.len > 0) {
-        size_t comma = fl_slice_find(rest, ',');
-        struct fl_slice option = fl_slice_trim(fl_slice_first(rest, comma));
-        p->close |= fl_slice_eq_nocase(option, FL_LIT("close"));
-        p->keep_alive |= fl_slice_eq_nocase(option, FL_LIT("keep-alive"));
-        rest = fl_slice_from(rest, comma + 1);
-    }
-    return FL_OK;
-}
-
-/* RFC 9110 10.1.1: an expectation in a 1.0 request is ignored. */
-static enum fl_err on_expect(struct parse *p, const struct fl_h1_header *h)
-{
-    if (!p->request || p->head->minor == 0) {
-        return FL_OK;
-    }
-    p->expect = true;
-    return fl_slice_eq_nocase(h->value, FL_LIT("100-continue")) ? FL_OK : FL_ERR_H1_EXPECT;
-}
-
-static on_header_fn *const on_header[FL_H_COUNT] = {
-    [FL_H_CONNECTION] = on_connection,
-    [FL_H_CONTENT_LENGTH] = on_content_length,
-    [FL_H_EXPECT] = on_expect,
-    [FL_H_HOST] = on_host,
-    [FL_H_TRANSFER_ENCODING] = on_transfer_encoding,
-};
-
-/* --- lines --- */
-
-static bool take_crlf(struct parse *p)
-{
-    if (p->at[0] != '\r' || p->at[1] != '\n') {
-        return false;
-    }
-    p->at += 2;
-    return true;
-}
-
-/* name ":" OWS value OWS CRLF; whitespace before the name (obs-fold) or the colon is no token byte.
- */
-static enum fl_err parse_header(struct parse *p, struct fl_h1_header *h)
-{
-    const char *at = p->at;
-    while (fl_h1_is_token_byte(*at)) {
-        at++;
-    }
-    h->name = fl_slice(p->at, (size_t)(at - p->at));
-    if (h->name.len == 0 || *at != ':') {
-        return FL_ERR_H1_SYNTAX;
-    }
-    at++;
-    const char *stop = p->request ? fl_scan_not_text(at, p->end) : fl_scan_control(at, p->end);
-    h->value = fl_slice_trim(fl_slice(at, (size_t)(stop - at)));
-    p->at = stop;
-    if (!take_crlf(p)) {
-        return FL_ERR_H1_SYNTAX;
-    }
-    h->id = fl_h1_name_id(h->name);
-    return FL_OK;
-}
-
-static enum fl_err parse_headers(struct parse *p)
-{
-    struct fl_h1_head *head = p->head;
-    while (!take_crlf(p)) {
-        if (head->header_count == FL_H1_HEADERS_MAX) {
+        for (; b.cr != 0; b.cr &= b.cr - 1) {
+            ret_lines->end[count++] = (uint32_t)at + (uint32_t)__builtin_ctzll(b.cr);
+        }
+        if (count > FL_H1_LINES_MAX + 1) {
             return FL_ERR_H1_HEAD_LONG;
         }
-        struct fl_h1_header *h = &head->headers[head->header_count];
-        enum fl_err err = parse_header(p, h);
-        if (!err && on_header[h->id]) {
-            err = on_header[h->id](p, h);
-        }
-        if (err) {
-            return err;
-        }
-        p->seen |= UINT64_C(1) << h->id;
-        head->header_count++;
     }
-    return p->at == p->end ? FL_OK : FL_ERR_H1_SYNTAX;
-}
-
-static enum fl_err parse_version(struct parse *p)
-{
-    const char *v = p->at;
-    if (p->end - v < 12 || memcmp(v, "HTTP/", 5) != 0 || !is_digit(v[5]) || v[6] != '.' ||
-        !is_digit(v[7])) {
-        return FL_ERR_H1_SYNTAX;
-    }
-    if (is_digit(v[8])) {
-        return FL_ERR_H1_SYNTAX;
-    }
-    if (v[5] != '1' || v[7] > '1') {
-        return FL_ERR_H1_VERSION;
-    }
-    p->head->minor = v[7] - '0';
-    p->at += 8;
+    ret_lines->count = count - 1;
     return FL_OK;
-}
-
-static enum fl_err parse_method(struct parse *p)
-{
-    static const struct {
-        struct fl_slice text;
-        enum fl_h1_method method;
-    } methods[] = {
-        {{"POST ", 5}, FL_H1_POST},       {{"GET ", 4}, FL_H1_GET},
-        {{"HEAD ", 5}, FL_H1_HEAD},       {{"PUT ", 4}, FL_H1_PUT},
-        {{"DELETE ", 7}, FL_H1_DELETE},   {{"PATCH ", 6}, FL_H1_PATCH},
-        {{"OPTIONS ", 8}, FL_H1_OPTIONS},
-    };
-    struct fl_slice rest = fl_slice(p->at, (size_t)(p->end - p->at));
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        if (fl_slice_starts(rest, methods[i].text)) {
-            p->head->method = methods[i].method;
-            p->at += methods[i].text.len;
-            return FL_OK;
-        }
-    }
-    size_t len = 0;
-    while (fl_h1_is_token_byte(rest.ptr[len])) {
-        len++;
-    }
-    return len > 0 && rest.ptr[len] == ' ' ? FL_ERR_H1_METHOD : FL_ERR_H1_SYNTAX;
-}
-
-static enum fl_err parse_target(struct parse *p)
-{
-    struct fl_h1_head *head = p->head;
-    const char *at = p->at, *query = NULL;
-    while (*at > ' ' && *at < 0x7f && *at != '#') {
-        if (*at == '?' && !query) {
-            query = at;
-        }
-        at++;
-    }
-    if (*at == '\r') {
-        return FL_ERR_H1_SYNTAX;
-    }
-    head->target = fl_slice(p->at, (size_t)(at - p->at));
-    head->path = fl_slice(p->at, (size_t)((query ? query : at) - p->at));
-    if (*at != ' ' || head->target.len == 0) {
-        return FL_ERR_H1_TARGET;
-    }
-    if (head->target.len > FL_H1_TARGET_MAX) {
-        return FL_ERR_H1_TARGET_LONG;
-    }
-    bool asterisk = head->method == FL_H1_OPTIONS && fl_slice_eq(head->target, FL_LIT("*"));
-    if (head->target.ptr[0] != '/' && !asterisk) {
-        return FL_ERR_H1_TARGET;
-    }
-    p->at = at + 1;
-    return FL_OK;
-}
-
-/* --- messages --- */
-
-/* False when the head does not end in an empty line: it was not delimited by fl_h1_head_find(). */
-static bool begin(struct parse *p, struct fl_slice bytes, bool request, struct fl_h1_head *head)
-{
-    *p = (struct parse){.at = bytes.ptr, .head = head, .request = request};
-    memset(head, 0, offsetof(struct fl_h1_head, headers));
-    if (bytes.len == 0) {
-        return false;
-    }
-    for (int i = 0; request && i < empty_lines_max && bytes.len > 4 && take_crlf(p); i++) {
-        bytes = fl_slice_from(bytes, 2);
-    }
-    p->end = p->at + bytes.len;
-    return bytes.len > 4 && memcmp(p->end - 4, "\r\n\r\n", 4) == 0;
-}
-
-static bool saw(const struct parse *p, enum fl_h1_name id)
-{
-    return (p->seen >> id & 1) != 0;
-}
-
-/* What holds for both kinds of message: RFC 9112 6.1-6.3, with every doubtful case refused. */
-static enum fl_err end_framing(const struct parse *p)
-{
-    struct fl_h1_head *head = p->head;
-    head->keep_alive = !p->close && (head->minor == 1 || p->keep_alive);
-    if (saw(p, FL_H_TRANSFER_ENCODING)) {
-        head->framing = FL_H1_CHUNKED;
-        if (saw(p, FL_H_CONTENT_LENGTH)) {
-            return FL_ERR_H1_FRAMING;
-        }
-        return head->minor == 1 ? FL_OK : FL_ERR_H1_CODING;
-    }
-    head->framing = saw(p, FL_H_CONTENT_LENGTH) ? FL_H1_LENGTH : FL_H1_NO_BODY;
-    return FL_OK;
-}
-
-static enum fl_err end_request(struct parse *p)
-{
-    struct fl_h1_head *head = p->head;
-    bool body = head->framing == FL_H1_CHUNKED || head->content_length > 0;
-    head->expect_continue = p->expect && body;
-    return head->minor == 1 && !saw(p, FL_H_HOST) ? FL_ERR_H1_HOST : FL_OK;
-}
-
-enum fl_err fl_h1_parse_request(struct fl_slice bytes, struct fl_h1_head *ret_head)
-{
-    struct parse p;
-    enum fl_err err = begin(&p, bytes, true, ret_head) ? FL_OK : FL_ERR_H1_SYNTAX;
-    if (!err) {
-        err = parse_method(&p);
-    }
-    if (!err) {
-        err = parse_target(&p);
-    }
-    if (!err) {
-        err = parse_version(&p);
-    }
-    if (!err && !take_crlf(&p)) {
-        err = FL_ERR_H1_SYNTAX;
-    }
-    if (!err) {
-        err = parse_headers(&p);
-    }
-    if (!err) {
-        err = end_framing(&p);
-    }
-    return err ? err : end_request(&p);
-}
-
-/* " 200" and, after one more space, a reason that nobody reads. */
-static enum fl_err parse_status(struct parse *p)
-{
-    const char *s = p->at;
-    if (p->end - s < 8 || s[0] != ' ' || s[1] < '1' || s[1] > '9' || !is_digit(s[2]) ||
-        !is_digit(s[3]) || (s[4] != ' ' && s[4] != '\r')) {
-        return FL_ERR_H1_SYNTAX;
-    }
-    p->head->status = (s[1] - '0') * 100 + (s[2] - '0') * 10 + (s[3] - '0');
-    p->at = fl_scan_control(s + 4, p->end);
-    return take_crlf(p) ? FL_OK : FL_ERR_H1_SYNTAX;
-}
-
-static enum fl_err end_response(struct parse *p, bool to_head)
-{
-    struct fl_h1_head *head = p->head;
-    bool never = head->status < 200 || head->status == 204;
-    if (head->status == 101) {
-        return FL_ERR_BAD_RESPONSE; /* nothing here ever asks for another protocol */
-    }
-    if (never && (head->framing == FL_H1_CHUNKED || head->content_length > 0)) {
-        return FL_ERR_H1_FRAMING;
-    }
-    if (never || to_head || head->status == 304) {
-        head->framing = FL_H1_NO_BODY;
-    } else if (head->framing == FL_H1_NO_BODY) {
-        head->framing = FL_H1_UNTIL_CLOSE;
-        head->keep_alive = false;
-    }
-    return FL_OK;
-}
-
-enum fl_err fl_h1_parse_response(struct fl_slice bytes, bool to_head, struct fl_h1_head *ret_head)
-{
-    struct parse p;
-    enum fl_err err = begin(&p, bytes, false, ret_head) ? FL_OK : FL_ERR_H1_SYNTAX;
-    if (!err) {
-        err = parse_version(&p);
-    }
-    if (!err) {
-        err = parse_status(&p);
-    }
-    if (!err) {
-        err = parse_headers(&p);
-    }
-    if (!err) {
-        err = end_framing(&p);
-    }
-    return err ? err : end_response(&p, to_head);
 }

@@ -1,54 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Header names: which bytes may form one, which of them this program knows, which are hop-by-hop.
- * A known name is found by its length (at most four share one, all with different first letters)
- * and confirmed by comparing eight bytes at a time with letters folded.
+ * Length and first letter leave one candidate, which is then compared eight bytes at a time with
+ * letters folded: hardly a branch depends on the name, since the next name is never like the last
+ * one.
  */
 #include "codec/http1.h"
 
 #include "codec/http1_names.h"
 
-const unsigned char fl_h1_token_bytes[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* controls */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* controls */
-    0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, /* ! # $ % & ' * + - . */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, /* 0-9 */
-    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* A-O */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, /* P-Z ^ _ */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* ` a-o */
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, /* p-z | ~ */
+#include "base/assert.h"
+
+const unsigned char fl_h1_bytes[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, /* controls */
+    0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, /* controls */
+    0, 5, 4, 1, 5, 5, 5, 5,
+    4, 4, 5, 5, 4, 7, 7, 4, /* space ! " # $ % & ' ( ) * + , - . and a slash */
+    7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 4, 4, 4, 4, 4, 4, /* 0-9 : ; < = > ? */
+    4, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, /* @ A-O */
+    7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 4, 4, 4, 5, 7, /* P-Z [ \ ] ^ _ */
+    5, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, /* ` a-o */
+    7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 4, 5, 4, 5, 0, /* p-z { | } ~ */
 };
 
-static const struct fl_slice texts[FL_H_COUNT] = {
-#define X(id, text) [id] = {text, sizeof(text) - 1},
+enum { length_max = 21, text_room = 24 };
+
+/* Padded, so that whole words can be read. */
+static const char texts[FL_H_COUNT][text_room] = {
+#define X(id, text) [id] = {text},
     FL_H1_NAMES(X)
 #undef X
 };
 
-/* Names by length; a row ends at FL_H_OTHER. The unit test walks FL_H1_NAMES against it. */
-enum { per_length = 4, length_max = 21 };
-static const unsigned char by_length[length_max + 1][per_length] = {
-    [2] = {FL_H_TE},
-    [4] = {FL_H_HOST, FL_H_DATE},
-    [6] = {FL_H_ACCEPT, FL_H_SERVER, FL_H_COOKIE, FL_H_EXPECT},
-    [7] = {FL_H_TRAILER, FL_H_UPGRADE},
-    [8] = {FL_H_LOCATION},
-    [9] = {FL_H_X_API_KEY},
-    [10] = {FL_H_CONNECTION, FL_H_USER_AGENT, FL_H_KEEP_ALIVE, FL_H_SET_COOKIE},
-    [11] = {FL_H_RETRY_AFTER},
-    [12] = {FL_H_CONTENT_TYPE, FL_H_X_REQUEST_ID},
-    [13] = {FL_H_AUTHORIZATION, FL_H_CACHE_CONTROL},
-    [14] = {FL_H_CONTENT_LENGTH, FL_H_RETRY_AFTER_MS, FL_H_X_SHOULD_RETRY},
-    [15] = {FL_H_ACCEPT_ENCODING, FL_H_X_FORWARDED_FOR},
-    [16] = {FL_H_CONTENT_ENCODING},
-    [17] = {FL_H_TRANSFER_ENCODING},
-    [19] = {FL_H_PROXY_AUTHORIZATION, FL_H_X_STAINLESS_TIMEOUT},
-    [21] = {FL_H_X_FAIRLEAD_TIMEOUT_MS},
+/* By length and first letter. The unit test walks FL_H1_NAMES against it. */
+static const unsigned char candidates[length_max + 1][32] = {
+    [2] = {['t' & 31] = FL_H_TE},
+    [4] = {['d' & 31] = FL_H_DATE, ['h' & 31] = FL_H_HOST},
+    [6] = {['a' & 31] = FL_H_ACCEPT,
+           ['c' & 31] = FL_H_COOKIE,
+           ['e' & 31] = FL_H_EXPECT,
+           ['s' & 31] = FL_H_SERVER},
+    [7] = {['t' & 31] = FL_H_TRAILER, ['u' & 31] = FL_H_UPGRADE},
+    [8] = {['l' & 31] = FL_H_LOCATION},
+    [9] = {['x' & 31] = FL_H_X_API_KEY},
+    [10] = {['c' & 31] = FL_H_CONNECTION,
+            ['k' & 31] = FL_H_KEEP_ALIVE,
+            ['s' & 31] = FL_H_SET_COOKIE,
+            ['u' & 31] = FL_H_USER_AGENT},
+    [11] = {['r' & 31] = FL_H_RETRY_AFTER},
+    [12] = {['c' & 31] = FL_H_CONTENT_TYPE, ['x' & 31] = FL_H_X_REQUEST_ID},
+    [13] = {['a' & 31] = FL_H_AUTHORIZATION, ['c' & 31] = FL_H_CACHE_CONTROL},
+    [14] = {['c' & 31] = FL_H_CONTENT_LENGTH,
+            ['r' & 31] = FL_H_RETRY_AFTER_MS,
+            ['x' & 31] = FL_H_X_SHOULD_RETRY},
+    [15] = {['a' & 31] = FL_H_ACCEPT_ENCODING, ['x' & 31] = FL_H_X_FORWARDED_FOR},
+    [16] = {['c' & 31] = FL_H_CONTENT_ENCODING},
+    [17] = {['t' & 31] = FL_H_TRANSFER_ENCODING},
+    [19] = {['p' & 31] = FL_H_PROXY_AUTHORIZATION, ['x' & 31] = FL_H_X_STAINLESS_TIMEOUT},
+    [21] = {['x' & 31] = FL_H_X_FAIRLEAD_TIMEOUT_MS},
 };
 
 /* Folds the letters of eight bytes to lower case. Bytes 0x40, 0x5b-0x5f and 0xc0-0xdf change too,
- * but never into a byte of a known name, so that comparing folded bytes with lower-case text is
- * exact. */
+ * but never into a lower-case letter, a digit or '-': comparing with text made of these is exact.
+ */
 static uint64_t fold8(const char *p)
 {
     uint64_t word;
@@ -56,60 +77,49 @@ static uint64_t fold8(const char *p)
     return word | ((word & UINT64_C(0x4040404040404040)) >> 1);
 }
 
-static uint32_t fold4(const char *p)
+static uint64_t load8(const char *p)
 {
-    uint32_t word;
-    memcpy(&word, p, 4);
-    return word | ((word & UINT32_C(0x40404040)) >> 1);
+    uint64_t word;
+    memcpy(&word, p, 8);
+    return word;
 }
 
-static char fold1(char c)
+/* Both have *len* bytes, at most 24; *text* is lower case. Words may overlap. */
+static bool same_folded(const char *s, const char *text, size_t len)
 {
-    return (char)(c | ((c & 0x40) >> 1));
-}
-
-/* *text* is lower case; both have *len* bytes. The last word may overlap the one before it. */
-static bool same_folded(const char *name, const char *text, size_t len)
-{
-    if (len < 4) {
-        for (size_t i = 0; i < len; i++) {
-            if (fold1(name[i]) != text[i]) {
-                return false;
-            }
-        }
-        return true;
-    }
+    uint64_t differs = 0;
     if (len < 8) {
-        return fold4(name) == fold4(text) && fold4(name + len - 4) == fold4(text + len - 4);
-    }
-    for (size_t i = 0; i + 8 < len; i += 8) {
-        if (fold8(name + i) != fold8(text + i)) {
-            return false;
+        for (size_t i = 0; i < len; i++) {
+            differs |= (unsigned char)((s[i] | (s[i] & 0x40) >> 1) ^ text[i]);
         }
+        return differs == 0;
     }
-    return fold8(name + len - 8) == fold8(text + len - 8);
+    differs = (fold8(s) ^ load8(text)) | (fold8(s + len - 8) ^ load8(text + len - 8));
+    if (len > 16) {
+        differs |= fold8(s + 8) ^ load8(text + 8);
+    }
+    return differs == 0;
+}
+
+bool fl_h1_is(struct fl_slice s, struct fl_slice text)
+{
+    fl_assert(text.len <= text_room);
+    return s.len == text.len && same_folded(s.ptr, text.ptr, text.len);
 }
 
 enum fl_h1_name fl_h1_name_id(struct fl_slice name)
 {
-    if (name.len > length_max || name.len < 2) {
+    if (name.len > length_max || name.len == 0) {
         return FL_H_OTHER;
     }
-    const unsigned char *row = by_length[name.len];
-    char first = fold1(name.ptr[0]);
-    for (unsigned i = 0; i < per_length && row[i] != FL_H_OTHER; i++) {
-        const char *text = texts[row[i]].ptr;
-        if (text[0] == first) {
-            return same_folded(name.ptr, text, name.len) ? (enum fl_h1_name)row[i] : FL_H_OTHER;
-        }
-    }
-    return FL_H_OTHER;
+    enum fl_h1_name id = (enum fl_h1_name)candidates[name.len][name.ptr[0] & 31];
+    return id != FL_H_OTHER && same_folded(name.ptr, texts[id], name.len) ? id : FL_H_OTHER;
 }
 
 bool fl_h1_is_token(struct fl_slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
-        if (!fl_h1_is_token_byte(s.ptr[i])) {
+        if (!fl_h1_byte_is(s.ptr[i], FL_H1_TOKEN)) {
             return false;
         }
     }

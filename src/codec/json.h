@@ -48,15 +48,17 @@ struct fl_json_watch {
     struct fl_slice member; /* out: from the key's opening quote to the value's end */
 };
 
-/* Validates *text*. *watches* (may be NULL) are searched among the members of a top-level object
- * and reset first. ret_value gets the top-level value. On failure reterr (may be NULL) gets code,
- * byte offset, line and column (bytes) and a message. */
+/* Validates *text*. *watches* (may be NULL, with distinct keys) are searched among the members of a
+ * top-level object; they are reset first, and after a failure. ret_value gets the top-level value.
+ * On failure reterr (may be NULL) gets code, byte offset, line and column (bytes) and a message, in
+ * which text of the client is short and printable. */
 enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
                          struct fl_json_watch *watches, unsigned watch_count,
                          struct fl_json *ret_value, struct fl_reterr *reterr) FL_CHECK_RESULT;
 
 /* --- Walking text that fl_json_scan() has accepted. Behaviour on other text is bounded, but
- *     unspecified. --- */
+ *     unspecified. A step reads the element it returns once: to walk n levels down is to read the
+ *     innermost text n times. --- */
 
 struct fl_json_iter {
     struct fl_slice rest;
@@ -72,8 +74,9 @@ struct fl_json fl_json_get(struct fl_json object, struct fl_slice key);
 /* Member under a path of keys, e.g. {"usage", "prompt_tokens"}. */
 struct fl_json fl_json_at(struct fl_json object, const struct fl_slice *path, unsigned path_len);
 
-/* A string's decoded text: in place when it has no escape, else written to *scratch*. Lone
- * surrogates decode to U+FFFD. False for other types or when scratch overflows. */
+/* A string's decoded text: in place when it has no escape, else appended to *scratch*, which then
+ * must not grow while *ret_text* is in use. Lone surrogates decode to U+FFFD. False for other types
+ * or when scratch overflows. */
 bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice *ret_text);
 /* Does the raw key or string span (with quotes) spell *text* once decoded? */
 bool fl_json_spells(struct fl_slice raw, struct fl_slice text);

@@ -56,13 +56,13 @@ static struct fl_slice range(struct fl_slice object_text, struct fl_slice member
 void fl_json_remove(struct fl_slice object_text, const struct fl_slice *members, unsigned count,
                     struct fl_json_patch *ret_patches)
 {
-    const char *begin = object_text.ptr, *removed_to = NULL;
+    const char *begin = object_text.ptr, *removed_to = begin;
     for (unsigned i = 0; i < count; i++) {
         struct fl_slice m = members[i];
         fl_assert(m.ptr > begin && m.len < object_text.len - (size_t)(m.ptr - begin));
         bool leading = m.ptr == removed_to || solid_before(m.ptr, begin) == begin;
         ret_patches[i] = (struct fl_json_patch){range(object_text, m, leading), FL_EMPTY};
-        removed_to = leading ? ret_patches[i].old.ptr + ret_patches[i].old.len : NULL;
+        removed_to = leading ? ret_patches[i].old.ptr + ret_patches[i].old.len : begin;
     }
 }
 

@@ -177,16 +177,15 @@ static size_t encode_utf8(unsigned code, char *ret)
     return 4;
 }
 
-/* The escape at the start of *s* as UTF-8 in ret[4]; *ret_len bytes. Returns the escape's length.
+/* The escape at the start of *s* as UTF-8 in ret[4], *ret_len bytes of it. Returns its raw length.
  */
 static size_t unescape(struct fl_slice s, char *ret, size_t *ret_len)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     unsigned unit = code_unit(s), low;
     if (unit > 0xffff) {
-        char c = s.len > 1 ? s.ptr[1] : '\\';
-        const char *at = memchr(from, c, sizeof(from) - 1);
-        ret[0] = at ? to[at - from] : c;
+        const char *c = s.ptr + (s.len > 1), *at = memchr(from, *c, sizeof(from) - 1);
+        ret[0] = *(at ? to + (at - from) : c);
         *ret_len = 1;
         return s.len > 1 ? 2 : 1;
     }

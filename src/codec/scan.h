@@ -8,6 +8,7 @@
 #define FL_CODEC_SCAN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #if defined(__SSE2__) && !defined(FL_NO_SIMD)
 #define FL_SCAN_SSE2 1
@@ -34,39 +35,109 @@ static inline __m128i fl_scan_load(const char *p)
     return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-static inline unsigned fl_scan_mask_not_text(const char *p)
+static inline __m128i fl_scan_equal(__m128i x, char c)
 {
-    __m128i x = fl_scan_load(p);
-    /* Signed: 0x80-0xff are below the space too. */
-    __m128i out = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)),
-                               _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)));
-    return (unsigned)_mm_movemask_epi8(
-        _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\t')), out));
+    return _mm_cmpeq_epi8(x, _mm_set1_epi8(c));
 }
 
-static inline unsigned fl_scan_mask_control(const char *p)
+static inline __m128i fl_scan_but_tab(__m128i x, __m128i found)
 {
-    __m128i x = fl_scan_load(p);
-    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
-    __m128i out = _mm_or_si128(low, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)));
-    return (unsigned)_mm_movemask_epi8(
-        _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\t')), out));
+    return _mm_andnot_si128(fl_scan_equal(x, '\t'), _mm_or_si128(found, fl_scan_equal(x, 0x7f)));
+}
+
+/* Signed: 0x80-0xff are below the space too. */
+static inline __m128i fl_scan_where_not_text(__m128i x)
+{
+    return fl_scan_but_tab(x, _mm_cmplt_epi8(x, _mm_set1_epi8(0x20)));
+}
+
+static inline __m128i fl_scan_where_control(__m128i x)
+{
+    return fl_scan_but_tab(x, _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x));
+}
+
+/* All that may count as odd, cheaply: controls, tab, DEL and 0x80-0xff. Signed, and one up, so that
+ * DEL is below the space too. */
+static inline __m128i fl_scan_maybe_odd(__m128i x)
+{
+    return _mm_cmplt_epi8(_mm_add_epi8(x, _mm_set1_epi8(1)), _mm_set1_epi8(0x21));
+}
+
+static inline unsigned fl_scan_mask(__m128i found)
+{
+    return (unsigned)_mm_movemask_epi8(found);
+}
+
+static inline uint64_t fl_scan_mask64(__m128i a, __m128i b, __m128i c, __m128i d)
+{
+    return (uint64_t)fl_scan_mask(a) | (uint64_t)fl_scan_mask(b) << 16 |
+           (uint64_t)fl_scan_mask(c) << 32 | (uint64_t)fl_scan_mask(d) << 48;
+}
+
+/* Bytes other than letters, digits and '-': the end of nearly every header name. */
+static inline unsigned fl_scan_mask_not_word(const char *p)
+{
+    __m128i x = fl_scan_load(p), lower = _mm_or_si128(x, _mm_set1_epi8(0x20));
+    __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)),
+                                   _mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
+    __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8('0' - 1)),
+                                  _mm_cmplt_epi8(x, _mm_set1_epi8('9' + 1)));
+    __m128i dash = _mm_cmpeq_epi8(x, _mm_set1_epi8('-'));
+    return fl_scan_mask(_mm_or_si128(_mm_or_si128(letter, digit), dash)) ^ 0xffffU;
 }
 
 static inline unsigned fl_scan_mask_eol(const char *p)
 {
     __m128i x = fl_scan_load(p);
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\r')),
-                                                    _mm_cmpeq_epi8(x, _mm_set1_epi8('\n'))));
+    return fl_scan_mask(_mm_or_si128(fl_scan_equal(x, '\r'), fl_scan_equal(x, '\n')));
 }
 #endif
+
+/* What 64 bytes hold, the first one in bit 0. */
+struct fl_scan_block {
+    uint64_t cr, lf;
+    uint64_t odd; /* control bytes, CR and LF among them; without *obs_text* also 0x80-0xff */
+};
+
+/* Inlined at any price: as a call it would pass its 24 bytes through memory. */
+__attribute__((always_inline)) static inline struct fl_scan_block fl_scan_block(const char *p,
+                                                                                bool obs_text)
+{
+#if FL_SCAN_SSE2
+    __m128i x0 = fl_scan_load(p), x1 = fl_scan_load(p + 16);
+    __m128i x2 = fl_scan_load(p + 32), x3 = fl_scan_load(p + 48);
+    struct fl_scan_block b = {
+        fl_scan_mask64(fl_scan_equal(x0, '\r'), fl_scan_equal(x1, '\r'), fl_scan_equal(x2, '\r'),
+                       fl_scan_equal(x3, '\r')),
+        fl_scan_mask64(fl_scan_equal(x0, '\n'), fl_scan_equal(x1, '\n'), fl_scan_equal(x2, '\n'),
+                       fl_scan_equal(x3, '\n')),
+        fl_scan_mask64(fl_scan_maybe_odd(x0), fl_scan_maybe_odd(x1), fl_scan_maybe_odd(x2),
+                       fl_scan_maybe_odd(x3)),
+    };
+    if (__builtin_expect(b.odd != (b.cr | b.lf), 0)) { /* tabs, or indeed something odd */
+        b.odd = obs_text ? fl_scan_mask64(fl_scan_where_control(x0), fl_scan_where_control(x1),
+                                          fl_scan_where_control(x2), fl_scan_where_control(x3))
+                         : fl_scan_mask64(fl_scan_where_not_text(x0), fl_scan_where_not_text(x1),
+                                          fl_scan_where_not_text(x2), fl_scan_where_not_text(x3));
+    }
+#else
+    struct fl_scan_block b = {0, 0, 0};
+    for (unsigned i = 0; i < 64; i++) {
+        bool odd = obs_text ? fl_scan_is_control(p[i]) : !fl_scan_is_text(p[i]);
+        b.cr |= (uint64_t)(p[i] == '\r') << i;
+        b.lf |= (uint64_t)(p[i] == '\n') << i;
+        b.odd |= (uint64_t)odd << i;
+    }
+#endif
+    return b;
+}
 
 /* The first byte that is not text. */
 static inline const char *fl_scan_not_text(const char *p, const char *end)
 {
 #if FL_SCAN_SSE2
     for (; end - p >= 16; p += 16) {
-        unsigned mask = fl_scan_mask_not_text(p);
+        unsigned mask = fl_scan_mask(fl_scan_where_not_text(fl_scan_load(p)));
         if (mask != 0) {
             return p + __builtin_ctz(mask);
         }
@@ -83,7 +154,7 @@ static inline const char *fl_scan_control(const char *p, const char *end)
 {
 #if FL_SCAN_SSE2
     for (; end - p >= 16; p += 16) {
-        unsigned mask = fl_scan_mask_control(p);
+        unsigned mask = fl_scan_mask(fl_scan_where_control(fl_scan_load(p)));
         if (mask != 0) {
             return p + __builtin_ctz(mask);
         }
@@ -92,6 +163,23 @@ static inline const char *fl_scan_control(const char *p, const char *end)
     while (p < end && !fl_scan_is_control(*p)) {
         p++;
     }
+    return p;
+}
+
+/* Skips letters, digits and '-': may stop before the first other byte, never behind it. 32 bytes at
+ * once, because a loop that runs once or twice would be guessed wrong half the time. */
+static inline const char *fl_scan_word(const char *p, const char *end)
+{
+#if FL_SCAN_SSE2
+    for (; end - p >= 32; p += 32) {
+        unsigned mask = fl_scan_mask_not_word(p) | fl_scan_mask_not_word(p + 16) << 16;
+        if (mask != 0) {
+            return p + __builtin_ctz(mask);
+        }
+    }
+#else
+    (void)end;
+#endif
     return p;
 }
 

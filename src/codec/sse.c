@@ -110,7 +110,8 @@ static enum fl_err give(struct fl_sse *sse, struct fl_slice bytes, size_t end,
                         struct fl_buf *joined, struct fl_sse_event *ret_event)
 {
     struct fl_sse_event event = {.raw = fl_slice_first(bytes, end)};
-    enum fl_err err = read_event(fl_slice_from(event.raw, bom_len(sse, bytes)), joined, &event);
+    size_t skip = bom_len(sse, bytes);
+    enum fl_err err = read_event(fl_slice(bytes.ptr + skip, end - skip), joined, &event);
     if (err) {
         return err;
     }

@@ -220,7 +220,7 @@ static const char *segment_fault(struct fl_slice segment)
             if (c < 0x20 || c == 0x7f || c == '/' || c == '\\') {
                 return "encoded slashes, backslashes and control bytes are not allowed";
             }
-        } else if (!is_alnum((char)c) && !memchr("-._~!$&'()*+,;=:@", c, 17)) {
+        } else if (!is_alnum((char)c) && !strchr("-._~!$&'()*+,;=:@", c)) {
             return "this character must be percent-encoded in a path";
         }
         only_dots = only_dots && c == '.';

@@ -3,19 +3,26 @@
  * Outbound streams until they are open.
  *
  *   name -> (waiting for dns) -> connecting to address n -> open
- *                                   ^          | error
+ *                                   ^          | error, or too slow
  *                                   '- closing-' when another address is left, else failed
  *
  * libuv wants a fresh handle for another try, and a handle is fresh only after its close callback.
+ * An address that drops packets (broken IPv6 is the usual one) must not eat the owner's whole
+ * patience: it gets a second while there is another; the last one has all the time the owner gives.
  */
 #include "net/internal.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
+
+#define PATIENCE_NS FL_NS_S
 
 struct fl_dial {
     struct fl_dns_wait wait;
     uv_connect_t req;
     struct tcp *t;
+    struct fl_timer patience;
     struct fl_dns_answer answer;
     unsigned next; /* in answer */
     uint16_t port;
@@ -35,11 +42,13 @@ void fl_dial_keep(struct fl_dial *dial, struct fl_parcel *parcel)
 
 void fl_dial_cancel(struct fl_dial *dial)
 {
+    fl_timers_stop(&fl_tcp_net(dial->t)->sys.timers, &dial->patience);
     fl_dns_cancel(&dial->wait);
 }
 
 void fl_dial_free(struct fl_dial *dial)
 {
+    fl_timers_stop(&fl_tcp_net(dial->t)->sys.timers, &dial->patience);
     while (dial->first) {
         struct fl_parcel *next = dial->first->next;
         free(dial->first);
@@ -79,6 +88,12 @@ static void try_failed(struct fl_dial *dial, int status)
     }
 }
 
+static void on_patience(struct fl_timer *timer)
+{
+    struct fl_dial *dial = fl_container_of(timer, struct fl_dial, patience);
+    uv_close((uv_handle_t *)&dial->t->uv, on_closed_for_next);
+}
+
 static void opened(struct fl_dial *dial)
 {
     struct tcp *t = dial->t;
@@ -105,9 +120,10 @@ static void on_connect(uv_connect_t *req, int status)
 {
     struct fl_dial *dial = fl_container_of(req, struct fl_dial, req);
     fl_net_enter(fl_tcp_net(dial->t));
-    if (dial->t->flags & FL_TCP_CLOSED) {
-        return; /* freed by the close callback */
+    if (status == UV_ECANCELED) {
+        return; /* closed, by the owner or for another try: the close callback goes on */
     }
+    fl_timers_stop(&fl_tcp_net(dial->t)->sys.timers, &dial->patience);
     if (status == 0) {
         opened(dial);
     } else {
@@ -126,6 +142,8 @@ static void connect_next(struct fl_dial *dial)
         uv_tcp_connect(&dial->req, &dial->t->uv, (const struct sockaddr *)&sockaddr, on_connect);
     if (status != 0) {
         try_failed(dial, status);
+    } else if (dial->next < dial->answer.count) {
+        fl_sys_timer_in(&fl_tcp_net(dial->t)->sys, &dial->patience, PATIENCE_NS);
     }
 }
 
@@ -161,6 +179,7 @@ enum fl_err fl_dial_start(struct fl_sys *sys, struct fl_slice host, uint16_t por
     t->extra.dial = dial;
     fl_list_init(&dial->wait.node);
     dial->wait.done = on_name;
+    dial->patience.fire = on_patience;
     dial->t = t;
     dial->port = port;
     dial->last = &dial->first;

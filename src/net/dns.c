@@ -34,8 +34,11 @@ static void forget(struct fl_dns *dns, struct name *n)
 
 void fl_dns_finish(struct fl_dns *dns)
 {
-    while (!fl_list_empty(&dns->names)) {
-        forget(dns, fl_container_of(dns->names.next, struct name, node));
+    struct fl_list *l = dns->names.next;
+    while (l != &dns->names) {
+        struct name *n = fl_container_of(l, struct name, node);
+        l = l->next;
+        forget(dns, n);
     }
 }
 

@@ -99,8 +99,9 @@ static void run_next(struct fl_net *net)
         struct lookup *l = fl_container_of(net->lookups_waiting.next, struct lookup, node);
         fl_list_remove(&l->node);
         net->lookups_running++;
-        if (!run(l) && !fl_mail_send(l->mail, &l->letter)) {
-            lookup_free(l);
+        if (!run(l)) { /* no thread: no answer */
+            bool sent = fl_mail_send(l->mail, &l->letter);
+            fl_assert(sent);
         }
     }
 }
@@ -123,9 +124,11 @@ bool fl_lookup_start(struct fl_dns *dns, const char *name)
 
 void fl_lookup_drop_waiting(struct fl_net *net)
 {
-    while (!fl_list_empty(&net->lookups_waiting)) {
-        struct lookup *l = fl_container_of(net->lookups_waiting.next, struct lookup, node);
-        fl_list_remove(&l->node);
+    struct fl_list *node = net->lookups_waiting.next;
+    while (node != &net->lookups_waiting) {
+        struct lookup *l = fl_container_of(node, struct lookup, node);
+        node = node->next;
         lookup_free(l);
     }
+    fl_list_init(&net->lookups_waiting);
 }

@@ -22,7 +22,7 @@
 
 #define BATCH             16
 #define LINGER_NS         (2 * FL_NS_S)
-#define LINGER_BYTES      (1024 * 1024)
+#define LINGER_BYTES      ((size_t)1024 * 1024)
 #define FLUSH_STALL_NS    (10 * FL_NS_S) /* a peer that takes nothing for so long */
 #define FLUSH_STALL_TICKS 12             /* or that takes longer than this many times that */
 

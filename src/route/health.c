@@ -21,6 +21,8 @@
 /* A trial that takes longer than this no longer keeps the next one waiting: it may be a long
  * stream. */
 #define TRIAL_HOLDS_NS UINT64_C(60000000000)
+/* Workers' clocks stand still during a turn of their loops and so differ a little. */
+#define CLOCK_SLACK_NS UINT64_C(50000000)
 
 void fl_breaker_init(struct fl_breaker *b, uint64_t jitter)
 {
@@ -48,6 +50,12 @@ enum fl_health fl_breaker_health(const struct fl_breaker *b, uint64_t now_ns)
     return health == FL_OPEN && now_ns >= fl_get(b->until_ns) ? FL_HALF_OPEN : health;
 }
 
+/* Did it begin in the present state? */
+static bool is_fresh(const struct fl_breaker *b, uint64_t begun_ns)
+{
+    return begun_ns + CLOCK_SLACK_NS >= b->since_ns;
+}
+
 static void enter(struct fl_breaker *b, enum fl_health health, uint64_t now_ns)
 {
     b->since_ns = now_ns;
@@ -68,7 +76,7 @@ static void eject(struct fl_breaker *b, const struct fl_health_policy *policy, u
 {
     enum fl_health from = (enum fl_health)fl_get(b->health);
     uint64_t ns = policy->ejection_ns < EJECTION_MAX_NS ? policy->ejection_ns : EJECTION_MAX_NS;
-    if (from != FL_HALF_OPEN && ns > 0) {
+    if (from != FL_HALF_OPEN && ns > 0 && now_ns > b->since_ns) {
         uint64_t intervals = (now_ns - b->since_ns) / ns;
         b->ejections -= intervals < b->ejections ? (unsigned)intervals : b->ejections;
     }
@@ -117,7 +125,7 @@ void fl_breaker_begin(struct fl_breaker *b, uint64_t now_ns)
 void fl_breaker_release(struct fl_breaker *b, uint64_t begun_ns)
 {
     unsigned trials = fl_get(b->trials);
-    if (trials > 0 && begun_ns >= b->since_ns) {
+    if (trials > 0 && is_fresh(b, begun_ns)) {
         fl_set(b->trials, trials - 1);
     }
 }
@@ -139,7 +147,7 @@ static void weaken(struct fl_breaker *b, const struct fl_health_policy *policy)
 void fl_breaker_succeeded(struct fl_breaker *b, const struct fl_health_policy *policy,
                           uint64_t begun_ns, uint64_t now_ns)
 {
-    if (begun_ns < b->since_ns) {
+    if (!is_fresh(b, begun_ns)) {
         return;
     }
     strengthen(b);
@@ -160,7 +168,7 @@ void fl_breaker_succeeded(struct fl_breaker *b, const struct fl_health_policy *p
 void fl_breaker_failed(struct fl_breaker *b, const struct fl_health_policy *policy,
                        uint64_t begun_ns, uint64_t now_ns)
 {
-    if (begun_ns < b->since_ns) {
+    if (!is_fresh(b, begun_ns)) {
         return;
     }
     switch ((enum fl_health)fl_get(b->health)) {

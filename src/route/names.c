@@ -6,7 +6,7 @@
 const char *fl_strategy_name(enum fl_strategy s)
 {
     static const char *const names[FL_STRATEGY_COUNT] = {
-#define X(id, name) [id] = name,
+#define X(id, name) [id] = (name),
         FL_STRATEGIES(X)
 #undef X
     };
@@ -17,7 +17,7 @@ const char *fl_strategy_name(enum fl_strategy s)
 const char *fl_algorithm_name(enum fl_algorithm a)
 {
     static const char *const names[FL_ALGORITHM_COUNT] = {
-#define X(id, name) [id] = name,
+#define X(id, name) [id] = (name),
         FL_ALGORITHMS(X)
 #undef X
     };

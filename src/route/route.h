@@ -197,12 +197,13 @@ struct fl_outcome {
                                 after a quota error. At most 1 h */
 };
 
-/* At dispatch: counts in flight, claims the trial of a recovering target. */
+/* At dispatch: counts in flight, claims the trial of a recovering target. Any target of a plan may be
+ * begun, however old the plan is. */
 void fl_route_begin(const struct fl_target *target, uint64_t now_ns);
 /* At the first byte of the answer's body, at most once between begin and end (whose outcome then
  * has a first_byte_ns): the attempt no longer counts as waiting. Without it a target with long
  * streams is taken for a slow one by least_response_time. */
-void fl_route_first_byte(const struct fl_target *target, uint64_t now_ns);
+void fl_route_first_byte(const struct fl_target *target);
 /* Once for each begin, on any terminal event. */
 void fl_route_end(const struct fl_table *t, const struct fl_target *target,
                   const struct fl_outcome *outcome, uint64_t now_ns);

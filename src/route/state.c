@@ -119,10 +119,9 @@ void fl_route_begin(const struct fl_target *target, uint64_t now_ns)
     fl_unlock(&s->lock);
 }
 
-void fl_route_first_byte(const struct fl_target *target, uint64_t now_ns)
+void fl_route_first_byte(const struct fl_target *target)
 {
     struct fl_target_state *s = target->state;
-    (void)now_ns;
     fl_lock(&s->lock);
     s->waiting -= s->waiting > 0;
     publish_oldest(s);

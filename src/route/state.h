@@ -39,9 +39,8 @@ struct fl_target_state {
     struct fl_slice id;           /* owned */
     struct fl_lock lock;
     _Atomic unsigned in_flight;
-    /* Dispatch time of the attempt that is oldest among those without a first byte, or later: what
-     * the waiting_ever-th and the attempts before it would give if answers came in order.
-     * UINT64_MAX: none. */
+    /* The attempt that waits longest for its first byte was dispatched then or before; UINT64_MAX:
+     * none waits. */
     _Atomic uint64_t oldest_ns;
     unsigned waiting; /* attempts in flight without a first byte */
     uint64_t begun, succeeded, failed, uncounted;

@@ -99,6 +99,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     release_conn(a, err);
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->fields);
+    fl_gzip_destroy(a->gzip);
     free(a);
 }
 
@@ -247,10 +248,20 @@ static bool is_event_stream(struct fl_slice type)
     return fl_slice_eq_nocase(fl_slice_first(type, sse.len), sse);
 }
 
-static bool content_coded(const struct fl_h1_head *head)
+/* We ask for no coding; gzip is understood all the same. */
+static enum fl_err take_coding(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     const struct fl_h1_header *coding = fl_h1_find(head, FL_H_CONTENT_ENCODING);
-    return coding && !fl_slice_eq_nocase(coding->value, FL_LIT("identity"));
+    if (!coding || fl_slice_eq_nocase(coding->value, FL_LIT("identity"))) {
+        return FL_OK;
+    }
+    if (!fl_slice_eq_nocase(coding->value, FL_LIT("gzip"))) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    struct fl_worker *w = a->exchange->worker;
+    w->unpacked = w->unpacked ? w->unpacked : malloc(FL_UNPACKED_BYTES);
+    a->gzip = fl_gzip_create();
+    return w->unpacked && a->gzip ? FL_OK : FL_ERR_NOMEM;
 }
 
 static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head *head)
@@ -260,8 +271,12 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     a->head_seen = true;
     a->status = head->status;
     a->conn_keep = head->keep_alive && head->framing != FL_H1_UNTIL_CLOSE;
-    if (fl_h1_body_init(&a->body, head, limits) || content_coded(head)) {
+    if (fl_h1_body_init(&a->body, head, limits)) {
         return FL_ERR_BAD_RESPONSE;
+    }
+    enum fl_err err = take_coding(a, head);
+    if (err) {
+        return err;
     }
     if (head->status >= 300 && head->status < 400) {
         return FL_ERR_REDIRECT;

@@ -30,13 +30,19 @@ static const struct endpoint table[] = {
     {"/", ACT_ROOT, FL_ENDPOINT_CHAT, false},
 };
 
-/* "/openai/v1/models" -> "/models" */
+static struct fl_slice drop_prefix(struct fl_slice path, struct fl_slice prefix)
+{
+    return fl_slice_starts(path, prefix) ? fl_slice_from(path, prefix.len - 1) : path;
+}
+
+/* "/openai/v1/models" -> "/models"; Azure's "/models/chat/completions" -> "/chat/completions" */
 static struct fl_slice without_prefix(struct fl_slice path)
 {
-    const struct fl_slice prefixes[] = {FL_LIT("/openai/"), FL_LIT("/v1/")};
-    for (int i = 0; i < 2; i++) {
-        if (fl_slice_starts(path, prefixes[i])) {
-            path = fl_slice_from(path, prefixes[i].len - 1);
+    path = drop_prefix(drop_prefix(path, FL_LIT("/openai/")), FL_LIT("/v1/"));
+    struct fl_slice azure = drop_prefix(path, FL_LIT("/models/"));
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].action == ACT_EXCHANGE && fl_slice_eq(azure, fl_slice_cstr(table[i].path))) {
+            return azure;
         }
     }
     return path;
@@ -106,8 +112,29 @@ static void put_model(struct fl_buf *b, const struct fl_table *t, const struct f
     fl_buf_putc(b, '}');
 }
 
-static void answer_models(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice id)
+static int hex_digit(char c)
 {
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* A path segment's text; what is no %XX stays as it is. */
+static void put_decoded(struct fl_buf *b, struct fl_slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        int high = path.ptr[i] == '%' && i + 2 < path.len ? hex_digit(path.ptr[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(path.ptr[i + 2]) : -1;
+        fl_buf_putc(b, low >= 0 ? (char)(high * 16 + low) : path.ptr[i]);
+        i += low >= 0 ? 2 : 0;
+    }
+}
+
+static void answer_models(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path_id)
+{
+    char decoded[512];
+    struct fl_buf name;
+    fl_buf_init_in(&name, decoded, sizeof(decoded));
+    put_decoded(&name, path_id);
+    struct fl_slice id = fl_buf_slice(&name);
     const struct fl_table *t = &s->worker->current->snapshot->config->table;
     struct fl_buf b;
     fl_buf_init(&b, 16 * 1024 * 1024);

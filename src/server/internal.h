@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "codec/gzip.h"
 #include "codec/http1.h"
 #include "codec/sse.h"
 #include "dialect/dialect.h"
@@ -126,6 +127,9 @@ struct fl_attempt {
     uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
     uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
+    struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
+    struct fl_slice packed;  /* compressed bytes of this read not taken yet */
+    bool unpack_more;        /* the gzip has more to give without another byte of body */
     struct fl_buf hold;      /* partial head, held answer or partial event */
     size_t scanned;
     struct fl_sse sse;
@@ -144,7 +148,7 @@ struct fl_attempt_note { /* for error bodies and headers */
     uint64_t took_ns;
 };
 
-enum { FL_ATTEMPTS_MAX = 8 };
+enum { FL_ATTEMPTS_MAX = 8, FL_UNPACKED_BYTES = 16 * 1024 };
 
 enum fl_exchange_state {
     FL_EXCHANGE_READING,   /* the body is arriving */
@@ -239,6 +243,7 @@ struct fl_worker {
     struct fl_timer drain_timer, access_timer;
     struct fl_buf access;        /* access-log lines not yet handed on */
     struct fl_buf out;           /* head being built; valid during one event */
+    char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
     uint64_t date_s;             /* second that date[] tells */

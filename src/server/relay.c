@@ -97,7 +97,7 @@ static void note_first_byte(struct fl_attempt *a)
 {
     if (a->first_byte_ns == 0) {
         a->first_byte_ns = a->exchange->worker->sys->now_ns;
-        fl_route_first_byte(a->target, a->first_byte_ns);
+        fl_route_first_byte(a->target);
     }
 }
 
@@ -113,6 +113,33 @@ static void succeed(struct fl_attempt *a)
     struct fl_exchange *x = a->exchange;
     fl_attempt_end(a, FL_OK);
     fl_exchange_done(x);
+}
+
+/* --- taking the body apart --- */
+
+static bool more_of(const struct fl_attempt *a, struct fl_slice in)
+{
+    return (in.len > 0 && !a->body.done) || a->unpack_more;
+}
+
+/* Next piece of the body, unframed and uncompressed; it may be empty. A compressed body's piece lives only
+ * until the next call. */
+static enum fl_err next_piece(struct fl_attempt *a, struct fl_slice *in, struct fl_slice *ret_piece)
+{
+    size_t len;
+    if (!a->gzip) {
+        return fl_h1_body_next(&a->body, in, ret_piece) ? FL_ERR_BAD_RESPONSE : FL_OK;
+    }
+    if (!a->unpack_more && fl_h1_body_next(&a->body, in, &a->packed)) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    char *unpacked = a->exchange->worker->unpacked;
+    if (fl_gzip_next(a->gzip, &a->packed, unpacked, FL_UNPACKED_BYTES, &len)) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    a->unpack_more = a->packed.len > 0 || len == FL_UNPACKED_BYTES;
+    *ret_piece = fl_slice(unpacked, len);
+    return a->body.done && !a->unpack_more && !fl_gzip_done(a->gzip) ? FL_ERR_CLOSED : FL_OK;
 }
 
 /* --- plain answers --- */
@@ -181,16 +208,17 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct fl_slice whole = FL_EMPTY, piece;
     size_t most = a->exchange->config->limits.response_hold_bytes;
-    while (in.len > 0 && !a->body.done) {
-        if (fl_h1_body_next(&a->body, &in, &piece)) {
-            fail(a, FL_ERR_BAD_RESPONSE);
+    while (more_of(a, in) && fl_buf_ok(&a->hold)) {
+        enum fl_err err = next_piece(a, &in, &piece);
+        if (err) {
+            fail(a, err);
             return;
         }
         if (piece.len == 0) {
             continue;
         }
         note_first_byte(a);
-        if (a->hold.len == 0 && whole.len == 0) {
+        if (a->hold.len == 0 && whole.len == 0 && !a->gzip) {
             whole = piece; /* perhaps all of it: not copied yet */
             continue;
         }
@@ -198,7 +226,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
         whole = FL_EMPTY;
         fl_buf_put(&a->hold, piece);
     }
-    if (a->body.done) {
+    if (a->body.done && fl_buf_ok(&a->hold)) {
         a->conn_keep = a->conn_keep && in.len == 0;
         held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
         return;
@@ -222,14 +250,15 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
     struct gather g;
     g.count = 0;
     g.bytes = 0;
-    while (in.len > 0 && !a->body.done) {
+    while (more_of(a, in)) {
         struct fl_slice piece;
-        if (fl_h1_body_next(&a->body, &in, &piece)) {
-            fail(a, FL_ERR_BAD_RESPONSE);
+        enum fl_err err = next_piece(a, &in, &piece);
+        if (err) {
+            fail(a, err);
             return;
         }
         gather_add(&g, piece);
-        if (g.count == pieces_max) {
+        if (g.count == pieces_max || a->gzip) {
             flush(a, &g, false);
         }
     }
@@ -384,15 +413,19 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
     struct gather g;
     g.count = 0;
     g.bytes = 0;
-    while (in.len > 0 && !a->body.done) {
+    while (more_of(a, in)) {
         struct fl_slice piece;
-        if (fl_h1_body_next(&a->body, &in, &piece)) {
+        enum fl_err err = next_piece(a, &in, &piece);
+        if (err) {
             flush(a, &g, false);
-            fail(a, FL_ERR_BAD_RESPONSE);
+            fail(a, err);
             return;
         }
         if (piece.len > 0 && !a->done_seen && !stream_piece(a, piece, false, &g)) {
             return;
+        }
+        if (a->gzip && !a->done_seen) {
+            flush(a, &g, false);
         }
     }
     a->conn_keep = a->conn_keep && in.len == 0;

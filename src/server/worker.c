@@ -101,6 +101,7 @@ void fl_worker_destroy(struct fl_worker *w)
     fl_buf_finish(&w->access);
     fl_buf_finish(&w->out);
     fl_buf_finish(&w->joined);
+    free(w->unpacked);
     free(w);
 }
 

@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "net/internal.h" /* to answer for the resolver */
 #include "net/net.h"
+#include "unit/net/tsan.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -121,7 +123,7 @@ static void accepted(void *owner, struct fl_stream *stream, const struct fl_addr
 static void on_guard(struct fl_timer *timer)
 {
     (void)timer;
-    fail_msg("nothing happened for 10 s");
+    fail_msg("nothing happened for 30 s");
 }
 
 static void stop(struct end *e)
@@ -138,7 +140,7 @@ static void init(struct world *w)
     assert_true(fl_addr_parse(FL_LIT("127.0.0.1:0"), &any));
     assert_int_equal(w->sys->ops->listen(w->sys, &any, accepted, w, &w->listener, &w->addr), FL_OK);
     assert_true(w->addr.port != 0);
-    fl_sys_timer_in(w->sys, &w->guard, 10 * FL_NS_S);
+    fl_sys_timer_in(w->sys, &w->guard, 30 * FL_NS_S);
 }
 
 static void finish(struct world *w)
@@ -461,7 +463,7 @@ static void fill(struct end *e)
     e->stream->ops->pause(e->stream); /* does not read: only the queue can tell */
     do {
         assert_int_equal(fl_stream_write(e->stream, &piece, 1), FL_OK);
-    } while (e->stream->queued == 0);
+    } while (e->stream->queued < 16 * sizeof(block)); /* more than the kernel will ever take */
 }
 
 static void on_reset_timer(struct fl_timer *timer)
@@ -658,6 +660,141 @@ static void names_are_resolved(void **state)
     finish(&w);
 }
 
+/* A name with two addresses, of which only the second answers. */
+static bool no_resolver(struct fl_dns *dns, const char *name)
+{
+    (void)dns;
+    (void)name;
+    return true;
+}
+
+static void answer_two(struct fl_timer *timer)
+{
+    struct end *e = fl_container_of(timer, struct end, timer);
+    struct fl_dns_answer answer = {.count = 2};
+    assert_true(fl_addr_parse_ip(FL_LIT("127.0.0.2"), &answer.addrs[0]));
+    assert_true(fl_addr_parse_ip(FL_LIT("127.0.0.1"), &answer.addrs[1]));
+    fl_dns_done(&e->w->net->dns, FL_LIT("two.example"), e->w->sys->now_ns, &answer);
+}
+
+static void stop_world(void *owner)
+{
+    struct world *w = owner;
+    fl_net_stop(w->net);
+}
+
+static void one_turn(struct world *w)
+{
+    assert_true(fl_net_post(w->net, stop_world, w));
+    fl_net_run(w->net);
+}
+
+/* Nanoseconds until the dial was through. */
+static uint64_t dial_two(struct world *w)
+{
+    struct end client = {.timer.fire = answer_two}, server = {.w = w};
+    uint64_t began_ns = w->sys->ops->clock_ns(w->sys);
+    w->server = &server;
+    fl_sys_timer_in(w->sys, &client.timer, 0);
+    assert_int_equal(dial_name(w, &client, "two.example"), FL_OK);
+    fl_timers_stop(&w->sys->timers, &client.timer);
+    fl_stream_close(client.stream, FL_CLOSE_NOW);
+    while (!server.stream) {
+        one_turn(w);
+    }
+    fl_stream_close(server.stream, FL_CLOSE_NOW);
+    return w->sys->ops->clock_ns(w->sys) - began_ns;
+}
+
+static int raw_socket(const char *ip, uint16_t port, struct sockaddr_in *ret_in)
+{
+    *ret_in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+    assert_int_equal(inet_pton(AF_INET, ip, &ret_in->sin_addr), 1);
+    return socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+}
+
+static void the_next_address_is_tried(void **state)
+{
+    (void)state;
+    struct world w;
+    init(&w);
+    w.net->dns.start = no_resolver;
+    assert_true(dial_two(&w) < FL_NS_S); /* the first refuses */
+    finish(&w);
+}
+
+static void an_address_that_drops_packets_is_left_behind(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sockaddr_in in;
+    int fillers[4];
+    init(&w);
+    w.net->dns.start = no_resolver;
+    int deaf = raw_socket("127.0.0.2", w.addr.port, &in);
+    assert_int_equal(bind(deaf, (struct sockaddr *)&in, sizeof(in)), 0);
+    assert_int_equal(listen(deaf, 0), 0); /* a full backlog drops SYNs */
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = raw_socket("127.0.0.2", w.addr.port, &in);
+        (void)connect(fillers[i], (struct sockaddr *)&in, sizeof(in));
+    }
+    uint64_t first_ns = dial_two(&w);
+    assert_true(first_ns >= FL_NS_S && first_ns < 5 * FL_NS_S);
+    struct end again = {0}, server = {.w = &w};
+    w.server = &server;
+    uint64_t began_ns = w.sys->ops->clock_ns(w.sys);
+    assert_int_equal(dial_name(&w, &again, "two.example"),
+                     FL_OK); /* the good one comes first now */
+    assert_true(w.sys->ops->clock_ns(w.sys) - began_ns < FL_NS_S);
+    struct end late = {.w = &w};
+    assert_int_equal(
+        w.sys->ops->dial(w.sys, FL_LIT("127.0.0.2"), w.addr.port, &events, &late, &late.stream),
+        FL_OK);
+    fl_stream_close(again.stream, FL_CLOSE_NOW);
+    finish(&w); /* amid a dial */
+    close(deaf);
+    for (int i = 0; i < 4; i++) {
+        close(fillers[i]);
+    }
+}
+
+static void accepted6(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
+{
+    struct world *w = owner;
+    w->accepted = w->accepted * 10 + peer->family;
+    fl_stream_close(stream, FL_CLOSE_NOW);
+}
+
+static void one_socket_listens_for_both_families(void **state)
+{
+    (void)state;
+    struct world w;
+    struct fl_listener *listener;
+    struct fl_addr any, addr;
+    struct end v6 = {0}, v4 = {0};
+    init(&w);
+    assert_true(fl_addr_parse(FL_LIT("[::]:0"), &any));
+    if (w.sys->ops->listen(w.sys, &any, accepted6, &w, &listener, &addr) != FL_OK) {
+        finish(&w);
+        skip(); /* no IPv6 here */
+    }
+    assert_int_equal(addr.family, 6);
+    w.addr.port = addr.port;
+    v6.on_ended = v4.on_ended = stop;
+    assert_int_equal(dial_name(&w, &v6, "::1"), FL_OK);
+    while (v6.ended == 0) {
+        fl_net_run(w.net);
+    }
+    assert_int_equal(dial_name(&w, &v4, "127.0.0.1"), FL_OK);
+    while (v4.ended == 0) {
+        fl_net_run(w.net);
+    }
+    assert_int_equal(w.accepted, 64); /* 6, then 4: not ::ffff:127.0.0.1 */
+    fl_stream_close(v6.stream, FL_CLOSE_NOW);
+    fl_stream_close(v4.stream, FL_CLOSE_NOW);
+    finish(&w);
+}
+
 static void a_dial_can_be_given_up_at_any_time(void **state)
 {
     (void)state;
@@ -736,8 +873,8 @@ static void timers_fire_in_order_and_in_time(void **state)
     order[order_len] = '\0';
     assert_string_equal(order, "abyz");
     assert_true(z.fired_ns - z.set_ns >= 12 * FL_NS_MS);
-    assert_true(z.fired_ns - z.set_ns < 500 * FL_NS_MS);
-    assert_true(y.fired_ns - y.set_ns < 500 * FL_NS_MS);
+    assert_true(z.fired_ns - z.set_ns < 5 * FL_NS_S);
+    assert_true(y.fired_ns - y.set_ns < 5 * FL_NS_S);
     finish(&w);
 }
 
@@ -1029,6 +1166,9 @@ int main(void)
         cmocka_unit_test(an_owner_may_go_inside_any_event),
         cmocka_unit_test(a_refused_dial_says_so),
         cmocka_unit_test(names_are_resolved),
+        cmocka_unit_test(the_next_address_is_tried),
+        cmocka_unit_test(an_address_that_drops_packets_is_left_behind),
+        cmocka_unit_test(one_socket_listens_for_both_families),
         cmocka_unit_test(a_dial_can_be_given_up_at_any_time),
         cmocka_unit_test(timers_fire_in_order_and_in_time),
         cmocka_unit_test(wall_clock_and_entropy_are_there),

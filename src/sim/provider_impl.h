@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of the simulated provider: provider.c (life, outages, connections), provider_ask.c (what a
+ * request wants), provider_reply.c (right
+ * answers), provider_body.c (their JSON), provider_misdeed.c (wrong ones).
+ *
+ * A connection:  HEAD -> BODY -> WAIT -> (STREAM ->) HEAD ...      one request at a time; what is
+ *                                `-> FLOOD | MUTE                  pipelined waits in `in`
+ */
+#ifndef FL_SIM_PROVIDER_IMPL_H
+#define FL_SIM_PROVIDER_IMPL_H
+
+#include "base/list.h"
+#include "base/rng.h"
+#include "codec/http1.h"
+#include "codec/json.h"
+#include "sim/provider.h"
+
+enum {
+    SIM_REPLY_BYTES_MAX = 256 << 20, /* more than the largest embeddings */
+    SIM_INPUTS_MAX = 2048,           /* of one request to embeddings */
+    SIM_DIMENSIONS_MAX = 4096
+};
+
+enum sim_endpoint { SIM_UNKNOWN, SIM_CHAT, SIM_COMPLETIONS, SIM_EMBEDDINGS, SIM_MODELS, SIM_MODEL };
+
+/* What a request wants. Spans point into the connection's body. */
+struct sim_ask {
+    enum sim_endpoint endpoint;
+    enum fl_h1_method method;
+    bool stream, include_usage, base64;
+    const struct fl_sim_model *model;
+    uint64_t tokens_max; /* FL_NEVER: as many as it wants */
+    uint64_t dimensions;
+    uint64_t prompt_tokens;
+    struct fl_json input; /* of embeddings */
+};
+
+/* Why a request is refused: status 0 = it is not. */
+struct sim_problem {
+    int status;
+    const char *type, *code, *param; /* code and param may be NULL */
+    const char *message;
+};
+
+enum sim_phase { SIM_HEAD, SIM_BODY, SIM_WAIT, SIM_STREAM, SIM_FLOOD, SIM_MUTE };
+
+struct sim_conn {
+    struct fl_list link; /* in provider->conns */
+    struct fl_simprovider *provider;
+    struct fl_stream *stream;
+    enum sim_phase phase;
+    struct fl_buf in;
+    size_t scanned;
+    struct fl_buf head;    /* of the request, as it came */
+    struct fl_buf content; /* its body, decoded */
+    struct fl_h1_body body;
+    struct fl_timer timer;
+    bool keep_alive, chunked, authorised, paused;
+    /* the request being answered */
+    bool busy;
+    bool begun; /* the head of a streamed answer is out */
+    bool held;  /* what is due is held back by a stall */
+    struct sim_ask ask;
+    enum fl_sim_misdeed misdeed;
+    uint64_t serial, asked_ns;
+    struct fl_buf prompt, text;
+    size_t text_at;
+    uint64_t tokens, tokens_total;
+    const char *finish_reason;
+    struct fl_slice flood; /* what is sent again and again */
+    uint64_t flooded;      /* bytes of it sent */
+};
+
+/* A generic cell rate bucket of a minute's burst. */
+struct sim_bucket {
+    uint64_t full_ns; /* when it will be full again */
+};
+
+struct fl_simprovider {
+    struct fl_sys *sys;
+    struct fl_simprovider_options options;
+    struct fl_addr addr;
+    struct fl_listener *listener;
+    struct fl_list conns;
+    struct fl_rng rng;
+    struct fl_simprovider_stats stats;
+    struct fl_sim_misdeeds misdeeds;
+    struct fl_timer edge; /* the next beginning or end of an outage */
+    uint64_t start_ns;
+    struct fl_sim_outage manual; /* at_ns counts from start_ns, as those planned */
+    enum fl_sim_outage_kind state;
+    struct sim_bucket requests, tokens;
+    struct fl_buf out; /* one message while it is built */
+    fl_simprovider_watch_fn *watch;
+    void *watch_owner;
+};
+
+/* provider.c. All that return bool say whether the connection still exists. */
+void sim_drop(struct sim_conn *c, enum fl_close how);
+bool sim_send(struct sim_conn *c, const struct fl_slice *pieces, unsigned count);
+bool sim_send_out(struct sim_conn *c); /* provider->out, which is then empty */
+/* The answer is complete: ready for the next request, or closed. */
+bool sim_done(struct sim_conn *c);
+/* When the stall that goes on now ends; 0: there is none. */
+uint64_t sim_stall_end_ns(const struct fl_simprovider *p);
+
+/* provider_ask.c */
+enum sim_endpoint sim_endpoint(struct fl_slice path);
+/* Fills ask and the connection's prompt from the body. */
+struct sim_problem sim_read_ask(struct sim_conn *c);
+
+/* provider_reply.c */
+/* Status line and headers up to where the framing goes, into provider->out. */
+void sim_put_head(struct sim_conn *c, int status, const char *content_type);
+void sim_put_length(struct fl_buf *out, uint64_t length);
+bool sim_reply_problem(struct sim_conn *c, const struct sim_problem *problem);
+bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns);
+bool sim_reply_models(struct sim_conn *c);
+/* Draws the answer and when it is due; the timer is set then. */
+void sim_prepare(struct sim_conn *c);
+/* The timer has fired: sends what is due now. */
+bool sim_begin(struct sim_conn *c);
+bool sim_go_on(struct sim_conn *c);
+/* One piece of a streamed body, framed; provider->out holds it. */
+bool sim_send_chunk(struct sim_conn *c);
+bool sim_end_chunks(struct sim_conn *c);
+/* 0: taken; else how long until *count* would fit. */
+uint64_t sim_bucket_take(struct fl_simprovider *p, struct sim_bucket *b, uint64_t limit,
+                         uint64_t count);
+
+/* provider_body.c */
+void sim_put_string(struct fl_buf *b, const char *text); /* NULL: null */
+void sim_put_completion(const struct sim_conn *c, struct fl_buf *b);
+void sim_put_embeddings(const struct sim_conn *c, struct fl_buf *b);
+/* One event into provider->out: *key* (of a delta) and *token*, both left out when key is NULL. */
+void sim_put_event(const struct sim_conn *c, const char *key, struct fl_slice token,
+                   const char *finish);
+void sim_put_usage_event(const struct sim_conn *c, struct fl_buf *out);
+
+/* provider_misdeed.c */
+enum fl_sim_misdeed sim_draw_misdeed(struct sim_conn *c);
+/* Instead of a right answer, at the time that would be due. *ret_done false: answer as usual (the
+ * misdeed comes later). */
+bool sim_misdeed_begin(struct sim_conn *c, bool *ret_done);
+/* Before the token at which a misdeed in a stream is due. *ret_done as above. */
+bool sim_misdeed_stream(struct sim_conn *c, bool *ret_done);
+bool sim_flood(struct sim_conn *c);
+
+#endif
