@@ -202,6 +202,7 @@ static int parse(int argc, char **argv, struct serving *s, const char **ret_file
                                             {"workers", required_argument, NULL, 'w'},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {NULL, 0, NULL, 0}};
+    struct fl_addr addr;
     uint64_t n;
     int c;
     opterr = 0;
@@ -211,6 +212,9 @@ static int parse(int argc, char **argv, struct serving *s, const char **ret_file
             *ret_file = optarg;
             break;
         case 'l':
+            if (!fl_addr_parse(fl_slice_cstr(optarg), &addr)) {
+                return fl_usage_error("serve", "'%s' is not an address such as 127.0.0.1:3247", optarg);
+            }
             s->listen = optarg;
             break;
         case 'w':
