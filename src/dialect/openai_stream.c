@@ -99,6 +99,7 @@ void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *
         ret_event->valid = true;
     } else if (endpoint == FL_ENDPOINT_RESPONSES) {
         read_response_event(in->data, ret_event, usage);
+        ret_event->finish = has_finish(in->data); /* servers that answer in chat's chunks */
     } else {
         read_chunk(in->data, check, ret_event, usage);
     }

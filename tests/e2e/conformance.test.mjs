@@ -35,6 +35,14 @@ function meant(row, what, why) {
     if (row.endpoint === 'completions' && row.req_bytes === '0' && /usage/.test(why)) {
         return 'usage that the client did not ask for';
     }
+    if (what === '' && /"choices": ?\[\],/.test(recorded())) {
+        return 'usage that the SDK did not ask for';
+    }
+    const type = JSON.parse(fs.readFileSync(path.join(DATA, row.source, `${row.id}.json`), 'utf8')).response_headers
+        .find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
+    if (row.stream === '1' && /^application\/json/.test(type)) {
+        return 'a stream that its recording calls application/json';
+    }
     if (/aborted/.test(why) && !/"finish_reason": ?"/.test(recorded()) && (/nodone/.test(what) || !/\[DONE\]/.test(recorded()))) {
         return 'a recording that breaks off: no terminal event, no finish reason';
     }
