@@ -190,7 +190,10 @@ static enum fl_err read_answer(struct fl_slice body, struct fl_usage *ret_usage)
     bool answered = w[A_CHOICES].value.type == FL_JSON_ARRAY || w[A_DATA].value.type == FL_JSON_ARRAY ||
                     w[A_OUTPUT].value.type == FL_JSON_ARRAY;
     bool has_error = w[A_ERROR].value.type == FL_JSON_OBJECT || w[A_ERROR].value.type == FL_JSON_STRING;
-    return has_error && !answered ? FL_ERR_ERROR_IN_200 : FL_OK;
+    if (answered) {
+        return FL_OK;
+    }
+    return has_error ? FL_ERR_ERROR_IN_200 : FL_ERR_BAD_RESPONSE; /* JSON, but no answer */
 }
 
 static bool mentions(struct fl_slice body, const char *text)

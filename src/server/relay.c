@@ -152,7 +152,8 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
     g.count = 0;
     g.bytes = 0;
     struct fl_json whole;
-    bool json = body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
+    bool refusal = a->status >= 400 || err == FL_ERR_ERROR_IN_200;
+    bool json = refusal && body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
                 whole.type == FL_JSON_OBJECT;
     if (!json || x->head_by_heartbeat) {
         fl_attempt_end(a, err);

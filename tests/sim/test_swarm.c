@@ -199,6 +199,9 @@ static void check_answer(const struct fl_simanswer *a, bool stream)
         struct fl_buf text;
         fl_buf_init(&text, 1 << 20);
         fl_simanswer_text(a, &text);
+        if (text.len == 0) {
+            print_error("%.*s\n%.*s\n", (int)a->head.len, a->head.ptr, (int)a->body.len, a->body.ptr);
+        }
         assert_true(text.len > 0);
         fl_buf_finish(&text);
     }

@@ -161,6 +161,7 @@ static void answers_and_refusals_are_classified(void **state)
     assert_int_equal(d->read_answer(FL_LIT("{\"error\":null,\"output\":[]}"), &u), FL_OK);
     assert_int_equal(d->read_answer(FL_LIT("{\"error\":{\"message\":\"x\"}}"), &u), FL_ERR_ERROR_IN_200);
     assert_int_equal(d->read_answer(FL_LIT("<html>"), &u), FL_ERR_BAD_RESPONSE);
+    assert_int_equal(d->read_answer(FL_LIT("{}"), &u), FL_ERR_BAD_RESPONSE);
     assert_int_equal(d->read_answer(FL_EMPTY, &u), FL_ERR_BAD_RESPONSE);
     assert_int_equal(d->read_error(429, FL_LIT("{\"error\":{\"code\":\"insufficient_quota\"}}")), FL_ERR_QUOTA);
     assert_int_equal(d->read_error(429, FL_LIT("{}")), FL_ERR_RATE_LIMITED);
