@@ -174,7 +174,7 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "Extra request headers, by name.", "")                                                       \
     X(PROVIDER, timeouts, OBJECT, TIMEOUTS, "", "", "", "0.1", "",                                 \
       "Replace those of 'routing' for this provider.", "")                                         \
-    X(PROVIDER, connections, UINT, NONE, "1024", "1", "100000", "0.1", "",                         \
+    X(PROVIDER, connections, UINT, NONE, "10000", "1", "100000", "0.1", "",                         \
       "Connections at most, for each worker.", "")                                                 \
     X(PROVIDER, ca_file, STRING, NONE, "", "", "", "0.1", "",                                      \
       "Path of the certificates (PEM) to trust instead of the system's.", "")                      \

@@ -215,7 +215,7 @@ static void names_imply_what_a_provider_needs(void **state)
         assert_int_equal(p->port, rows[i].port);
         assert_true(p->tls == rows[i].tls);
         assert_true(p->any_model);
-        assert_int_equal(p->connections_max, 1024);
+        assert_int_equal(p->connections_max, 10000);
         loaded_finish(&l);
     }
     assert_int_equal(fl_vendor_count, 16);
