@@ -241,11 +241,22 @@ static bool read_facts(struct fl_exchange *x)
     return true;
 }
 
+/* The route a model name means. A name that nobody configured goes to the providers that take any model
+ * (route "*"), when there is one; the wildcards themselves are not names for clients. */
+static const struct fl_route *find_route(const struct fl_table *t, struct fl_slice model)
+{
+    if (model.ptr[model.len - 1] == '*') {
+        return NULL;
+    }
+    const struct fl_route *route = fl_route_find(t, model);
+    return route ? route : fl_route_find(t, FL_LIT("*"));
+}
+
 static bool decide(struct fl_exchange *x)
 {
     char key[16];
     const struct fl_table *t = &x->config->table;
-    const struct fl_route *route = fl_route_find(t, x->facts.model);
+    const struct fl_route *route = find_route(t, x->facts.model);
     if (!route) {
         refuse_model(x);
         return false;
