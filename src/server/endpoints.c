@@ -237,7 +237,7 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
 
 bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
 {
-    struct fl_slice rest, key_name;
+    struct fl_slice rest, key_name = FL_EMPTY;
     const struct endpoint *e = find(head->path, &rest);
     bool bodyless = head->framing == FL_H1_NO_BODY ||
                     (head->framing == FL_H1_LENGTH && head->content_length == 0);
