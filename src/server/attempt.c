@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { interim_max = 8, fields_bytes = 16 * 1024 };
+enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096 };
 
 static enum fl_err connect_to(struct fl_attempt *a);
 
@@ -161,13 +161,17 @@ static enum fl_err send_request(struct fl_attempt *a)
     if (!fl_buf_ok(&w->out) || !fl_buf_ok(&storage)) {
         return FL_ERR_TOO_BIG;
     }
-    pieces[0] = fl_buf_slice(&w->out);
+    bool small = w->out.len + body.bytes <= join_bytes; /* a copy costs less than a scattered write */
     for (unsigned i = 0; i < body.count; i++) {
+        if (small) {
+            fl_buf_put(&w->out, body.pieces[i]);
+        }
         pieces[1 + i] = body.pieces[i];
     }
+    pieces[0] = fl_buf_slice(&w->out);
     enter(a, FL_ATTEMPT_WAITING);
     a->sent_ns = w->sys->now_ns;
-    return fl_stream_write(a->conn->stream, pieces, 1 + body.count);
+    return fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
 }
 
 /* True when a broken connection is only a stale one from the pool. */
