@@ -163,6 +163,17 @@ static void on_name(struct fl_dns_wait *wait, const struct fl_dns_answer *answer
     begin(dial);
 }
 
+/* RFC 6761 6.3: "localhost" is this machine, whatever a resolver or a missing hosts file says. */
+static bool is_localhost(struct fl_slice host, struct fl_dns_answer *ret_answer)
+{
+    if (!fl_slice_eq_nocase(host, FL_LIT("localhost"))) {
+        return false;
+    }
+    ret_answer->count = 2;
+    return fl_addr_parse_ip(FL_LIT("127.0.0.1"), &ret_answer->addrs[0]) &&
+           fl_addr_parse_ip(FL_LIT("::1"), &ret_answer->addrs[1]);
+}
+
 enum fl_err fl_dial_start(struct fl_sys *sys, struct fl_slice host, uint16_t port,
                           const struct fl_stream_events *on, void *owner,
                           struct fl_stream **ret_stream)
@@ -189,6 +200,8 @@ enum fl_err fl_dial_start(struct fl_sys *sys, struct fl_slice host, uint16_t por
     }
     if (fl_addr_parse_ip(host, &dial->answer.addrs[0])) {
         dial->answer.count = 1;
+        begin(dial);
+    } else if (is_localhost(host, &dial->answer)) {
         begin(dial);
     } else if (fl_dns_ask(&net->dns, host, sys->now_ns, &dial->wait, &dial->answer)) {
         begin(dial);
