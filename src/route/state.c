@@ -105,25 +105,42 @@ static void publish_oldest(struct fl_target_state *s)
            back > 0 ? s->dispatched_ns[(s->begun - back) % FL_WAITING_KEPT] : UINT64_MAX);
 }
 
-void fl_route_begin(const struct fl_target *target, uint64_t now_ns)
+void fl_route_begin(const struct fl_target *target, unsigned tokens_in, uint64_t now_ns,
+                    struct fl_dispatch *ret_dispatch)
 {
     struct fl_target_state *s = target->state;
     fl_lock(&s->lock);
+    *ret_dispatch = (struct fl_dispatch){.begun_ns = now_ns,
+                                         .tokens_in = tokens_in,
+                                         .in_flight = fl_get(s->in_flight),
+                                         .pending_tokens = fl_get(s->pending_tokens)};
     s->dispatched_ns[s->begun % FL_WAITING_KEPT] = now_ns;
     s->begun++;
     s->waiting++;
-    fl_set(s->in_flight, fl_get(s->in_flight) + 1);
+    fl_set(s->in_flight, ret_dispatch->in_flight + 1);
+    fl_set(s->pending_tokens, ret_dispatch->pending_tokens + tokens_in);
     publish_oldest(s);
     fl_breaker_begin(&s->breaker, now_ns);
     check_conservation(s);
     fl_unlock(&s->lock);
 }
 
-void fl_route_first_byte(const struct fl_target *target)
+static void no_longer_pending(struct fl_target_state *s, const struct fl_dispatch *dispatch)
+{
+    uint64_t pending = fl_get(s->pending_tokens);
+    fl_assert(pending >= dispatch->tokens_in);
+    fl_set(s->pending_tokens, pending - dispatch->tokens_in);
+}
+
+void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dispatch)
 {
     struct fl_target_state *s = target->state;
+    fl_assert(!dispatch->first_byte);
+    dispatch->first_byte = true;
     fl_lock(&s->lock);
-    s->waiting -= s->waiting > 0;
+    fl_assert(s->waiting > 0);
+    s->waiting--;
+    no_longer_pending(s, dispatch);
     publish_oldest(s);
     fl_unlock(&s->lock);
 }
@@ -178,7 +195,8 @@ static void settle(struct fl_target_state *s, const struct fl_health_policy *pol
 }
 
 void fl_route_end(const struct fl_table *t, const struct fl_target *target,
-                  const struct fl_outcome *outcome, uint64_t now_ns)
+                  const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
+                  uint64_t now_ns)
 {
     struct fl_target_state *s = target->state;
     enum verdict verdict = verdict_of(target, outcome->err);
@@ -190,8 +208,11 @@ void fl_route_end(const struct fl_table *t, const struct fl_target *target,
         cool_after(s, outcome, now_ns);
     }
     fl_set(s->in_flight, in_flight - 1);
-    s->waiting -= outcome->first_byte_ns == 0 && s->waiting > 0;
-    s->waiting = s->waiting < in_flight - 1 ? s->waiting : in_flight - 1;
+    if (!dispatch->first_byte) {
+        fl_assert(s->waiting > 0);
+        s->waiting--;
+        no_longer_pending(s, dispatch);
+    }
     publish_oldest(s);
     check_conservation(s);
     fl_unlock(&s->lock);
@@ -216,6 +237,7 @@ void fl_target_read(const struct fl_target *target, uint64_t now_ns,
     *ret_view = (struct fl_target_view){
         .health = fl_breaker_health(&s->breaker, now_ns),
         .in_flight = fl_get(s->in_flight),
+        .pending_tokens = fl_get(s->pending_tokens),
         .begun = s->begun,
         .succeeded = s->succeeded,
         .failed = s->failed,

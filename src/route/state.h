@@ -39,6 +39,7 @@ struct fl_target_state {
     struct fl_slice id;           /* owned */
     struct fl_lock lock;
     _Atomic unsigned in_flight;
+    _Atomic uint64_t pending_tokens; /* input tokens of attempts without a first byte */
     /* The attempt that waits longest for its first byte was dispatched then or before; UINT64_MAX:
      * none waits. */
     _Atomic uint64_t oldest_ns;
