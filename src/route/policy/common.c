@@ -180,35 +180,61 @@ void fl_add_failures(struct fl_choice *c)
 
 /* --- Prediction --- */
 
-/* Load now against load when it was measured scales the whole; the age of the one that waits
- * longest is a lower bound. */
-static void predict_one(const struct fl_choice *c, const struct fl_measures_seen *pool,
-                        struct fl_option *o)
+/* First byte and whole, at the load at which they were measured. */
+static void latencies_of(const struct fl_measures_seen *m, const struct fl_measures_seen *pool,
+                         double tokens, struct fl_latency *ret_first, struct fl_latency *ret_total)
 {
-    double load = fl_mean_shrunk(o->seen.load, fl_mean_or(pool->load, 1), FL_PRIOR_SAMPLES);
-    double ratio = (o->in_flight + 1) / load, ttft_ns = 0;
-    double total_ns = latency_of(&o->seen, pool, o->tokens_out, &ttft_ns);
-    double age_ns = fl_age_of(o->state, c->request->now_ns);
-    double error_ns;
+    const double second = 1e9;
+    *ret_first =
+        fl_latency_of(m->first_byte_ns, m->first_byte_s2, fl_mean_or(pool->first_byte_ns, second));
     if (pool->token_ns.weight > 0) {
-        double tokens_ns = o->tokens_out * fl_mean_error_ns(o->seen.token_ns, o->seen.token_s2);
-        double first_ns = fl_mean_error_ns(o->seen.first_byte_ns, o->seen.first_byte_s2);
-        error_ns = sqrt(first_ns * first_ns + tokens_ns * tokens_ns);
+        struct fl_latency token =
+            fl_latency_of(m->token_ns, m->token_s2, fl_mean_or(pool->token_ns, 0));
+        double off_ns = tokens * token.error_ns;
+        ret_total->ns = ret_first->ns + tokens * token.ns;
+        ret_total->error_ns = sqrt(ret_first->error_ns * ret_first->error_ns + off_ns * off_ns);
     } else {
-        error_ns = fl_mean_error_ns(o->seen.total_ns, o->seen.total_s2);
+        *ret_total = fl_latency_of(m->total_ns, m->total_s2, fl_mean_or(pool->total_ns, second));
     }
-    o->ttft_ns = fmax(ttft_ns * ratio, age_ns);
-    o->total_ns = fmax(total_ns * ratio, age_ns);
-    o->error_ns = error_ns * ratio;
+}
+
+/* Load now against load when it was measured scales the whole; the age of the attempt that waits
+ * longest is a lower bound that no error excuses. */
+void fl_predict_one(const struct fl_choice *c, const struct fl_measures_seen *pool,
+                    struct fl_option *o)
+{
+    struct fl_latency first, total;
+    double load = fl_mean_shrunk(o->seen.load, fl_mean_or(pool->load, 1), FL_PRIOR_SAMPLES);
+    double ratio = (o->in_flight + 1) / load;
+    double age_ns = fl_age_of(o->state, c->request->now_ns);
+    latencies_of(&(struct fl_measures_seen){.load = {0, 0}}, pool, o->tokens.out, &first, &total);
+    o->pool_ns = total.ns * ratio;
+    latencies_of(&o->seen, pool, o->tokens.out, &first, &total);
+    o->ttft_ns = fmax(first.ns * ratio, age_ns);
+    o->total_ns = fmax(total.ns * ratio, age_ns + total.ns - first.ns);
+    o->error_ns = total.error_ns * ratio;
     o->success = fl_success_of(&o->seen);
     o->success_error =
         sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
+}
+
+double fl_believed_ns(const struct fl_option *o)
+{
+    double apart_ns = o->total_ns - o->pool_ns, doubt_ns = FL_CONFIDENCE * o->error_ns;
+    return o->pool_ns + (apart_ns > doubt_ns    ? apart_ns - doubt_ns
+                         : apart_ns < -doubt_ns ? apart_ns + doubt_ns
+                                                : 0);
+}
+
+double fl_believed_success(const struct fl_option *o)
+{
+    return fmin(o->success + FL_CONFIDENCE * o->success_error, 1);
 }
 
 void fl_predict(struct fl_choice *c)
 {
     struct fl_measures_seen pool = fl_pool_of(c);
     for (unsigned i = 0; i < c->count; i++) {
-        predict_one(c, &pool, &c->options[i]);
+        fl_predict_one(c, &pool, &c->options[i]);
     }
 }

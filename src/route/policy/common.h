@@ -49,8 +49,17 @@ void fl_two_least_keys(const struct fl_choice *c, double ret_least[2]);
  * key). Keys are ns. No target that fails fast looks fast. */
 void fl_add_failures(struct fl_choice *c);
 
-/* Fills ttft_ns, total_ns, error_ns, success and success_error of every option from what is seen.
- */
+/* One-sided 95 %. */
+#define FL_CONFIDENCE 1.645
+/* What is believed of total_ns: apart from an average target's only by what is beyond doubt. */
+double fl_believed_ns(const struct fl_option *o);
+/* The same of success: in doubt, good. */
+double fl_believed_success(const struct fl_option *o);
+
+/* Fills ttft_ns, total_ns, error_ns, pool_ns, success and success_error from what is seen: of every
+ * option, or of one against a pool. */
 void fl_predict(struct fl_choice *c);
+void fl_predict_one(const struct fl_choice *c, const struct fl_measures_seen *pool,
+                    struct fl_option *o);
 
 #endif

@@ -7,7 +7,6 @@
 
 void fl_policy_peak_ewma(struct fl_choice *c)
 {
-    fl_predict(c);
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         double load_ns = fmax(o->ttft_ns, fl_age_of(o->state, c->request->now_ns));

@@ -11,7 +11,6 @@
 void fl_policy_spd(struct fl_choice *c)
 {
     double gamma = c->request->streaming ? GAMMA_STREAM : 1;
-    fl_predict(c);
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         o->key = o->ttft_ns + gamma * (o->total_ns - o->ttft_ns);
