@@ -43,18 +43,32 @@ static uint64_t add_product(uint64_t sum, uint64_t count, uint64_t price)
                : sum;
 }
 
-bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *tokens,
-                      struct fl_cost *ret_cost)
+static uint64_t times(uint64_t picousd, double multiplier)
+{
+    double product = (double)picousd * multiplier;
+    return multiplier >= 1 && multiplier <= 1 ? picousd /* exact */
+           : product < 0x1p64                 ? (uint64_t)product
+                                              : UINT64_MAX;
+}
+
+bool fl_cost_exact(const struct fl_target *target, uint64_t in, uint64_t cached, uint64_t out,
+                   uint64_t *ret_picousd)
 {
     if (!target->priced) {
         return false;
     }
+    cached = cached < in ? cached : in;
+    uint64_t sum = add_product(0, in - cached, target->price_in);
+    sum = add_product(sum, cached, target->price_cached);
+    *ret_picousd = times(add_product(sum, out, target->price_out), target->cost_multiplier);
+    return true;
+}
+
+bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *tokens,
+                      struct fl_cost *ret_cost)
+{
     unsigned cached = tokens->cached < tokens->in ? tokens->cached : tokens->in;
     cached = (unsigned)((uint64_t)cached * tokens->cached_ppm / million);
-    uint64_t sum = add_product(0, tokens->in - cached, target->price_in);
-    sum = add_product(sum, cached, target->price_cached);
-    ret_cost->p50 = add_product(sum, tokens->out_p50, target->price_out);
-    ret_cost->p90 = add_product(add_product(0, tokens->in, target->price_in), tokens->out_p90,
-                                target->price_out);
-    return true;
+    return fl_cost_exact(target, tokens->in, cached, tokens->out_p50, &ret_cost->p50) &&
+           fl_cost_exact(target, tokens->in, 0, tokens->out_p90, &ret_cost->p90);
 }

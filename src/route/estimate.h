@@ -21,13 +21,16 @@ struct fl_cost {
 struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
                                     const struct fl_route_request *request);
 
-/* One attempt with these tokens, the target's multiplier left out:
+/* One attempt with these tokens:
  *
- *   p50 = (in - q * cached) * price_in + q * cached * price_cached + out_p50 * price_out
- *   p90 = in * price_in + out_p90 * price_out
+ *   p50 = ((in - q * cached) * price_in + q * cached * price_cached + out_p50 * price_out) * multiplier
+ *   p90 = (in * price_in + out_p90 * price_out) * multiplier
  *
  * False when the target has no price. Saturates. */
 bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *tokens,
                       struct fl_cost *ret_cost);
+/* The same of tokens that were counted; cached ones are among *in*. */
+bool fl_cost_exact(const struct fl_target *target, uint64_t in, uint64_t cached, uint64_t out,
+                   uint64_t *ret_picousd);
 
 #endif

@@ -75,9 +75,9 @@ static inline double fl_mean_shrunk(struct fl_mean_seen m, double prior, double 
 struct fl_latency {
     double ns, error_ns;
 };
-/* FL_PRIOR_SAMPLES of *prior_ns*, themselves taken to be off by half, and what was seen, of which the
- * spread is taken to be half the mean at least. What a single observation says is not believed: with
- * no more weight than one, the prior stands alone. */
+/* The mean with FL_PRIOR_SAMPLES of *prior_ns* in it, and the standard error of what was seen, whose
+ * spread is taken to be half the mean at least. With no more weight than one observation the prior
+ * stands alone, off by half: what a single one says is not believed. */
 struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2,
                                 double prior_ns);
 

@@ -10,7 +10,7 @@
 /* By enum fl_strategy; load_balance is the algorithm's row. name, order, measured, fallbacks */
 static const struct fl_policy strategies[FL_STRATEGY_COUNT] = {
     [FL_STRATEGY_HYBRID] = {"hybrid", fl_policy_hybrid, true, false},
-    [FL_STRATEGY_COST] = {"cost", fl_policy_cost, false, false},
+    [FL_STRATEGY_COST] = {"cost", fl_policy_cost, true, false},
     [FL_STRATEGY_PERFORMANCE] = {"performance", fl_policy_performance, true, false},
     [FL_STRATEGY_ADAPTIVE] = {"adaptive", fl_policy_adaptive, true, false},
     [FL_STRATEGY_PRIORITY] = {"priority", fl_policy_priority, false, true},

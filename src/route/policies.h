@@ -27,7 +27,7 @@ struct fl_option {
     /* This request at this target: */
     struct fl_tokens tokens;
     bool priced;
-    struct fl_cost cost; /* without the multiplier; 0 when not priced */
+    struct fl_cost cost; /* 0 when not priced */
     /* Where the policy's row says measured: what was seen of the target, and what is predicted from
      * it and from what was seen of all options together. */
     struct fl_measures_seen seen;

@@ -127,7 +127,7 @@ static struct nearest nearest_of(const struct fl_table *t, const struct fl_plan 
 
 static void put_usd(struct fl_buf *b, uint64_t picousd)
 {
-    fl_buf_put_scaled(b, picousd, 12, 6);
+    fl_buf_put_scaled(b, picousd, 12, picousd >= 1000000 ? 6 : 12);
     fl_buf_put(b, FL_LIT(" USD"));
 }
 

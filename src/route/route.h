@@ -282,7 +282,7 @@ struct fl_candidate {
     double score; /* in the policy's own unit, see policy/; 0 where no policy was asked (fallbacks,
                      cooling and skipped targets, a target without rival) */
     double terms[FL_TERMS_MAX];  /* what the score is made of: by fl_plan.terms */
-    uint64_t cost_p50, cost_p90; /* pico-USD of one attempt, the multiplier left out */
+    uint64_t cost_p50, cost_p90; /* pico-USD of one attempt */
     uint64_t ttft_ns, total_ns;
 };
 

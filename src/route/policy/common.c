@@ -9,10 +9,15 @@
 
 void fl_order_by_draw(struct fl_choice *c, const char *why)
 {
+    const struct fl_option *first = &c->options[0];
+    double total = 0;
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         o->key = o->score = -log1p(-fl_rng_unit(c->rng)) / fl_live_weight(o);
+        total += fl_live_weight(o);
+        first = o->key < first->key ? o : first;
     }
+    c->propensity *= fl_live_weight(first) / total;
     c->why = why;
 }
 
@@ -32,7 +37,7 @@ struct fl_option *fl_take_turns(struct fl_choice *c, const double *weights)
 {
     struct fl_route_state *s = c->route->state;
     struct fl_option *best = NULL;
-    double total = 0, most = 0;
+    double total = 0, most = 0, share = 0;
     fl_lock(&s->lock);
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
@@ -50,12 +55,14 @@ struct fl_option *fl_take_turns(struct fl_choice *c, const double *weights)
         o->key = -turn->current;
         if (!best || turn->current > most) {
             most = turn->current;
+            share = weight;
             best = o;
         }
     }
     fl_assert(best);
     s->turn[best->position].current -= total;
     fl_unlock(&s->lock);
+    c->propensity *= share / total;
     return best;
 }
 
@@ -218,12 +225,23 @@ void fl_predict_one(const struct fl_choice *c, const struct fl_measures_seen *po
         sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
 }
 
+struct fl_latency fl_latency_at(const struct fl_measures_seen *seen,
+                                const struct fl_measures_seen *pool, double tokens)
+{
+    struct fl_latency first, total;
+    latencies_of(seen, pool, tokens, &first, &total);
+    return total;
+}
+
+double fl_believed(double value, double average, double error)
+{
+    double apart = value - average, doubt = FL_CONFIDENCE * error;
+    return average + (apart > doubt ? apart - doubt : apart < -doubt ? apart + doubt : 0);
+}
+
 double fl_believed_ns(const struct fl_option *o)
 {
-    double apart_ns = o->total_ns - o->pool_ns, doubt_ns = FL_CONFIDENCE * o->error_ns;
-    return o->pool_ns + (apart_ns > doubt_ns    ? apart_ns - doubt_ns
-                         : apart_ns < -doubt_ns ? apart_ns + doubt_ns
-                                                : 0);
+    return fl_believed(o->total_ns, o->pool_ns, o->error_ns);
 }
 
 double fl_believed_success(const struct fl_option *o)

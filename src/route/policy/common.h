@@ -51,6 +51,12 @@ void fl_add_failures(struct fl_choice *c);
 
 /* One-sided 95 %. */
 #define FL_CONFIDENCE 1.645
+/* What is believed of a value that may be off by *error*: apart from the average only by what is
+ * beyond doubt. */
+double fl_believed(double value, double average, double error);
+/* What *tokens* take at the load at which the target was measured, and how far off that may be. */
+struct fl_latency fl_latency_at(const struct fl_measures_seen *seen,
+                                const struct fl_measures_seen *pool, double tokens);
 /* What is believed of total_ns: apart from an average target's only by what is beyond doubt. */
 double fl_believed_ns(const struct fl_option *o);
 /* The same of success: in doubt, good. */

@@ -7,7 +7,7 @@
  *              L  predicted TTFT + gamma * (total - TTFT); gamma 0.25 for a stream, 1 otherwise
  *              p  success; both apart from an average target's only by what is beyond doubt, so
  *                 that one slow answer moves nothing
- *              c  expected price times the multiplier; a target without one counts as the mean of
+ *              c  expected price; a target without one counts as the mean of
  *                 those with one; none has: 0
  *              w  what a second of waiting is worth in USD
  *   tie      all within 5 % of the least J are as good. Among them:
@@ -75,10 +75,10 @@ static unsigned prefer(struct fl_choice *c)
 
 /* --- score --- */
 
-/* Expected USD, the multiplier in it; without a price NAN. */
+/* Expected USD; without a price NAN. */
 static double usd_of(const struct fl_option *o)
 {
-    return o->priced ? (double)o->cost.p50 / 1e12 * o->target->cost_multiplier : (double)NAN;
+    return o->priced ? (double)o->cost.p50 / 1e12 : (double)NAN;
 }
 
 /* The least of all prices, and what an unpriced target counts as. */
@@ -290,22 +290,19 @@ static void balance_tie(struct fl_choice *c)
 
 static void turn(struct fl_choice *c)
 {
-    double weights[FL_ROUTE_TARGETS_MAX], total = 0;
+    double weights[FL_ROUTE_TARGETS_MAX];
     for (unsigned i = 0; i < c->count; i++) {
         weights[i] = share_of(&c->options[i]);
-        total += c->options[i].group == GROUP_TIE ? weights[i] : 0;
     }
-    if (!fl_turns_fit(c)) {
-        for (unsigned i = 0; i < c->count; i++) {
-            struct fl_option *o = &c->options[i];
-            o->key = o->group == GROUP_TIE ? -log1p(-fl_rng_unit(c->rng)) / weights[i] : o->key;
-        }
-        c->why = "random";
+    if (fl_turns_fit(c)) {
+        win(c, fl_take_turns(c, weights), "turn");
         return;
     }
-    struct fl_option *o = fl_take_turns(c, weights);
-    c->propensity *= weights[o - c->options] / total;
-    win(c, o, "turn");
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        o->key = o->group == GROUP_TIE ? -log1p(-fl_rng_unit(c->rng)) / weights[i] : o->key;
+    }
+    c->why = "random";
 }
 
 void fl_policy_hybrid(struct fl_choice *c)

@@ -52,5 +52,6 @@ void fl_policy_priority(struct fl_choice *c)
     for (unsigned i = 0; i < c->count; i++) {
         c->options[i].group = c->options[i].level != first;
     }
+    c->propensity = first == 0 ? c->propensity * share[0] : share[1];
     c->why = first == 0 ? "primary" : share[0] > 0 ? "overflow" : "fallback";
 }

@@ -16,5 +16,6 @@ void fl_policy_round_robin(struct fl_choice *c)
         unsigned wait = (i + c->count - (unsigned)turn) % c->count;
         c->options[i].key = c->options[i].score = wait;
     }
+    c->propensity /= c->count;
     c->why = "turn";
 }
