@@ -49,12 +49,11 @@ static void fade_all(struct fl_measures *m, uint64_t now_ns)
 void fl_measures_succeeded(struct fl_measures *m, uint64_t now_ns, uint64_t first_byte_ns,
                            uint64_t total_ns, uint64_t tokens_out, unsigned load)
 {
-    if (first_byte_ns == 0 || first_byte_ns > total_ns) {
-        first_byte_ns = total_ns;
-    }
     fade_all(m, now_ns);
     mean_add(&m->success, 1, 1);
-    mean_add(&m->first_byte_ns, (double)first_byte_ns, 1);
+    if (first_byte_ns > 0 && first_byte_ns <= total_ns) {
+        mean_add(&m->first_byte_ns, (double)first_byte_ns, 1);
+    }
     mean_add(&m->total_ns, (double)total_ns, 1);
     mean_add(&m->load, load, 1);
     if (tokens_out > 0) {
