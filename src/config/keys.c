@@ -124,19 +124,13 @@ void fl_key_put_hint(enum fl_section section, struct fl_slice name, struct fl_bu
 
 const char *fl_enum_word(enum fl_enum words, unsigned index)
 {
-    static const char *const strategies[] = {
-#define X(id, name) name,
-        FL_STRATEGIES(X)};
-    static const char *const algorithms[] = {FL_ALGORITHMS(X)
-#undef X
-    };
     switch (words) {
     case FL_ENUM_NONE:
         break;
     case FL_ENUM_STRATEGY:
-        return index < FL_STRATEGY_COUNT ? strategies[index] : NULL;
+        return fl_selection_word(index);
     case FL_ENUM_ALGORITHM:
-        return index < FL_ALGORITHM_COUNT ? algorithms[index] : NULL;
+        return index < FL_ALGORITHM_COUNT ? fl_algorithm_name((enum fl_algorithm)index) : NULL;
     case FL_ENUM_VENDOR:
         return index < fl_vendor_count ? fl_vendors[index].name : NULL;
     }

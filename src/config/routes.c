@@ -46,6 +46,21 @@ static struct draft_route *add_route(struct builder *b, struct fl_slice name, en
     return route;
 }
 
+/* A strategy's name, or an algorithm's under load_balance. */
+static void select_by(struct fl_load *load, const struct fl_value *strategy,
+                      const struct fl_value *algorithm, enum fl_strategy *ret_strategy,
+                      enum fl_algorithm *io_algorithm)
+{
+    struct fl_selection s = fl_selection_at((unsigned)strategy->number);
+    *ret_strategy = s.strategy;
+    if (s.algorithm_given && algorithm->node && !algorithm->bad && *io_algorithm != s.algorithm) {
+        fl_load_error(load, algorithm->node,
+                      "'%s' as strategy and '%s' as algorithm contradict each other; keep one",
+                      fl_algorithm_name(s.algorithm), fl_algorithm_name(*io_algorithm));
+    }
+    *io_algorithm = s.algorithm_given ? s.algorithm : *io_algorithm;
+}
+
 /* --- Configured names --- */
 
 static const struct fl_value *value_of(const struct draft_route *route, enum fl_key_id key)
@@ -170,11 +185,12 @@ static void add_configured(struct builder *b, const struct fl_value *models)
         }
         const struct fl_value *strategy = value_of(route, FL_KEY_MODEL_strategy);
         const struct fl_value *algorithm = value_of(route, FL_KEY_MODEL_algorithm);
-        if (strategy->node && !strategy->bad) {
-            route->route.strategy = (enum fl_strategy)strategy->number;
-        }
         if (algorithm->node && !algorithm->bad) {
             route->route.algorithm = (enum fl_algorithm)algorithm->number;
+        }
+        if (strategy->node && !strategy->bad) {
+            select_by(b->load, strategy, algorithm, &route->route.strategy,
+                      &route->route.algorithm);
         }
     }
     b->configured = b->count;
@@ -442,9 +458,10 @@ static bool begin(struct builder *b, const struct fl_value *models)
     if (!balancing || !b->routes) {
         return false;
     }
-    b->strategy = (enum fl_strategy)fl_object_value(load->routing, FL_KEY_ROUTING_strategy)->number;
-    b->algorithm =
-        (enum fl_algorithm)fl_object_value(balancing, FL_KEY_LOAD_BALANCING_algorithm)->number;
+    const struct fl_value *algorithm = fl_object_value(balancing, FL_KEY_LOAD_BALANCING_algorithm);
+    b->algorithm = (enum fl_algorithm)algorithm->number;
+    select_by(load, fl_object_value(load->routing, FL_KEY_ROUTING_strategy), algorithm,
+              &b->strategy, &b->algorithm);
     return true;
 }
 

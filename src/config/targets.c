@@ -64,6 +64,7 @@ static void set_prices(const struct fl_object *provider, struct fl_target *targe
         fl_object_value(prices, FL_KEY_PRICES_output)->node) {
         target->priced = true;
         target->price_in = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_input));
+        target->price_cached = target->price_in;
         target->price_out = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_output));
     }
 }

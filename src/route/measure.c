@@ -32,6 +32,14 @@ static void mean_add(struct fl_mean *m, double value, double weight)
     fl_set(m->weight, total);
 }
 
+/* A latency and its square. */
+static void latency_add(struct fl_mean *mean_ns, struct fl_mean *square_s2, double ns,
+                        double weight)
+{
+    mean_add(mean_ns, ns, weight);
+    mean_add(square_s2, ns / 1e9 * (ns / 1e9), weight);
+}
+
 static void fade_all(struct fl_measures *m, uint64_t now_ns)
 {
     double slow = fade_until(m, now_ns), fast = slow * slow;
@@ -41,6 +49,9 @@ static void fade_all(struct fl_measures *m, uint64_t now_ns)
     mean_fade(&m->total_ns, fast);
     mean_fade(&m->token_ns, fast);
     mean_fade(&m->load, fast);
+    mean_fade(&m->first_byte_s2, fast);
+    mean_fade(&m->total_s2, fast);
+    mean_fade(&m->token_s2, fast);
     if (now_ns > fl_get(m->at_ns)) {
         fl_set(m->at_ns, now_ns);
     }
@@ -52,13 +63,14 @@ void fl_measures_succeeded(struct fl_measures *m, uint64_t now_ns, uint64_t firs
     fade_all(m, now_ns);
     mean_add(&m->success, 1, 1);
     if (first_byte_ns > 0 && first_byte_ns <= total_ns) {
-        mean_add(&m->first_byte_ns, (double)first_byte_ns, 1);
+        latency_add(&m->first_byte_ns, &m->first_byte_s2, (double)first_byte_ns, 1);
     }
-    mean_add(&m->total_ns, (double)total_ns, 1);
+    latency_add(&m->total_ns, &m->total_s2, (double)total_ns, 1);
     mean_add(&m->load, load, 1);
     if (tokens_out > 0) {
         double tokens = (double)tokens_out;
-        mean_add(&m->token_ns, (double)(total_ns - first_byte_ns) / tokens, fmin(1, tokens / 100));
+        latency_add(&m->token_ns, &m->token_s2, (double)(total_ns - first_byte_ns) / tokens,
+                    fmin(1, tokens / 100));
     }
 }
 
@@ -85,6 +97,9 @@ void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
         .total_ns = mean_see(&m->total_ns, fast),
         .token_ns = mean_see(&m->token_ns, fast),
         .load = mean_see(&m->load, fast),
+        .first_byte_s2 = mean_see(&m->first_byte_s2, fast),
+        .total_s2 = mean_see(&m->total_s2, fast),
+        .token_s2 = mean_see(&m->token_s2, fast),
     };
 }
 
@@ -100,4 +115,14 @@ void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_se
     mean_join(&pool->total_ns, one->total_ns);
     mean_join(&pool->token_ns, one->token_ns);
     mean_join(&pool->load, one->load);
+}
+
+double fl_mean_error_ns(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2)
+{
+    if (mean_ns.weight < 2) {
+        return HUGE_VAL;
+    }
+    double mean_s = mean_ns.sum / mean_ns.weight / 1e9;
+    double variance = fmax(square_s2.sum / square_s2.weight - mean_s * mean_s, 0);
+    return sqrt(variance / (mean_ns.weight - 1)) * 1e9;
 }

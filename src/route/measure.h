@@ -37,6 +37,8 @@ struct fl_measures {
     struct fl_mean
         token_ns;        /* per token after the first byte (TPOT), weight min(1, tokens / 100) */
     struct fl_mean load; /* attempts in flight, itself included, when one ended */
+    /* Squares, in s^2, of the three latencies: how far a mean can be trusted. */
+    struct fl_mean first_byte_s2, total_s2, token_s2;
 };
 
 /* A successful attempt; *load* is the number in flight at its end, itself included. */
@@ -50,6 +52,7 @@ struct fl_mean_seen {
 };
 struct fl_measures_seen {
     struct fl_mean_seen success, failure_ns, first_byte_ns, total_ns, token_ns, load;
+    struct fl_mean_seen first_byte_s2, total_s2, token_s2;
 };
 void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
                      struct fl_measures_seen *ret_seen);
@@ -67,6 +70,10 @@ static inline double fl_mean_shrunk(struct fl_mean_seen m, double prior, double 
 {
     return (m.sum + samples * prior) / (m.weight + samples);
 }
+
+/* The standard error in ns of a mean that has *square*s: how far it may be off. HUGE_VAL with less
+ * than two observations' weight. */
+double fl_mean_error_ns(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2);
 
 static inline double fl_success_of(const struct fl_measures_seen *m)
 {

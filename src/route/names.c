@@ -25,6 +25,67 @@ const char *fl_algorithm_name(enum fl_algorithm a)
     return names[a];
 }
 
+const char *fl_task_name(enum fl_task t)
+{
+    static const char *const names[FL_TASK_COUNT] = {
+#define X(id, name) [id] = (name),
+        FL_TASKS(X)
+#undef X
+    };
+    fl_assert((unsigned)t < FL_TASK_COUNT);
+    return names[t];
+}
+
+static const char *const tiers[FL_TIER_COUNT] = {"unknown", "low", "medium", "high"};
+
+const char *fl_tier_name(enum fl_tier t)
+{
+    fl_assert((unsigned)t < FL_TIER_COUNT);
+    return tiers[t];
+}
+
+bool fl_tier_parse(struct fl_slice word, enum fl_tier *ret_tier)
+{
+    for (unsigned i = FL_TIER_LOW; i < FL_TIER_COUNT; i++) {
+        if (fl_slice_eq_nocase(word, fl_slice_cstr(tiers[i]))) {
+            *ret_tier = (enum fl_tier)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct fl_selection fl_selection_at(unsigned index)
+{
+    fl_assert(index < FL_STRATEGY_COUNT + FL_ALGORITHM_COUNT);
+    if (index < FL_STRATEGY_COUNT) {
+        return (struct fl_selection){.strategy = (enum fl_strategy)index};
+    }
+    return (struct fl_selection){.strategy = FL_STRATEGY_LOAD_BALANCE,
+                                 .algorithm_given = true,
+                                 .algorithm = (enum fl_algorithm)(index - FL_STRATEGY_COUNT)};
+}
+
+const char *fl_selection_word(unsigned index)
+{
+    if (index >= FL_STRATEGY_COUNT + FL_ALGORITHM_COUNT) {
+        return NULL;
+    }
+    struct fl_selection s = fl_selection_at(index);
+    return s.algorithm_given ? fl_algorithm_name(s.algorithm) : fl_strategy_name(s.strategy);
+}
+
+bool fl_selection_parse(struct fl_slice word, struct fl_selection *ret_selection)
+{
+    for (unsigned i = 0; fl_selection_word(i); i++) {
+        if (fl_slice_eq_nocase(word, fl_slice_cstr(fl_selection_word(i)))) {
+            *ret_selection = fl_selection_at(i);
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *fl_health_name(enum fl_health h)
 {
     static const char *const names[] = {"healthy", "suspect", "open", "half_open"};

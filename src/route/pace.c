@@ -7,10 +7,12 @@
 #define PROMPT_PRIOR_S     0.5  /* weight of the pool in a target's prompt rate, in seconds seen */
 #define TOKEN_PRIOR        50.0 /* and in its token time, in samples */
 #define FIRST_PROMPT_S     (1.0 / 5000) /* before anybody was seen */
+#define FIRST_SHARE_NS     1e9
 #define FIRST_TOKEN_S      0.02
 #define RTT_FORGETS        0.001
 #define PEAK_LIFE_NS       10e9
-#define PEAK_LATENCY_LIVES 5.0 /* the peak must not fade while its own request still runs */
+#define HALF_LIFE_NS       60e9 /* of all that is known of a target without traffic */
+#define PEAK_LATENCY_LIVES 5.0  /* the peak must not fade while its own request still runs */
 
 static struct fl_mean_seen seen_of(const struct fl_mean *m)
 {
@@ -54,6 +56,7 @@ void fl_pace_first(struct fl_pace *p, const struct fl_pace_sample *s, uint64_t n
         rtt_ns += RTT_FORGETS * (first_ns - rtt_ns);
     }
     fl_set(p->rtt_ns, rtt_ns);
+    fl_set(p->at_ns, now_ns);
     forget_prior(&p->first_kept);
     ratio_add(&p->prompt, fmax(first_ns - rtt_ns, 0) / 1e9, s->prompt_tokens);
     peak_add(&p->peak, first_ns, now_ns);
@@ -70,6 +73,7 @@ void fl_pace_ended(struct fl_pace *p, const struct fl_pace_sample *s, uint64_t n
 {
     double total_ns = (double)s->total_ns;
     double first_ns = s->first_ns > 0 ? (double)s->first_ns : first_guess_ns(p, s);
+    fl_set(p->at_ns, now_ns);
     forget_prior(&p->ended_kept);
     ratio_add(&p->share_ns, total_ns / s->in_flight, 1);
     if (s->first_ns == 0) {
@@ -82,18 +86,28 @@ void fl_pace_ended(struct fl_pace *p, const struct fl_pace_sample *s, uint64_t n
     }
 }
 
+static double since_ns(uint64_t at_ns, uint64_t now_ns)
+{
+    return now_ns > at_ns ? (double)(now_ns - at_ns) : 0;
+}
+
+static struct fl_mean_seen faded(const struct fl_mean *m, double fade)
+{
+    return (struct fl_mean_seen){fl_get(m->sum) * fade, fl_get(m->weight) * fade};
+}
+
 void fl_pace_see(const struct fl_pace *p, uint64_t now_ns, struct fl_pace_seen *ret_seen)
 {
     double cost_ns = fl_get(p->peak.cost_ns);
-    uint64_t at_ns = fl_get(p->peak.at_ns);
+    double fade = exp2(-since_ns(fl_get(p->at_ns), now_ns) / HALF_LIFE_NS);
     *ret_seen = (struct fl_pace_seen){
-        .prompt = seen_of(&p->prompt),
-        .token = seen_of(&p->token),
-        .share_ns = seen_of(&p->share_ns),
-        .first_prior = 1 - fl_get(p->first_kept),
-        .ended_prior = 1 - fl_get(p->ended_kept),
+        .prompt = faded(&p->prompt, fade),
+        .token = faded(&p->token, fade),
+        .share_ns = faded(&p->share_ns, fade),
+        .first_prior = 1 - fl_get(p->first_kept) * fade,
+        .ended_prior = 1 - fl_get(p->ended_kept) * fade,
         .rtt_ns = fl_get(p->rtt_ns),
-        .peak_ns = cost_ns * peak_fade(cost_ns, now_ns > at_ns ? (double)(now_ns - at_ns) : 0),
+        .peak_ns = cost_ns * peak_fade(cost_ns, since_ns(fl_get(p->peak.at_ns), now_ns)),
     };
 }
 
@@ -121,4 +135,10 @@ double fl_pace_token_s(const struct fl_pace_seen *one, const struct fl_pace_seen
 {
     return fl_mean_shrunk(one->token, fl_mean_or(pool->token, FIRST_TOKEN_S),
                           TOKEN_PRIOR * one->ended_prior);
+}
+
+double fl_pace_share_ns(const struct fl_pace_seen *one, const struct fl_pace_seen *pool)
+{
+    return fl_mean_shrunk(one->share_ns, fl_mean_or(pool->share_ns, FIRST_SHARE_NS),
+                          FL_PRIOR_SAMPLES);
 }

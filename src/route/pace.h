@@ -6,8 +6,9 @@
  *   TTFT = rtt + (prompt tokens before it + its own) / prompt rate
  *   TPOT = token time * (1 + batch growth * (attempts in flight + 1))
  *
- * One number is learned for each, as a ratio of sums that forget 3 % with each sample: fitting all at
- * once diverges near saturation. A target nobody has seen has the pool's numbers.
+ * One number is learned for each, as a ratio of sums that forget 3 % with each sample: fitting all
+ * at once diverges near saturation. A target nobody has seen has the pool's numbers; so has, by
+ * halves every minute, one that nobody has seen for a while: what was slow gets another chance.
  *
  * Written under the state's lock, read as atomics by any thread.
  */
@@ -20,11 +21,14 @@
 #define FL_BATCH_GROWTH 0.027
 
 struct fl_pace {
-    struct fl_mean prompt;   /* sum: seconds waited for first tokens; weight: prompt tokens */
-    struct fl_mean token;    /* sum: seconds a token; weight: 1 + growth * attempts in flight */
-    struct fl_mean share_ns; /* latency divided by attempts in flight at dispatch, itself included */
-    _Atomic double first_kept, ended_kept; /* 1 - the part of the prior's weight that samples left */
-    _Atomic double rtt_ns;   /* least time to a first token, slowly forgotten; 0: none seen */
+    struct fl_mean prompt; /* sum: seconds waited for first tokens; weight: prompt tokens */
+    struct fl_mean token;  /* sum: seconds a token; weight: 1 + growth * attempts in flight */
+    struct fl_mean
+        share_ns; /* latency divided by attempts in flight at dispatch, itself included */
+    _Atomic double first_kept,
+        ended_kept;         /* 1 - the part of the prior's weight that samples left */
+    _Atomic uint64_t at_ns; /* of the last sample */
+    _Atomic double rtt_ns;  /* least time to a first token, slowly forgotten; 0: none seen */
     struct fl_peak {
         _Atomic double cost_ns; /* peak-sensitive mean of TTFT */
         _Atomic uint64_t at_ns; /* when it was so */
@@ -54,8 +58,11 @@ void fl_pace_see(const struct fl_pace *p, uint64_t now_ns, struct fl_pace_seen *
 /* Adds a target's numbers to its pool's. */
 void fl_pace_pool(struct fl_pace_seen *pool, const struct fl_pace_seen *one);
 
-/* Seconds for a prompt token, seconds for a token of an answer computed alone; drawn to the pool's. */
+/* Seconds for a prompt token, seconds for a token of an answer computed alone; drawn to the pool's.
+ */
 double fl_pace_prompt_s(const struct fl_pace_seen *one, const struct fl_pace_seen *pool);
+/* What one attempt's share of the target was, in ns: its duration divided by those in flight. */
+double fl_pace_share_ns(const struct fl_pace_seen *one, const struct fl_pace_seen *pool);
 double fl_pace_token_s(const struct fl_pace_seen *one, const struct fl_pace_seen *pool);
 
 #endif

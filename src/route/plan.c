@@ -9,6 +9,7 @@
  *
  * Everything is read once, in survey(), because other workers change it meanwhile.
  */
+#include "route/estimate.h"
 #include "route/policies.h"
 
 #include "base/assert.h"
@@ -27,7 +28,6 @@ struct aside {
 struct survey {
     struct fl_choice choice;
     const struct fl_policy *policy;
-    bool hybrid;
     unsigned aside_count, skipped_count; /* skipped: of the last two kinds */
     struct aside aside[FL_ROUTE_TARGETS_MAX];
     struct fl_option options[FL_ROUTE_TARGETS_MAX];
@@ -68,17 +68,20 @@ static bool aside_before(const void *a, const void *b)
     return x->kind != y->kind ? x->kind < y->kind : x->key < y->key;
 }
 
-/* What bonus and cost make of a weight under hybrid, at most 16 times more or less. */
-static double merit_of(const struct fl_target *t)
+/* What is expected of this request at the target. */
+static void estimate(const struct fl_choice *c, struct fl_option *o)
 {
-    double merit = (1 + t->performance_bonus) / t->cost_multiplier;
-    return fmin(fmax(merit, 1.0 / 16), 16);
-}
-
-/* Success in steps of 5 %: the noise of a few requests moves no weight. */
-static double credit_of(const struct fl_measures_seen *seen)
-{
-    return fmax(round(fl_success_of(seen) * 20), 1) / 20;
+    struct fl_tokens n = fl_tokens_expected(c->table, o->index, c->request);
+    uint64_t p50 = 0, p90 = 0;
+    o->tokens_in = n.in;
+    o->tokens_cached = n.cached;
+    o->tokens_out_p50 = n.out_p50;
+    o->tokens_out = n.out;
+    o->tokens_out_p90 = n.out_p90;
+    o->priced = fl_cost_estimate(o->target, n.in, n.cached, n.out_p50, &p50) &&
+                fl_cost_estimate(o->target, n.in, n.cached, n.out_p90, &p90);
+    o->cost_p50 = (double)p50;
+    o->cost_p90 = (double)p90;
 }
 
 static void add_option(struct survey *s, unsigned index, unsigned position)
@@ -89,17 +92,18 @@ static void add_option(struct survey *s, unsigned index, unsigned position)
     o->state = t->state;
     o->index = index;
     o->position = position;
+    o->level = position >= s->choice.route->primary_count;
     o->in_flight = fl_get(t->state->in_flight);
-    o->merit = s->hybrid ? merit_of(t) : 1;
-    o->weight = t->weight * o->merit;
+    o->pending_tokens = fl_get(t->state->pending_tokens);
+    o->weight = t->weight;
     o->vigour = fl_get(t->state->breaker.strength) / (double)FL_STRENGTH_FULL;
     o->group = 0;
     o->key = o->score = 0;
-    if (s->hybrid || s->policy->measured) {
+    o->quality = (double)NAN;
+    estimate(&s->choice, o);
+    if (s->policy->measured) {
         fl_measures_see(&t->state->measures, s->choice.request->now_ns, &o->seen);
-    }
-    if (s->hybrid) {
-        o->vigour *= credit_of(&o->seen);
+        fl_pace_see(&t->state->pace, s->choice.request->now_ns, &o->pace);
     }
 }
 
@@ -115,7 +119,7 @@ static void look_at(struct survey *s, unsigned position)
     const struct fl_breaker *b = &s->choice.table->targets[index].state->breaker;
     switch (fl_breaker_standing(b, s->choice.request->now_ns)) {
     case FL_READY:
-        if (position < s->choice.route->primary_count) {
+        if (position < s->choice.route->primary_count || s->policy->fallbacks) {
             add_option(s, index, position);
         } else {
             put_aside(s, index, ASIDE_FALLBACK, position);
@@ -223,8 +227,8 @@ void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
                                   .rng = rng,
                                   .options = s.options,
                                   .why = ""};
-    s.policy = fl_policy_of(strategy, route->algorithm);
-    s.hybrid = strategy == FL_STRATEGY_HYBRID;
+    s.choice.algorithm = request->algorithm_given ? request->algorithm : route->algorithm;
+    s.policy = fl_policy_of(strategy, s.choice.algorithm);
     s.aside_count = s.skipped_count = 0;
     survey(&s);
     ret_plan->route = route;
@@ -245,8 +249,10 @@ void fl_plan_put_reason(const struct fl_table *t, const struct fl_plan *plan, st
     const char *before = "; skipped=";
     fl_buf_put(b, FL_LIT("strategy="));
     fl_buf_put_cstr(b, fl_strategy_name(plan->strategy));
-    fl_buf_put(b, FL_LIT("; policy="));
-    fl_buf_put_cstr(b, plan->policy);
+    if (strcmp(plan->policy, fl_strategy_name(plan->strategy)) != 0) {
+        fl_buf_put(b, FL_LIT("; policy="));
+        fl_buf_put_cstr(b, plan->policy);
+    }
     fl_buf_put(b, FL_LIT("; why="));
     fl_buf_put_cstr(b, plan->why);
     fl_buf_put(b, FL_LIT("; considered="));

@@ -1,30 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a policy sees and says. It gets the primaries of a route that may be chosen now and gives
+ * What a policy sees and says. It gets the targets of a route that may be chosen now and gives
  * each a group and a key: the plan takes the lowest group first, in it the lowest key, and breaks
- * ties at random. It never sees a socket, keeps nothing of its own beyond fl_route_state, and
- * allocates nothing. docs/add-a-policy.md has the steps to add one.
+ * ties at random. It never sees a socket, keeps nothing of its own beyond fl_route_state and
+ * fl_target_state, and allocates nothing. docs/add-a-policy.md has the steps to add one.
+ *
+ * A policy is one file in policy/ and one row of the table in policies.c; what several of them need
+ * is in policy/common.h.
  */
 #ifndef FL_ROUTE_POLICIES_H
 #define FL_ROUTE_POLICIES_H
 
 #include "route/state.h"
 
+enum { FL_TERMS_MAX = 8 };
+
 struct fl_option {
     const struct fl_target *target;
     struct fl_target_state *state;
     unsigned index;    /* of the target in the table */
     unsigned position; /* in the route */
+    unsigned level;    /* 0: a primary; 1: a fallback, shown where the policy's row asks for them */
     unsigned in_flight;
-    double weight;                /* configured; under hybrid with bonus and cost in it */
-    double merit;                 /* under hybrid: the factor of bonus and cost alone; else 1 */
-    double vigour;                /* (0, 1]: what recent failures left of the weight */
-    struct fl_measures_seen seen; /* where the policy's row asks for it, and under hybrid */
+    uint64_t pending_tokens;
+    double weight; /* configured */
+    double vigour; /* (0, 1]: what recent failures left of the weight */
+    /* This request at this target: */
+    unsigned tokens_in, tokens_cached; /* in its tokens; the cached ones among them */
+    unsigned tokens_out_p50, tokens_out, tokens_out_p90;
+    bool priced;
+    double cost_p50, cost_p90; /* expected pico-USD of one attempt, without the multiplier; 0 when
+                                  not priced */
+    struct fl_measures_seen seen;
+    struct fl_pace_seen pace;
+    /* By fl_policy_predict(): */
+    double ttft_ns, total_ns; /* of an attempt begun now */
+    double error_ns;          /* standard error of total_ns; HUGE_VAL: as good as unseen */
+    double success, success_error;
+    double quality; /* in [0, 1]; NAN: not known */
     /* the policy's answer: */
-    unsigned group; /* 0 on entry */
-    double key;     /* 0 on entry */
-    double score;   /* for people: in the policy's own unit */
-    uint64_t tie;   /* set by the plan */
+    unsigned group;             /* 0 on entry */
+    double key;                 /* 0 on entry */
+    double score;               /* for people: in the policy's own unit */
+    double terms[FL_TERMS_MAX]; /* what the score is made of: by fl_choice.terms */
+    uint64_t tie;               /* set by the plan */
 };
 
 struct fl_choice {
@@ -32,9 +51,12 @@ struct fl_choice {
     const struct fl_route *route;
     const struct fl_route_request *request;
     struct fl_rng *rng;
-    struct fl_option *options; /* two or more */
+    enum fl_algorithm algorithm; /* the route's or the request's, whatever the strategy */
+    struct fl_option *options;   /* two or more */
     unsigned count;
-    const char *why; /* set by the policy: a static text */
+    const char *why;          /* set by the policy: a static text */
+    const char *const *terms; /* set by the policy: static names of fl_option.terms; or NULL */
+    unsigned term_count;      /* at most FL_TERMS_MAX */
 };
 
 typedef void fl_order_fn(struct fl_choice *c);
@@ -42,10 +64,19 @@ typedef void fl_order_fn(struct fl_choice *c);
 struct fl_policy {
     const char *name;
     fl_order_fn *order;
-    bool measured; /* wants fl_option.seen */
+    bool measured;  /* wants fl_option.seen and what is predicted from it */
+    bool fallbacks; /* wants fallbacks among its options */
 };
 
-/* By strategy and, for load_balance and hybrid, algorithm. */
+/* By strategy and, for load_balance, algorithm. */
 const struct fl_policy *fl_policy_of(enum fl_strategy strategy, enum fl_algorithm algorithm);
+
+/* The policies: one file each. */
+fl_order_fn fl_policy_hybrid, fl_policy_cost, fl_policy_performance, fl_policy_adaptive,
+    fl_policy_priority, fl_policy_classification, fl_policy_quality;
+fl_order_fn fl_policy_weighted_round_robin, fl_policy_round_robin, fl_policy_least_connections,
+    fl_policy_least_response_time, fl_policy_ip_hash, fl_policy_random, fl_policy_p2c,
+    fl_policy_peak_ewma, fl_policy_lew, fl_policy_spd, fl_policy_price_weighted,
+    fl_policy_prefix_affinity;
 
 #endif

@@ -11,14 +11,14 @@
  *
  *   fl_route_plan(table, route, request, rng, &plan)
  *   for each attempt:
- *       fl_route_begin(target)
- *       fl_route_first_byte(target)         when one comes
- *       fl_route_end(target, outcome)
+ *       fl_route_begin(target, &dispatch)
+ *       fl_route_first_byte(target, &dispatch)      when one comes
+ *       fl_route_end(target, &dispatch, outcome)
  *
  * begin and end come exactly once each for an attempt, in this order.
  *
- * A policy is one row in policies.c and never sees a socket; every outcome comes back through
- * fl_route_end().
+ * A policy is one file in policy/ and one row in policies.c, and never sees a socket; every outcome
+ * comes back through fl_route_end().
  */
 #ifndef FL_ROUTE_ROUTE_H
 #define FL_ROUTE_ROUTE_H
@@ -35,18 +35,38 @@ enum {
                                   window that starts at random */
 };
 
-/* X(id, name) */
+/* What may be asked for by name, in a file and by a request: the strategies, and the algorithms of
+ * load_balance. X(id, name) */
 #define FL_STRATEGIES(X)                                                                           \
     X(FL_STRATEGY_HYBRID, "hybrid")                                                                \
     X(FL_STRATEGY_COST, "cost")                                                                    \
     X(FL_STRATEGY_PERFORMANCE, "performance")                                                      \
-    X(FL_STRATEGY_LOAD_BALANCE, "load_balance")
+    X(FL_STRATEGY_LOAD_BALANCE, "load_balance")                                                    \
+    X(FL_STRATEGY_ADAPTIVE, "adaptive")                                                            \
+    X(FL_STRATEGY_PRIORITY, "priority")                                                            \
+    X(FL_STRATEGY_CLASSIFICATION, "classification")                                                \
+    X(FL_STRATEGY_QUALITY, "quality")
 #define FL_ALGORITHMS(X)                                                                           \
     X(FL_WEIGHTED_ROUND_ROBIN, "weighted_round_robin")                                             \
     X(FL_ROUND_ROBIN, "round_robin")                                                               \
     X(FL_LEAST_CONNECTIONS, "least_connections")                                                   \
     X(FL_LEAST_RESPONSE_TIME, "least_response_time")                                               \
-    X(FL_IP_HASH, "ip_hash")
+    X(FL_IP_HASH, "ip_hash")                                                                       \
+    X(FL_RANDOM, "random")                                                                         \
+    X(FL_P2C, "p2c")                                                                               \
+    X(FL_PEAK_EWMA, "peak_ewma")                                                                   \
+    X(FL_LEW, "lew")                                                                               \
+    X(FL_SPD, "spd")                                                                               \
+    X(FL_PRICE_WEIGHTED, "price_weighted")                                                         \
+    X(FL_PREFIX_AFFINITY, "prefix_affinity")
+/* Kinds of task, most specific first. X(id, name) */
+#define FL_TASKS(X)                                                                                \
+    X(FL_TASK_SUMMARIZATION, "summarization")                                                      \
+    X(FL_TASK_CLASSIFICATION, "classification")                                                    \
+    X(FL_TASK_GENERATION, "generation")                                                            \
+    X(FL_TASK_ANALYSIS, "analysis")                                                                \
+    X(FL_TASK_TRANSLATION, "translation")                                                          \
+    X(FL_TASK_OTHER, "other")
 
 enum fl_strategy {
 #define X(id, name) id,
@@ -60,9 +80,40 @@ enum fl_algorithm {
 #undef X
         FL_ALGORITHM_COUNT
 };
+enum fl_task {
+#define X(id, name) id,
+    FL_TASKS(X)
+#undef X
+        FL_TASK_COUNT
+};
+enum fl_tier { FL_TIER_UNKNOWN, FL_TIER_LOW, FL_TIER_MEDIUM, FL_TIER_HIGH, FL_TIER_COUNT };
+/* What a request may need of a target: bits. */
+enum {
+    FL_NEED_TOOLS = 1,
+    FL_NEED_VISION = 2,
+    FL_NEED_AUDIO = 4,
+    FL_NEED_JSON_SCHEMA = 8,
+    FL_NEED_REASONING = 16,
+    FL_NEED_STREAMING = 32
+};
 
 const char *fl_strategy_name(enum fl_strategy s);
 const char *fl_algorithm_name(enum fl_algorithm a);
+const char *fl_task_name(enum fl_task t);
+const char *fl_tier_name(enum fl_tier t); /* "low", "medium", "high"; "unknown" */
+bool fl_tier_parse(struct fl_slice word, enum fl_tier *ret_tier);
+
+/* A strategy, or an algorithm under load_balance, as one word: "hybrid", "spd". */
+struct fl_selection {
+    enum fl_strategy strategy;
+    bool algorithm_given; /* the word was an algorithm's; strategy is load_balance */
+    enum fl_algorithm algorithm;
+};
+/* The index-th word: strategies, then algorithms; NULL past the end. */
+const char *fl_selection_word(unsigned index);
+struct fl_selection fl_selection_at(unsigned index);
+/* ASCII case ignored. False: no such word. */
+bool fl_selection_parse(struct fl_slice word, struct fl_selection *ret_selection);
 
 struct fl_target_state; /* opaque, see state.h */
 struct fl_registry;     /* all target states of the process, by target id */
@@ -77,6 +128,15 @@ struct fl_target {
     double performance_bonus;
     bool priced;
     uint64_t price_in, price_out; /* pico-USD per token */
+    uint64_t price_cached;        /* of input read from the provider's cache; price_in where that
+                                     costs the same */
+    /* What is not known (0) excludes nothing, but for a tier or a budget that is asked for. */
+    uint32_t context_tokens, output_tokens; /* at most */
+    uint32_t lacks;                         /* FL_NEED_ bits it is known not to have */
+    enum fl_tier tier;
+    unsigned tokenizer; /* index into fl_route_request.tokens_by_tokenizer */
+    unsigned vendor;    /* failure domain: equal for providers of one vendor */
+    unsigned kind;      /* equal for targets of the same model, whoever serves it */
     struct fl_target_state *state;
 };
 
@@ -90,6 +150,9 @@ struct fl_route {
     unsigned primary_count;  /* chosen among; the rest are fallbacks in order */
     unsigned target_count;
     bool listed; /* shown by GET /v1/models */
+    /* Targets (indexes into the table's) preferred for a kind of task, best first. */
+    const unsigned *preferred[FL_TASK_COUNT];
+    unsigned preferred_count[FL_TASK_COUNT];
     struct fl_route_state *state;
 };
 
@@ -125,13 +188,36 @@ struct fl_slice fl_route_suggest(const struct fl_table *t, struct fl_slice name)
 
 /* --- Deciding --- */
 
+/* What is known of a request. All zero but now_ns is a request of which nothing is known. */
 struct fl_route_request {
     uint64_t now_ns;
-    struct fl_slice client; /* key of client affinity (ip_hash): fl_route_client_key() */
-    unsigned tokens_in;     /* expected input tokens, 0 = unknown (counts as 1,000) */
-    unsigned tokens_out;    /* expected output tokens, 0 = unknown (counts as 300) */
-    bool strategy_given;    /* overrides the route's (x-fairlead-strategy) */
+    uint64_t deadline_ns;    /* 0 = none */
+    struct fl_slice client;  /* key of client affinity (ip_hash): fl_route_client_key() */
+    struct fl_slice session; /* key of session affinity; empty: none */
+    /* Hashes of the prompt's blocks, each over all before it; longest common prefix = most warm. */
+    const uint64_t *prefix;
+    unsigned prefix_count;
+    unsigned tokens_in;                  /* expected input tokens, 0 = unknown (counts as 1,000) */
+    const unsigned *tokens_by_tokenizer; /* where tokenizers differ; or NULL */
+    unsigned tokenizer_count;
+    /* Of these, what each target of the table holds in its prompt cache; NULL: nothing. */
+    const unsigned *cached_tokens;
+    unsigned tokens_out;     /* expected output tokens (mean), 0 = unknown (counts as 300) */
+    unsigned tokens_out_p50; /* 0: as the mean */
+    unsigned tokens_out_p90; /* 0: as the mean */
+    unsigned tokens_out_max; /* what the client allows; 0 = says nothing */
+    uint32_t needs;          /* FL_NEED_ bits */
+    bool streaming;
+    enum fl_tier tier; /* at least; FL_TIER_UNKNOWN: any */
+    bool task_known;
+    enum fl_task task;
+    float task_probability[FL_TASK_COUNT];
+    bool max_cost_given;
+    uint64_t max_cost_picousd;
+    bool strategy_given; /* overrides the route's (x-fairlead-strategy) */
     enum fl_strategy strategy;
+    bool algorithm_given; /* and its algorithm */
+    enum fl_algorithm algorithm;
 };
 
 /* IPv4: the 4 bytes; IPv6: its /64 (8 bytes); mapped IPv4 counts as IPv4. Into *ret_key*, returns a
@@ -175,8 +261,8 @@ struct fl_plan {
 void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
                    const struct fl_route_request *request, struct fl_rng *rng,
                    struct fl_plan *ret_plan);
-/* "strategy=hybrid; policy=weighted_round_robin; why=turn; considered=3;
- * skipped=openai/gpt-4:ejected" */
+/* "strategy=load_balance; policy=lew; why=least-work; considered=3; skipped=openai/gpt-4:ejected";
+ * without the policy where its name is the strategy's */
 void fl_plan_put_reason(const struct fl_table *t, const struct fl_plan *plan, struct fl_buf *b);
 
 /* --- Outcomes --- */
@@ -189,24 +275,40 @@ struct fl_outcome {
                                is gone fails always, so it soon ejects; one odd 403 must not), and so
                                does FL_ERR_UPSTREAM_MODEL, but not for a target of any model, where
                                the name was the client's */
-    uint64_t first_byte_ns; /* dispatch to first token or byte of body; 0 = none came */
+    uint64_t first_byte_ns; /* dispatch to first token of a stream; 0 = none came, or no stream */
     uint64_t total_ns; /* dispatch (the now_ns of begin) to end; also dates the attempt: what began
                           before the target's last change of health is no evidence about it */
-    uint64_t tokens_out;     /* as the provider reported; 0 = unknown */
+    uint64_t tokens_out; /* as the provider reported; 0 = unknown */
+    uint64_t tokens_in;  /* the same; less those read from its cache: tokens_cached */
+    uint64_t tokens_cached;
     uint64_t retry_after_ns; /* the provider's Retry-After; 0 = none: 1 s after a rate limit, 60 s
                                 after a quota error. At most 1 h */
 };
 
-/* At dispatch: counts in flight, claims the trial of a recovering target. Any target of a plan may be
- * begun, however old the plan is. */
-void fl_route_begin(const struct fl_target *target, uint64_t now_ns);
-/* At the first byte of the answer's body, at most once between begin and end (whose outcome then
- * has a first_byte_ns): the attempt no longer counts as waiting. Without it a target with long
- * streams is taken for a slow one by least_response_time. */
-void fl_route_first_byte(const struct fl_target *target);
+/* An attempt at dispatch: kept by the caller from begin to end. */
+struct fl_dispatch {
+    uint64_t begun_ns;
+    bool streaming;     /* the answer comes token by token */
+    unsigned tokens_in; /* expected input tokens that the target must read: cached ones left out */
+    /* As the target stood then, this attempt not counted: */
+    unsigned in_flight;
+    uint64_t pending_tokens; /* of streams without a first token */
+    bool first_byte;         /* one came */
+};
+
+/* At dispatch: counts in flight, claims the trial of a recovering target. Any target of a plan may
+ * be begun, however old the plan is. */
+void fl_route_begin(const struct fl_target *target, unsigned tokens_in, bool streaming,
+                    uint64_t now_ns, struct fl_dispatch *ret_dispatch);
+/* At the first token of a stream, at most once between begin and end (whose outcome then has a
+ * first_byte_ns): its prompt is computed, it no longer counts as waiting. The first byte of a plain
+ * answer says nothing of the kind: it is not told. */
+void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dispatch,
+                         uint64_t now_ns);
 /* Once for each begin, on any terminal event. */
 void fl_route_end(const struct fl_table *t, const struct fl_target *target,
-                  const struct fl_outcome *outcome, uint64_t now_ns);
+                  const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
+                  uint64_t now_ns);
 /* Result of an active check of an ejected target: a good one opens it for a trial at once and
  * counts towards recovery, a bad one ends a recovery. Of a healthy target only a bad result counts,
  * as a failure: that a list of models can be read does not excuse failing requests. */
@@ -218,6 +320,7 @@ enum fl_health { FL_HEALTHY, FL_SUSPECT, FL_OPEN, FL_HALF_OPEN };
 struct fl_target_view {
     enum fl_health health;
     unsigned in_flight;
+    uint64_t pending_tokens;           /* of streams without a first token */
     uint64_t begun, succeeded, failed; /* begun == succeeded + failed + uncounted + in_flight */
     uint64_t uncounted;                /* ended without blame to the provider */
     uint64_t ejected_until_ns;

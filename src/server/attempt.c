@@ -92,7 +92,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     }
     enter(a, FL_ATTEMPT_ENDED);
     take_note(a, err);
-    fl_route_end(&x->config->table, a->target, &outcome, now);
+    fl_route_end(&x->config->table, a->target, &a->dispatch, &outcome, now);
     x->worker->stats.attempts_open--;
     x->attempt = NULL;
     x->usage = a->usage;
@@ -455,7 +455,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *targ
     x->served_model = model_of(target, x->facts.model);
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
-    fl_route_begin(target, a->begun_ns);
+    fl_route_begin(target, 0, x->facts.stream, a->begun_ns, &a->dispatch);
     enum fl_err err = connect_to(a);
     if (err) {
         fl_attempt_end(a, err);

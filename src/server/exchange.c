@@ -62,12 +62,7 @@ static uint64_t client_budget_ns(const struct fl_h1_head *head)
 static void read_strategy(struct fl_exchange *x, const struct fl_h1_head *head)
 {
     const struct fl_h1_header *h = fl_h1_find_text(head, FL_LIT("x-fairlead-strategy"));
-    for (int i = 0; h && i < FL_STRATEGY_COUNT; i++) {
-        if (fl_slice_eq_nocase(h->value, fl_slice_cstr(fl_strategy_name((enum fl_strategy)i)))) {
-            x->strategy_given = true;
-            x->strategy = (enum fl_strategy)i;
-        }
-    }
+    x->strategy_given = h && fl_selection_parse(h->value, &x->selection);
 }
 
 static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
@@ -271,7 +266,10 @@ static bool decide(struct fl_exchange *x)
         .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, key),
         .tokens_out = tokens < 1000000 ? (unsigned)tokens : 1000000,
         .strategy_given = x->strategy_given,
-        .strategy = x->strategy,
+        .strategy = x->selection.strategy,
+        .algorithm_given = x->strategy_given && x->selection.algorithm_given,
+        .algorithm = x->selection.algorithm,
+        .streaming = x->facts.stream,
     };
     fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
     if (x->plan->count == 0) {

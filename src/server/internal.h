@@ -112,6 +112,7 @@ enum fl_attempt_state {
 struct fl_attempt {
     struct fl_exchange *exchange;
     const struct fl_target *target;
+    struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
     struct fl_conn_wait wait;
@@ -185,7 +186,7 @@ struct fl_exchange {
     struct fl_usage usage;
     uint64_t first_byte_ns;  /* when the first byte of the answer was sent on, 0: none */
     bool strategy_given;
-    enum fl_strategy strategy;
+    struct fl_selection selection;
     struct fl_plan *plan;    /* in the arena */
     unsigned plan_next;      /* next target of the plan */
     struct fl_attempt *attempt;

@@ -9,8 +9,8 @@
  *   at most 64 answers under way; the first token comes at the end of the prefill
  *
  * Requests arrive by a Poisson process; prompts are lognormal (median 400 tokens, sigma 1.2),
- * answers too (150, 1.0). Time is virtual; a seed gives the same arrivals and sizes to every policy,
- * so that runs are compared pairwise.
+ * answers too (150, 1.0). Time is virtual; a seed gives the same arrivals and sizes to every
+ * policy, so that runs are compared pairwise.
  */
 #ifndef FL_TESTS_PROP_LLM_H
 #define FL_TESTS_PROP_LLM_H
@@ -43,8 +43,8 @@ struct llm_endpoint {
 struct llm_scenario {
     const char *name;
     double speeds[LLM_ENDPOINTS];
-    double per_second;   /* arrivals */
-    double step_growth;  /* s a step for each answer under way; 0.0004 */
+    double per_second;               /* arrivals */
+    double step_growth;              /* s a step for each answer under way; 0.0004 */
     double brown_from_s, brown_to_s; /* endpoint 0 is ten times slower then */
 };
 
@@ -224,7 +224,7 @@ static inline void llm_arrive(struct llm *m)
     fl_route_plan(&m->pool.table, &m->pool.route, &request, &m->pool.rng, &m->pool.plan);
     unsigned i = m->pool.plan.targets[0];
     struct llm_endpoint *e = &m->endpoints[i];
-    fl_route_begin(&m->pool.targets[i], (unsigned)r.in, request.now_ns, &r.dispatch);
+    fl_route_begin(&m->pool.targets[i], (unsigned)r.in, true, request.now_ns, &r.dispatch);
     assert(e->count < LLM_QUEUE);
     e->waiting[(e->head + e->count++) % LLM_QUEUE] = r;
     m->picks[i]++;

@@ -9,7 +9,7 @@ enum { runs = 300, steps = 300 };
 
 struct flight {
     unsigned target;
-    uint64_t begun_ns;
+    struct fl_dispatch dispatch;
 };
 
 struct run {
@@ -57,13 +57,17 @@ static void end_one(struct run *r)
     struct flight f = r->flights[which];
     struct fl_outcome outcome = {
         .err = errors[fl_rng_below(&r->rng, sizeof(errors) / sizeof(errors[0]))],
-        .total_ns = r->p.now_ns - f.begun_ns,
-        .first_byte_ns = fl_rng_below(&r->rng, 2) * (r->p.now_ns - f.begun_ns) / 2,
+        .total_ns = r->p.now_ns - f.dispatch.begun_ns,
+        .first_byte_ns = fl_rng_below(&r->rng, 2) * (r->p.now_ns - f.dispatch.begun_ns) / 2,
         .tokens_out = fl_rng_below(&r->rng, 500),
         .retry_after_ns = fl_rng_below(&r->rng, 2) * S,
     };
     r->flights[which] = r->flights[--r->flight_count];
-    fl_route_end(&r->p.table, &r->p.targets[f.target], &outcome, r->p.now_ns);
+    if (outcome.first_byte_ns > 0 && f.dispatch.streaming) {
+        fl_route_first_byte(&r->p.targets[f.target], &f.dispatch,
+                            f.dispatch.begun_ns + outcome.first_byte_ns);
+    }
+    fl_route_end(&r->p.table, &r->p.targets[f.target], &f.dispatch, &outcome, r->p.now_ns);
 }
 
 static unsigned standing(const struct run *r, unsigned target)
@@ -135,8 +139,10 @@ static void step(struct run *r)
         check_plan(r);
         digest_plan(r);
         unsigned target = r->p.plan.targets[who % 5 == 0 ? r->p.plan.count - 1 : 0];
-        pool_begin(&r->p, target);
-        r->flights[r->flight_count++] = (struct flight){target, r->p.now_ns};
+        struct flight *f = &r->flights[r->flight_count++];
+        f->target = target;
+        fl_route_begin(&r->p.targets[target], (unsigned)fl_rng_below(&r->rng, 5000), who % 2 == 0,
+                       r->p.now_ns, &f->dispatch);
     }
 }
 

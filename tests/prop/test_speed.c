@@ -10,7 +10,10 @@
 enum { seeds = 20, requests = 12000, resamples = 2000 };
 
 static const struct llm_scenario scenarios[] = {
-    {.name = "homogeneous", .speeds = {1, 1, 1, 1, 1, 1, 1, 1}, .per_second = 40, .step_growth = 0.0004},
+    {.name = "homogeneous",
+     .speeds = {1, 1, 1, 1, 1, 1, 1, 1},
+     .per_second = 40,
+     .step_growth = 0.0004},
     {.name = "heterogeneous",
      .speeds = {0.5, 0.5, 0.75, 0.75, 1, 1, 1.5, 1.5},
      .per_second = 37.5,
@@ -69,8 +72,9 @@ static void compare(const struct llm_scenario *s, enum fl_algorithm algorithm, d
         p99_s[0] += base.ttft_p99 / seeds;
         p99_s[1] += ours.ttft_p99 / seeds;
     }
-    print_message("%s, %s against least_connections, %u seeds (least_connections: %.2f s, here %.2f s)\n", s->name,
-                  fl_algorithm_name(algorithm), (unsigned)seeds, p99_s[0], p99_s[1]);
+    print_message(
+        "%s, %s against least_connections, %u seeds (least_connections: %.2f s, here %.2f s)\n",
+        s->name, fl_algorithm_name(algorithm), (unsigned)seeds, p99_s[0], p99_s[1]);
     interval(mean, seeds, range);
     print_message("  TTFT mean  %+6.1f .. %+6.1f %%\n", range[0], range[1]);
     interval(total, seeds, range);

@@ -85,14 +85,16 @@ static inline unsigned pool_plan(struct pool *p)
 
 static inline void pool_begin(struct pool *p, unsigned target)
 {
-    fl_route_begin(&p->targets[target], p->now_ns);
+    struct fl_dispatch dispatch;
+    fl_route_begin(&p->targets[target], 0, false, p->now_ns, &dispatch);
 }
 
 /* Ends an attempt that began ns ago. */
 static inline void pool_end(struct pool *p, unsigned target, enum fl_err err, uint64_t ns)
 {
     struct fl_outcome outcome = {.err = err, .total_ns = ns};
-    fl_route_end(&p->table, &p->targets[target], &outcome, p->now_ns);
+    struct fl_dispatch dispatch = {.begun_ns = p->now_ns - ns};
+    fl_route_end(&p->table, &p->targets[target], &dispatch, &outcome, p->now_ns);
 }
 
 /* A whole attempt that takes ns. */

@@ -227,8 +227,9 @@ static void rate_limits_put_last_for_a_while(void **state)
     assert_int_equal(first[0], 1);
 
     struct fl_outcome limited = {.err = FL_ERR_RATE_LIMITED, .retry_after_ns = 20 * S};
-    pool_begin(&p, 0);
-    fl_route_end(&p.table, &p.targets[0], &limited, p.now_ns);
+    struct fl_dispatch dispatch;
+    fl_route_begin(&p.targets[0], 0, false, p.now_ns, &dispatch);
+    fl_route_end(&p.table, &p.targets[0], &dispatch, &limited, p.now_ns);
     pool_try(&p, 0, FL_ERR_RATE_LIMITED, 0); /* a shorter one does not shorten it */
     p.now_ns += 20 * S - 1;
     assert_int_equal(pool_plan(&p), 1);

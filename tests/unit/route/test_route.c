@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/cm.h"
 
+#include "route/policies.h"
 #include "unit/route/pool.h"
 
 #include <math.h>
@@ -219,14 +220,15 @@ static void waiting_long_counts_as_slow(void **state)
     init(&p, 2, FL_LEAST_RESPONSE_TIME);
     measure(&p, 0, 20, FL_OK, 100 * MS);
     measure(&p, 1, 20, FL_OK, 150 * MS);
-    pool_begin(&p, 1); /* and answers at once, so that both have one in flight */
-    fl_route_first_byte(&p.targets[1]);
-    pool_begin(&p, 0);
+    struct fl_dispatch zero, one;
+    fl_route_begin(&p.targets[1], 0, true, p.now_ns, &one); /* and answers at once, so that both have one in flight */
+    fl_route_first_byte(&p.targets[1], &one, p.now_ns);
+    fl_route_begin(&p.targets[0], 0, true, p.now_ns, &zero);
     p.now_ns += 100 * MS;
     assert_int_equal(pool_plan(&p), 0);
     p.now_ns += 400 * MS;
     assert_int_equal(pool_plan(&p), 1);
-    fl_route_first_byte(&p.targets[0]);
+    fl_route_first_byte(&p.targets[0], &zero, p.now_ns);
     assert_int_equal(pool_plan(&p), 0);
     pool_finish(&p);
 }
@@ -236,9 +238,10 @@ static void end_of(struct pool *p, unsigned target, uint64_t first_ms, uint64_t 
 {
     struct fl_outcome outcome = {
         .first_byte_ns = first_ms * MS, .total_ns = total_ms * MS, .tokens_out = tokens};
-    pool_begin(p, target);
+    struct fl_dispatch dispatch;
+    fl_route_begin(&p->targets[target], 0, false, p->now_ns, &dispatch);
     p->now_ns += outcome.total_ns;
-    fl_route_end(&p->table, &p->targets[target], &outcome, p->now_ns);
+    fl_route_end(&p->table, &p->targets[target], &dispatch, &outcome, p->now_ns);
 }
 
 /* a: 100 ms + 10 ms a token; b: 500 ms + 1 ms a token. Whose answers happened to be long is not the
@@ -366,7 +369,7 @@ static void hybrid_folds_bonus_and_cost_into_weights(void **state)
     fl_buf_init_in(&b, text, sizeof(text));
     fl_plan_put_reason(&p.table, &p.plan, &b);
     assert_slice(fl_buf_slice(&b),
-                 "strategy=hybrid; policy=weighted_round_robin; why=turn; considered=3");
+                 "strategy=hybrid; why=turn; considered=3");
 
     p.table.health.failures_to_eject = 1000000;
     for (int i = 0; i < 40; i++) { /* half of c's attempts fail: it gets about half its share */
@@ -524,6 +527,65 @@ static void clients_have_keys(void **state)
     assert_int_equal(fl_route_client_key(0, v6, a).len, 0);
 }
 
+/* One list of words: strategies, and algorithms under load_balance. */
+static void selections_are_words(void **state)
+{
+    (void)state;
+    struct fl_selection s;
+    unsigned count = 0;
+    for (; fl_selection_word(count); count++) {
+        assert_true(fl_selection_parse(fl_slice_cstr(fl_selection_word(count)), &s));
+        assert_non_null(fl_policy_of(s.strategy, s.algorithm)->order);
+    }
+    assert_int_equal(count, 8 + 12);
+    assert_true(fl_selection_parse(FL_LIT("SPD"), &s));
+    assert_int_equal(s.strategy, FL_STRATEGY_LOAD_BALANCE);
+    assert_true(s.algorithm_given);
+    assert_int_equal(s.algorithm, FL_SPD);
+    assert_true(fl_selection_parse(FL_LIT("cost"), &s));
+    assert_int_equal(s.strategy, FL_STRATEGY_COST);
+    assert_false(s.algorithm_given);
+    assert_false(fl_selection_parse(FL_LIT("fastest"), &s));
+    assert_false(fl_selection_parse(FL_EMPTY, &s));
+    enum fl_tier tier;
+    assert_true(fl_tier_parse(FL_LIT("Medium"), &tier));
+    assert_int_equal(tier, FL_TIER_MEDIUM);
+    assert_false(fl_tier_parse(FL_LIT("unknown"), &tier));
+
+    struct pool p;
+    pool_init(&p, 3, FL_STRATEGY_HYBRID, FL_WEIGHTED_ROUND_ROBIN);
+    struct fl_route_request request = {.now_ns = p.now_ns,
+                                       .strategy_given = true,
+                                       .strategy = FL_STRATEGY_LOAD_BALANCE,
+                                       .algorithm_given = true,
+                                       .algorithm = FL_P2C};
+    fl_route_plan(&p.table, &p.route, &request, &p.rng, &p.plan);
+    assert_string_equal(p.plan.policy, "p2c");
+    pool_finish(&p);
+}
+
+/* Input tokens of attempts without a first byte. */
+static void pending_tokens_are_kept(void **state)
+{
+    (void)state;
+    struct pool p;
+    struct fl_dispatch a, b;
+    struct fl_outcome ok = {.err = FL_OK, .first_byte_ns = 1, .total_ns = 2};
+    init(&p, 1, FL_ROUND_ROBIN);
+    fl_route_begin(&p.targets[0], 1000, true, p.now_ns, &a);
+    fl_route_begin(&p.targets[0], 500, true, p.now_ns, &b);
+    assert_int_equal(b.in_flight, 1);
+    assert_int_equal(b.pending_tokens, 1000);
+    assert_int_equal(pool_view(&p, 0).pending_tokens, 1500);
+    fl_route_first_byte(&p.targets[0], &a, p.now_ns);
+    assert_int_equal(pool_view(&p, 0).pending_tokens, 500);
+    fl_route_end(&p.table, &p.targets[0], &a, &ok, p.now_ns);
+    assert_int_equal(pool_view(&p, 0).pending_tokens, 500);
+    fl_route_end(&p.table, &p.targets[0], &b, &ok, p.now_ns);
+    assert_int_equal(pool_view(&p, 0).pending_tokens, 0);
+    pool_finish(&p);
+}
+
 static void names_of_enums(void **state)
 {
     (void)state;
@@ -554,6 +616,8 @@ int main(void)
         cmocka_unit_test(long_routes_keep_the_best),
         cmocka_unit_test(names_find_their_routes),
         cmocka_unit_test(clients_have_keys),
+        cmocka_unit_test(selections_are_words),
+        cmocka_unit_test(pending_tokens_are_kept),
         cmocka_unit_test(names_of_enums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/policy/common.h"
+
+#include "base/assert.h"
+
+#include <math.h>
+
+/* --- Chance --- */
+
+void fl_order_by_draw(struct fl_choice *c, const char *why)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        o->key = o->score = -log1p(-fl_rng_unit(c->rng)) / fl_live_weight(o);
+    }
+    c->why = why;
+}
+
+/* --- Turns --- */
+
+bool fl_turns_fit(const struct fl_choice *c)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        if (c->options[i].group == 0 && c->options[i].position >= FL_TURNS_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct fl_option *fl_take_turns(struct fl_choice *c, const double *weights)
+{
+    struct fl_route_state *s = c->route->state;
+    struct fl_option *best = NULL;
+    double total = 0, most = 0;
+    fl_lock(&s->lock);
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        if (o->group > 0) {
+            continue;
+        }
+        double weight = weights ? weights[i] : fl_live_weight(o);
+        struct fl_turn *turn = &s->turn[o->position];
+        fl_assert(o->position < FL_TURNS_MAX);
+        if (turn->owner != o->state) {
+            *turn = (struct fl_turn){.owner = o->state};
+        }
+        turn->current += weight;
+        total += weight;
+        o->key = -turn->current;
+        if (!best || turn->current > most) {
+            most = turn->current;
+            best = o;
+        }
+    }
+    fl_assert(best);
+    s->turn[best->position].current -= total;
+    fl_unlock(&s->lock);
+    return best;
+}
+
+void fl_order_by_turns(struct fl_choice *c, const double *weights)
+{
+    if (!fl_turns_fit(c)) {
+        fl_order_by_draw(c, "random");
+        return;
+    }
+    struct fl_option *best = fl_take_turns(c, weights);
+    for (unsigned i = 0; i < c->count; i++) {
+        c->options[i].score = -c->options[i].key;
+    }
+    best->key = -HUGE_VAL; /* one that has as much waits */
+    c->why = "turn";
+}
+
+/* --- Homes --- */
+
+#define LOAD_BOUND 1.25
+
+struct fl_hash_key fl_key_of(const struct fl_choice *c, struct fl_slice bytes)
+{
+    struct fl_hash_key key = c->table->hash_key;
+    key.k0 ^= fl_hash(key, bytes);
+    return key;
+}
+
+double fl_rendezvous(struct fl_hash_key key, const struct fl_option *o)
+{
+    double u = ((double)(fl_hash(key, o->target->id) >> 11) + 0.5) * 0x1p-53;
+    return -log(u) / o->weight;
+}
+
+void fl_bound_loads(struct fl_choice *c)
+{
+    double weights = 0, in_flight = 1;
+    for (unsigned i = 0; i < c->count; i++) {
+        weights += c->options[i].weight;
+        in_flight += c->options[i].in_flight;
+    }
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        o->group = o->in_flight >= ceil(LOAD_BOUND * in_flight * o->weight / weights);
+    }
+}
+
+void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *why)
+{
+    struct fl_hash_key key = fl_key_of(c, bytes);
+    for (unsigned i = 0; i < c->count; i++) {
+        c->options[i].key = c->options[i].score = fl_rendezvous(key, &c->options[i]);
+    }
+    fl_bound_loads(c);
+    c->why = why;
+}
+
+/* --- Latency --- */
+
+struct fl_measures_seen fl_pool_of(const struct fl_choice *c)
+{
+    struct fl_measures_seen pool = {.load = {0, 0}};
+    for (unsigned i = 0; i < c->count; i++) {
+        fl_measures_pool(&pool, &c->options[i].seen);
+    }
+    return pool;
+}
+
+/* What an attempt took at the target when it was measured: TTFT + tokens * TPOT, or the whole
+ * duration while nobody reports tokens. */
+static double latency_of(const struct fl_measures_seen *m, const struct fl_measures_seen *pool,
+                         double tokens, double *ret_ttft_ns)
+{
+    const double k = FL_PRIOR_SAMPLES, second = 1e9;
+    double ttft_ns = fl_mean_shrunk(m->first_byte_ns, fl_mean_or(pool->first_byte_ns, second), k);
+    *ret_ttft_ns = ttft_ns;
+    if (pool->token_ns.weight > 0) {
+        return ttft_ns + tokens * fl_mean_shrunk(m->token_ns, fl_mean_or(pool->token_ns, 0), k);
+    }
+    return fl_mean_shrunk(m->total_ns, fl_mean_or(pool->total_ns, second), k);
+}
+
+double fl_work_of(const struct fl_measures_seen *seen, const struct fl_measures_seen *pool,
+                  double tokens)
+{
+    double load = fl_mean_shrunk(seen->load, fl_mean_or(pool->load, 1), FL_PRIOR_SAMPLES);
+    double ttft_ns;
+    return latency_of(seen, pool, tokens, &ttft_ns) / load;
+}
+
+static double waited_ns(const struct fl_waiting *w, uint64_t now_ns)
+{
+    uint64_t oldest_ns = fl_get(w->oldest_ns);
+    return oldest_ns < now_ns ? (double)(now_ns - oldest_ns) : 0;
+}
+
+double fl_age_of(const struct fl_target_state *s, uint64_t now_ns)
+{
+    return fmax(waited_ns(&s->streams, now_ns), waited_ns(&s->answers, now_ns));
+}
+
+void fl_two_least_keys(const struct fl_choice *c, double ret_least[2])
+{
+    ret_least[0] = ret_least[1] = HUGE_VAL;
+    for (unsigned i = 0; i < c->count; i++) {
+        double key = c->options[i].key;
+        if (key < ret_least[0]) {
+            ret_least[1] = ret_least[0];
+            ret_least[0] = key;
+        } else if (key < ret_least[1]) {
+            ret_least[1] = key;
+        }
+    }
+}
+
+void fl_add_failures(struct fl_choice *c)
+{
+    double least[2];
+    fl_two_least_keys(c, least);
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        double alternative_ns = o->key > least[0] ? least[0] : least[1];
+        double failure_ns = fl_mean_or(o->seen.failure_ns, 0);
+        o->key += (1 - fl_success_of(&o->seen)) * (failure_ns + alternative_ns);
+    }
+}
+
+/* --- Prediction --- */
+
+#define LATE_NS 0.5e9 /* later by this, or by as much again, a wait is news about the target */
+#define LATE_TIMES                                                                                 \
+    3.0 /* answers differ in length: a plain one is late after as many times its due */
+
+/* A wait that is longer than what is predicted is a lower bound of what comes. */
+static double at_least(double predicted_ns, double waited, double times)
+{
+    double late_ns = times * predicted_ns + fmin(predicted_ns, LATE_NS);
+    return waited > late_ns ? predicted_ns + waited : predicted_ns;
+}
+
+struct fl_pace_seen fl_paces_of(const struct fl_choice *c)
+{
+    struct fl_pace_seen pool = {.rtt_ns = 0};
+    for (unsigned i = 0; i < c->count; i++) {
+        fl_pace_pool(&pool, &c->options[i].pace);
+    }
+    return pool;
+}
+
+static double error_of(const struct fl_option *o, double tokens)
+{
+    const struct fl_measures_seen *seen = &o->seen;
+    if (seen->token_ns.weight > 0) {
+        double tokens_ns = tokens * fl_mean_error_ns(seen->token_ns, seen->token_s2);
+        double first_ns = fl_mean_error_ns(seen->first_byte_ns, seen->first_byte_s2);
+        return sqrt(first_ns * first_ns + tokens_ns * tokens_ns);
+    }
+    return fl_mean_error_ns(seen->total_ns, seen->total_s2);
+}
+
+static double token_ns(const struct fl_option *o, const struct fl_pace_seen *pool)
+{
+    double batch = 1 + FL_BATCH_GROWTH * (o->in_flight + 1);
+    return fl_pace_token_s(&o->pace, pool) * batch * 1e9;
+}
+
+/* ROUTING 1.6: prompts are computed one after another, answers side by side. Where nobody reports
+ * tokens, what is known is the share of its target that an attempt takes. */
+static void predict_one(const struct fl_choice *c, const struct fl_pace_seen *pool,
+                        struct fl_option *o)
+{
+    double stream_waits = waited_ns(&o->state->streams, c->request->now_ns);
+    double answer_waits = waited_ns(&o->state->answers, c->request->now_ns);
+    double prompt = (double)o->pending_tokens + o->tokens_in - o->tokens_cached;
+    double first_ns = o->pace.rtt_ns + prompt * fl_pace_prompt_s(&o->pace, pool) * 1e9;
+    o->ttft_ns = at_least(first_ns, stream_waits, 1);
+    if (pool->token.weight > 0 || pool->share_ns.weight == 0) {
+        o->total_ns =
+            at_least(o->ttft_ns + o->tokens_out * token_ns(o, pool), answer_waits, LATE_TIMES);
+    } else {
+        double total_ns = fl_pace_share_ns(&o->pace, pool) * (o->in_flight + 1);
+        o->total_ns = at_least(fmax(total_ns, o->ttft_ns), answer_waits, 1);
+    }
+    o->error_ns = error_of(o, o->tokens_out);
+    o->success = fl_success_of(&o->seen);
+    o->success_error =
+        sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
+}
+
+void fl_predict(struct fl_choice *c)
+{
+    struct fl_pace_seen pool = fl_paces_of(c);
+    for (unsigned i = 0; i < c->count; i++) {
+        predict_one(c, &pool, &c->options[i]);
+    }
+}
