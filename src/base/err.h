@@ -51,6 +51,18 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_MEDIA_TYPE, "caller_media_type", 415, false, CALLER,                                  \
       "the body must be JSON without a content coding")                                            \
     X(FL_ERR_AUTH, "policy_auth", 401, false, POLICY, "invalid or missing key")                    \
+    /* no target may answer it (the message says which constraint binds) */                        \
+    X(FL_ERR_CAPABILITY, "caller_capability", 400, false, CALLER,                                  \
+      "no target can do what the request needs")                                                   \
+    X(FL_ERR_CONTEXT, "caller_context_length", 400, false, CALLER,                                 \
+      "the request is longer than any target's context")                                           \
+    X(FL_ERR_OUTPUT, "caller_output_length", 400, false, CALLER,                                   \
+      "the request allows a longer answer than any target gives")                                  \
+    X(FL_ERR_TIER, "policy_tier", 400, false, POLICY, "no target is of the tier asked for")        \
+    X(FL_ERR_MAX_COST, "policy_max_cost", 402, false, POLICY,                                      \
+      "no target answers within the cost limit")                                                   \
+    X(FL_ERR_DENIED, "policy_model_blocked", 403, false, POLICY,                                   \
+      "this client may not use any target of the model")                                           \
     X(FL_ERR_DEADLINE, "caller_deadline", 504, false, CALLER, "the request's deadline passed")     \
     /* JSON */                                                                                     \
     X(FL_ERR_JSON_SYNTAX, "caller_bad_json", 400, false, CALLER, "malformed JSON")                 \

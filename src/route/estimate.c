@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "route/estimate.h"
 
-enum { default_tokens_in = 1000, default_tokens_out = 300 };
+enum { default_tokens_in = 1000, default_tokens_out = 300, million = 1000000 };
 
 static unsigned or_else(unsigned tokens, unsigned otherwise)
 {
@@ -23,6 +23,7 @@ struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
                        : r->tokens_in;
     struct fl_tokens n = {.in = or_else(own, default_tokens_in),
                           .cached = r->cached_tokens ? r->cached_tokens[target] : 0,
+                          .cached_ppm = r->cached_ppm > 0 ? r->cached_ppm : million,
                           .out = or_else(r->tokens_out, default_tokens_out)};
     n.cached = n.cached < n.in ? n.cached : n.in;
     n.out = at_most(at_most(n.out, r->tokens_out_max), at->output_tokens);
@@ -42,16 +43,18 @@ static uint64_t add_product(uint64_t sum, uint64_t count, uint64_t price)
                : sum;
 }
 
-bool fl_cost_estimate(const struct fl_target *target, unsigned in, unsigned cached, unsigned out,
-                      uint64_t *ret_picousd)
+bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *tokens,
+                      struct fl_cost *ret_cost)
 {
-    uint64_t sum = 0;
     if (!target->priced) {
         return false;
     }
-    cached = cached < in ? cached : in;
-    sum = add_product(sum, in - cached, target->price_in);
+    unsigned cached = tokens->cached < tokens->in ? tokens->cached : tokens->in;
+    cached = (unsigned)((uint64_t)cached * tokens->cached_ppm / million);
+    uint64_t sum = add_product(0, tokens->in - cached, target->price_in);
     sum = add_product(sum, cached, target->price_cached);
-    *ret_picousd = add_product(sum, out, target->price_out);
+    ret_cost->p50 = add_product(sum, tokens->out_p50, target->price_out);
+    ret_cost->p90 = add_product(add_product(0, tokens->in, target->price_in), tokens->out_p90,
+                                target->price_out);
     return true;
 }

@@ -6,20 +6,28 @@
 #include "route/route.h"
 
 struct fl_tokens {
-    unsigned in, cached; /* as the target's tokenizer counts; the cached ones are among them */
-    unsigned out_p50, out, out_p90;
+    unsigned in;                    /* as the target's tokenizer counts */
+    unsigned cached;                /* of these, held in the target's prompt cache */
+    uint32_t cached_ppm;            /* with this probability, in millionths */
+    unsigned out_p50, out, out_p90; /* of the answer: the median, the mean, rarely exceeded */
+};
+
+struct fl_cost {
+    uint64_t p50; /* median answer, the cache by its probability: what choices compare */
+    uint64_t p90; /* long answer, nothing cached: what a limit is held against */
 };
 
 /* *target* is the target's index in the table (for what its cache holds). */
 struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
                                     const struct fl_route_request *request);
 
-/* Pico-USD of one attempt with these tokens, without the multiplier:
+/* One attempt with these tokens, the target's multiplier left out:
  *
- *   (in - cached) * price_in + cached * price_cached + out * price_out
+ *   p50 = (in - q * cached) * price_in + q * cached * price_cached + out_p50 * price_out
+ *   p90 = in * price_in + out_p90 * price_out
  *
  * False when the target has no price. Saturates. */
-bool fl_cost_estimate(const struct fl_target *target, unsigned in, unsigned cached, unsigned out,
-                      uint64_t *ret_picousd);
+bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *tokens,
+                      struct fl_cost *ret_cost);
 
 #endif

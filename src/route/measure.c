@@ -117,12 +117,23 @@ void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_se
     mean_join(&pool->load, one->load);
 }
 
-double fl_mean_error_ns(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2)
+#define SPREAD 0.5
+
+struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2,
+                                double prior_ns)
 {
-    if (mean_ns.weight < 2) {
-        return HUGE_VAL;
+    double prior_error_ns = SPREAD * prior_ns;
+    if (mean_ns.weight <= 1) {
+        return (struct fl_latency){prior_ns, prior_error_ns};
     }
     double mean_s = mean_ns.sum / mean_ns.weight / 1e9;
-    double variance = fmax(square_s2.sum / square_s2.weight - mean_s * mean_s, 0);
-    return sqrt(variance / (mean_ns.weight - 1)) * 1e9;
+    double variance = square_s2.sum / square_s2.weight - mean_s * mean_s;
+    double least = SPREAD * SPREAD * mean_s * mean_s;
+    double own_ns = sqrt((variance > least ? variance : least) / (mean_ns.weight - 1)) * 1e9;
+    double part = mean_ns.weight / (mean_ns.weight + FL_PRIOR_SAMPLES);
+    double own_part = part * own_ns, prior_part = (1 - part) * prior_error_ns;
+    return (struct fl_latency){
+        fl_mean_shrunk(mean_ns, prior_ns, FL_PRIOR_SAMPLES),
+        sqrt(own_part * own_part + prior_part * prior_part),
+    };
 }

@@ -71,9 +71,15 @@ static inline double fl_mean_shrunk(struct fl_mean_seen m, double prior, double 
     return (m.sum + samples * prior) / (m.weight + samples);
 }
 
-/* The standard error in ns of a mean that has *square*s: how far it may be off. HUGE_VAL with less
- * than two observations' weight. */
-double fl_mean_error_ns(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2);
+/* A latency drawn to its pool's, and how far off it may be. */
+struct fl_latency {
+    double ns, error_ns;
+};
+/* FL_PRIOR_SAMPLES of *prior_ns*, themselves taken to be off by half, and what was seen, of which the
+ * spread is taken to be half the mean at least. What a single observation says is not believed: with
+ * no more weight than one, the prior stands alone. */
+struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2,
+                                double prior_ns);
 
 static inline double fl_success_of(const struct fl_measures_seen *m)
 {

@@ -2,25 +2,44 @@
 /*
  * From a route to a plan:
  *
- *   survey    each target once: eligible primaries become options, all others stand aside
+ *   inspect   each target once: what the request would be there, and which constraints it fails
+ *   settle    no target without a fault: what is given up, in the declared order, or refuse
+ *   sort      by health: eligible primaries become options, all others stand aside
  *   order     the strategy's policy gives the options their order (none for a single one)
  *   take      options, then fallbacks, then cooling targets; the ejected only when there is nothing
- * else
+ *             else
  *
- * Everything is read once, in survey(), because other workers change it meanwhile.
+ * Everything is read once, in inspect() and sort(), because other workers change it meanwhile.
  */
-#include "route/estimate.h"
+#include "route/filter.h"
 #include "route/policies.h"
+#include "route/policy/common.h"
 
 #include "base/assert.h"
 
 #include <math.h>
+#include <stddef.h>
 
 /* Why a target is not among the options; also the order in which they come to be used. */
-enum aside_kind { ASIDE_FALLBACK, ASIDE_COOLING, ASIDE_TRIAL_BUSY, ASIDE_EJECTED };
+enum aside_kind {
+    ASIDE_FALLBACK,
+    ASIDE_COOLING,
+    ASIDE_TRIAL_BUSY, /* from here on: only in panic */
+    ASIDE_EJECTED,
+    ASIDE_COOLING_LATE,
+    ASIDE_FAULTY /* never */
+};
+
+struct inspected {
+    unsigned index, position; /* of the target in the table, in the route */
+    uint32_t faults;
+    bool priced;
+    struct fl_tokens tokens;
+    struct fl_cost cost;
+};
 
 struct aside {
-    unsigned index; /* of the target in the table */
+    const struct inspected *at;
     enum aside_kind kind;
     uint64_t key; /* lower first among its kind */
 };
@@ -28,7 +47,13 @@ struct aside {
 struct survey {
     struct fl_choice choice;
     const struct fl_policy *policy;
-    unsigned aside_count, skipped_count; /* skipped: of the last two kinds */
+    struct fl_demand demand;
+    struct fl_concession concession;
+    unsigned inspected_count, aside_count;
+    unsigned later_count; /* aside, and left out but for panic */
+    unsigned out_count;   /* aside, and not in the plan */
+    bool panic;
+    struct inspected inspected[FL_ROUTE_TARGETS_MAX];
     struct aside aside[FL_ROUTE_TARGETS_MAX];
     struct fl_option options[FL_ROUTE_TARGETS_MAX];
 };
@@ -36,12 +61,12 @@ struct survey {
 /* The best of what was offered, in order. */
 struct best {
     unsigned count;
-    const void *items[FL_PLAN_MAX];
+    void *items[FL_PLAN_MAX];
 };
 
 typedef bool before_fn(const void *a, const void *b);
 
-static void best_offer(struct best *best, const void *item, before_fn *before)
+static void best_offer(struct best *best, void *item, before_fn *before)
 {
     unsigned at = best->count < FL_PLAN_MAX ? best->count++ : FL_PLAN_MAX - 1;
     if (at == FL_PLAN_MAX - 1 && best->items[at] && !before(item, best->items[at])) {
@@ -68,76 +93,22 @@ static bool aside_before(const void *a, const void *b)
     return x->kind != y->kind ? x->kind < y->kind : x->key < y->key;
 }
 
-/* What is expected of this request at the target. */
-static void estimate(const struct fl_choice *c, struct fl_option *o)
+/* --- inspect, settle --- */
+
+static void inspect(struct survey *s, unsigned position, struct fl_shortage *shortage)
 {
-    struct fl_tokens n = fl_tokens_expected(c->table, o->index, c->request);
-    uint64_t p50 = 0, p90 = 0;
-    o->tokens_in = n.in;
-    o->tokens_cached = n.cached;
-    o->tokens_out_p50 = n.out_p50;
-    o->tokens_out = n.out;
-    o->tokens_out_p90 = n.out_p90;
-    o->priced = fl_cost_estimate(o->target, n.in, n.cached, n.out_p50, &p50) &&
-                fl_cost_estimate(o->target, n.in, n.cached, n.out_p90, &p90);
-    o->cost_p50 = (double)p50;
-    o->cost_p90 = (double)p90;
+    const struct fl_table *t = s->choice.table;
+    struct inspected *i = &s->inspected[s->inspected_count++];
+    i->position = position;
+    i->index = s->choice.route->targets[position];
+    i->tokens = fl_tokens_expected(t, i->index, s->choice.request);
+    i->cost = (struct fl_cost){0, 0};
+    i->priced = fl_cost_estimate(&t->targets[i->index], &i->tokens, &i->cost);
+    i->faults = fl_faults_of(t, &s->demand, i->index, &i->tokens, i->priced ? &i->cost : NULL);
+    fl_shortage_offer(shortage, &t->targets[i->index], i->faults);
 }
 
-static void add_option(struct survey *s, unsigned index, unsigned position)
-{
-    const struct fl_target *t = &s->choice.table->targets[index];
-    struct fl_option *o = &s->options[s->choice.count++];
-    o->target = t;
-    o->state = t->state;
-    o->index = index;
-    o->position = position;
-    o->level = position >= s->choice.route->primary_count;
-    o->in_flight = fl_get(t->state->in_flight);
-    o->pending_tokens = fl_get(t->state->pending_tokens);
-    o->weight = t->weight;
-    o->vigour = fl_get(t->state->breaker.strength) / (double)FL_STRENGTH_FULL;
-    o->group = 0;
-    o->key = o->score = 0;
-    o->quality = (double)NAN;
-    estimate(&s->choice, o);
-    if (s->policy->measured) {
-        fl_measures_see(&t->state->measures, s->choice.request->now_ns, &o->seen);
-        fl_pace_see(&t->state->pace, s->choice.request->now_ns, &o->pace);
-    }
-}
-
-static void put_aside(struct survey *s, unsigned index, enum aside_kind kind, uint64_t key)
-{
-    s->aside[s->aside_count++] = (struct aside){index, kind, key};
-    s->skipped_count += kind >= ASIDE_TRIAL_BUSY;
-}
-
-static void look_at(struct survey *s, unsigned position)
-{
-    unsigned index = s->choice.route->targets[position];
-    const struct fl_breaker *b = &s->choice.table->targets[index].state->breaker;
-    switch (fl_breaker_standing(b, s->choice.request->now_ns)) {
-    case FL_READY:
-        if (position < s->choice.route->primary_count || s->policy->fallbacks) {
-            add_option(s, index, position);
-        } else {
-            put_aside(s, index, ASIDE_FALLBACK, position);
-        }
-        break;
-    case FL_COOLING:
-        put_aside(s, index, ASIDE_COOLING, fl_get(b->cool_until_ns));
-        break;
-    case FL_TRIAL_BUSY:
-        put_aside(s, index, ASIDE_TRIAL_BUSY, fl_get(b->trial_ns));
-        break;
-    case FL_EJECTED:
-        put_aside(s, index, ASIDE_EJECTED, fl_get(b->until_ns));
-        break;
-    }
-}
-
-static void survey(struct survey *s)
+static void inspect_all(struct survey *s, struct fl_shortage *shortage)
 {
     const struct fl_route *route = s->choice.route;
     unsigned count = route->target_count, start = 0;
@@ -146,73 +117,262 @@ static void survey(struct survey *s)
         count = FL_ROUTE_TARGETS_MAX;
     }
     for (unsigned i = 0; i < count; i++) {
-        look_at(s, (start + i) % route->target_count);
+        inspect(s, (start + i) % route->target_count, shortage);
+    }
+    s->concession = fl_shortage_settle(shortage, &s->choice.table->settings);
+}
+
+/* --- sort --- */
+
+static void add_option(struct survey *s, const struct inspected *i)
+{
+    const struct fl_target *t = &s->choice.table->targets[i->index];
+    struct fl_option *o = &s->options[s->choice.count++];
+    o->target = t;
+    o->state = t->state;
+    o->index = i->index;
+    o->position = i->position;
+    o->level = i->position >= s->choice.route->primary_count;
+    o->in_flight = fl_get(t->state->in_flight);
+    o->pending_tokens = fl_get(t->state->pending_tokens);
+    o->weight = t->weight;
+    o->vigour = fl_get(t->state->breaker.strength) / (double)FL_STRENGTH_FULL;
+    o->tokens = i->tokens;
+    o->priced = i->priced;
+    o->cost = i->cost;
+    o->quality = (double)NAN;
+    o->group = 0;
+    o->key = o->score = 0;
+    if (s->policy->measured) {
+        fl_look(o, s->choice.request->now_ns);
     }
 }
+
+static void put_aside(struct survey *s, const struct inspected *i, enum aside_kind kind,
+                      uint64_t key)
+{
+    s->aside[s->aside_count++] = (struct aside){i, kind, key};
+    s->later_count += kind >= ASIDE_TRIAL_BUSY && kind < ASIDE_FAULTY;
+    s->out_count += kind >= ASIDE_TRIAL_BUSY;
+}
+
+static void sort_one(struct survey *s, const struct inspected *i)
+{
+    const struct fl_target *t = &s->choice.table->targets[i->index];
+    const struct fl_breaker *b = &t->state->breaker;
+    uint64_t deadline_ns = s->choice.request->deadline_ns, cool_ns;
+    if (!fl_concession_admits(&s->concession, t, i->faults)) {
+        put_aside(s, i, ASIDE_FAULTY, (uint64_t)(FL_SKIP_COUNT - fl_faults_first(i->faults)));
+        return;
+    }
+    switch (fl_breaker_standing(b, s->choice.request->now_ns)) {
+    case FL_READY:
+        if (i->position < s->choice.route->primary_count || s->policy->fallbacks) {
+            add_option(s, i);
+        } else {
+            put_aside(s, i, ASIDE_FALLBACK, i->position);
+        }
+        break;
+    case FL_COOLING:
+        cool_ns = fl_get(b->cool_until_ns);
+        put_aside(s, i,
+                  deadline_ns > 0 && cool_ns > deadline_ns ? ASIDE_COOLING_LATE : ASIDE_COOLING,
+                  cool_ns);
+        break;
+    case FL_TRIAL_BUSY:
+        put_aside(s, i, ASIDE_TRIAL_BUSY, fl_get(b->trial_ns));
+        break;
+    case FL_EJECTED:
+        put_aside(s, i, ASIDE_EJECTED, fl_get(b->until_ns));
+        break;
+    }
+}
+
+/* --- take --- */
 
 /* Up to half of the record is kept free for skipped targets: why one was left out is asked more
  * often than who came ninth. */
-static void take(const struct survey *s, struct fl_plan *plan, unsigned target, double score)
+static struct fl_candidate *take(const struct survey *s, struct fl_plan *plan, unsigned target,
+                                 const struct fl_cost *cost)
 {
-    unsigned kept = plan->panic                          ? 0
-                    : s->skipped_count < FL_PLAN_MAX / 2 ? s->skipped_count
-                                                         : FL_PLAN_MAX / 2;
+    unsigned out = s->panic ? s->out_count - s->later_count : s->out_count;
+    unsigned kept = out < FL_PLAN_MAX / 2 ? out : FL_PLAN_MAX / 2;
     if (plan->count == FL_PLAN_MAX) {
-        return;
+        return NULL;
     }
     plan->targets[plan->count++] = target;
-    if (plan->candidate_count < FL_PLAN_MAX - kept) {
+    if (plan->candidate_count >= FL_PLAN_MAX - kept) {
+        return NULL;
+    }
+    struct fl_candidate *c = &plan->candidates[plan->candidate_count++];
+    *c = (struct fl_candidate){
+        .target = target, .priced = cost != NULL, .cost_p50 = cost ? cost->p50 : 0};
+    c->cost_p90 = cost ? cost->p90 : 0;
+    return c;
+}
+
+static void skip(const struct survey *s, struct fl_plan *plan, const struct aside *a)
+{
+    static const enum fl_skip of_kind[] = {[ASIDE_TRIAL_BUSY] = FL_SKIP_TRIAL_BUSY,
+                                           [ASIDE_EJECTED] = FL_SKIP_EJECTED,
+                                           [ASIDE_COOLING_LATE] = FL_SKIP_COOLING};
+    const struct inspected *i = a->at;
+    const struct fl_route_request *r = s->choice.request;
+    enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(i->faults) : of_kind[a->kind];
+    if (plan->candidate_count < FL_PLAN_MAX) {
         plan->candidates[plan->candidate_count++] =
-            (struct fl_candidate){target, FL_SKIP_NONE, score};
+            (struct fl_candidate){.target = i->index,
+                                  .skip = why,
+                                  .missing = r->needs & s->choice.table->targets[i->index].lacks,
+                                  .priced = i->priced,
+                                  .cost_p50 = i->cost.p50,
+                                  .cost_p90 = i->cost.p90};
     }
 }
 
-static void skip(struct fl_plan *plan, unsigned target, enum fl_skip why)
+/* What is expected of the options that a policy ordered without asking. */
+static void predict_best(struct fl_choice *c, const struct best *best)
 {
-    if (plan->candidate_count < FL_PLAN_MAX) {
-        plan->candidates[plan->candidate_count++] = (struct fl_candidate){target, why, 0};
+    struct fl_pool_seen pool = {.pace.rtt_ns = 0};
+    for (unsigned i = 0; i < best->count; i++) {
+        struct fl_option *o = best->items[i];
+        fl_look(o, c->request->now_ns);
+        fl_pool_add(&pool, o);
     }
+    for (unsigned i = 0; i < best->count; i++) {
+        fl_predict_one(c, &pool, best->items[i]);
+    }
+}
+
+static void record(const struct fl_choice *c, const struct fl_option *o, struct fl_candidate *line)
+{
+    line->scored = c->count > 1;
+    line->score = o->score;
+    for (unsigned i = 0; i < c->term_count; i++) {
+        line->terms[i] = o->terms[i];
+    }
+    line->predicted = true;
+    line->ttft_ns = (uint64_t)o->ttft_ns;
+    line->total_ns = (uint64_t)o->total_ns;
+}
+
+static void order(struct survey *s, struct best *ret_best)
+{
+    struct fl_choice *c = &s->choice;
+    if (c->count > 1) {
+        if (s->policy->measured) {
+            fl_predict(c);
+        }
+        s->policy->order(c);
+        fl_assert(c->term_count <= FL_TERMS_MAX);
+    }
+    uint64_t seed = c->count > 1 ? fl_rng_next(c->rng) : 0;
+    *ret_best = (struct best){.count = 0};
+    for (unsigned i = 0; i < c->count; i++) {
+        c->options[i].tie = fl_mix64(seed + i);
+        best_offer(ret_best, &c->options[i], option_before);
+    }
+}
+
+/* How many options are as good as the first. */
+static unsigned ties_of(const struct fl_choice *c, const struct fl_option *first)
+{
+    unsigned ties = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        ties += c->options[i].group == first->group && c->options[i].key == first->key;
+    }
+    return ties;
 }
 
 static void take_options(struct survey *s, struct fl_plan *plan)
 {
     struct fl_choice *c = &s->choice;
-    struct best best = {.count = 0};
+    struct best best;
     if (c->count == 0) {
         return;
     }
-    plan->why = "only";
-    if (c->count > 1) {
-        s->policy->order(c);
-        plan->why = c->why;
-    }
-    uint64_t seed = c->count > 1 ? fl_rng_next(c->rng) : 0;
-    for (unsigned i = 0; i < c->count; i++) {
-        c->options[i].tie = fl_mix64(seed + i);
-        best_offer(&best, &c->options[i], option_before);
+    order(s, &best);
+    plan->why = c->count > 1 ? c->why : "only";
+    plan->terms = c->terms;
+    plan->term_count = c->term_count;
+    plan->propensity = c->propensity / ties_of(c, best.items[0]);
+    if (!s->policy->measured || c->count == 1) {
+        predict_best(c, &best);
     }
     for (unsigned i = 0; i < best.count; i++) {
         const struct fl_option *o = best.items[i];
-        take(s, plan, o->index, o->score);
+        struct fl_candidate *line = take(s, plan, o->index, o->priced ? &o->cost : NULL);
+        if (line) {
+            record(c, o, line);
+        }
     }
 }
 
-static void take_aside(const struct survey *s, struct fl_plan *plan)
+static void take_aside(struct survey *s, struct fl_plan *plan)
 {
-    static const char *const whys[] = {"fallback", "cooling", "panic", "panic"};
+    static const char *const whys[] = {"fallback", "cooling", "panic", "panic", "panic"};
     struct best best = {.count = 0};
     for (unsigned i = 0; i < s->aside_count; i++) {
         best_offer(&best, &s->aside[i], aside_before);
     }
     for (unsigned i = 0; i < best.count; i++) {
         const struct aside *a = best.items[i];
-        if (a->kind >= ASIDE_TRIAL_BUSY && !plan->panic) {
-            skip(plan, a->index, a->kind == ASIDE_EJECTED ? FL_SKIP_EJECTED : FL_SKIP_TRIAL_BUSY);
+        if (a->kind == ASIDE_FAULTY || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
+            skip(s, plan, a);
             continue;
         }
-        plan->why = plan->count == 0 ? whys[a->kind] : plan->why;
-        take(s, plan, a->index, 0);
+        if (plan->count == 0) {
+            plan->why = whys[a->kind];
+            plan->relaxed |= a->kind == ASIDE_COOLING ? FL_RELAXED_COOLING : 0;
+        }
+        (void)take(s, plan, a->at->index, a->at->priced ? &a->at->cost : NULL);
     }
+}
+
+/* --- the whole --- */
+
+static void count_skipped(const struct survey *s, struct fl_plan *plan)
+{
+    for (unsigned i = 0; i < s->aside_count; i++) {
+        const struct aside *a = &s->aside[i];
+        if (a->kind == ASIDE_FAULTY) {
+            plan->skipped[fl_faults_first(a->at->faults)]++;
+        } else if (!s->panic) {
+            plan->skipped[FL_SKIP_TRIAL_BUSY] += a->kind == ASIDE_TRIAL_BUSY;
+            plan->skipped[FL_SKIP_EJECTED] += a->kind == ASIDE_EJECTED;
+            plan->skipped[FL_SKIP_COOLING] += a->kind == ASIDE_COOLING_LATE;
+        }
+    }
+    for (unsigned i = 1; i < FL_SKIP_COUNT; i++) {
+        plan->binding = plan->skipped[i] > 0 ? (enum fl_skip)i : plan->binding;
+    }
+}
+
+static enum fl_err refusal_of(enum fl_skip binding)
+{
+    static const enum fl_err errors[FL_SKIP_COUNT] = {
+#define X(id, name, err) [id] = (err),
+        FL_SKIPS(X)
+#undef X
+    };
+    return binding == FL_SKIP_NONE ? FL_ERR_NO_TARGET : errors[binding];
+}
+
+static void begin(struct survey *s, const struct fl_table *t, const struct fl_route *route,
+                  const struct fl_route_request *request, struct fl_rng *rng)
+{
+    enum fl_strategy strategy = request->strategy_given ? request->strategy : route->strategy;
+    s->choice = (struct fl_choice){.table = t,
+                                   .route = route,
+                                   .request = request,
+                                   .rng = rng,
+                                   .options = s->options,
+                                   .propensity = 1,
+                                   .why = ""};
+    s->choice.algorithm = request->algorithm_given ? request->algorithm : route->algorithm;
+    s->policy = fl_policy_of(strategy, s->choice.algorithm);
+    s->demand = fl_demand_of(route, request);
+    s->inspected_count = s->aside_count = s->later_count = s->out_count = 0;
 }
 
 void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
@@ -220,50 +380,29 @@ void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
                    struct fl_plan *ret_plan)
 {
     struct survey s; /* large: only what is used is written */
-    enum fl_strategy strategy = request->strategy_given ? request->strategy : route->strategy;
-    s.choice = (struct fl_choice){.table = t,
-                                  .route = route,
-                                  .request = request,
-                                  .rng = rng,
-                                  .options = s.options,
-                                  .why = ""};
-    s.choice.algorithm = request->algorithm_given ? request->algorithm : route->algorithm;
-    s.policy = fl_policy_of(strategy, s.choice.algorithm);
-    s.aside_count = s.skipped_count = 0;
-    survey(&s);
+    struct fl_shortage shortage = {0};
+    begin(&s, t, route, request, rng);
+    inspect_all(&s, &shortage);
+    for (unsigned i = 0; i < s.inspected_count; i++) {
+        sort_one(&s, &s.inspected[i]);
+    }
+    s.panic = s.choice.count == 0 && s.later_count > 0 && s.aside_count == s.out_count;
+    memset(ret_plan, 0, offsetof(struct fl_plan, candidates));
     ret_plan->route = route;
-    ret_plan->strategy = strategy;
+    ret_plan->strategy = request->strategy_given ? request->strategy : route->strategy;
     ret_plan->policy = s.policy->name;
     ret_plan->why = "none";
-    ret_plan->considered = s.choice.count + s.aside_count;
-    ret_plan->count = ret_plan->candidate_count = 0;
-    ret_plan->panic = s.skipped_count > 0 && s.skipped_count == ret_plan->considered;
+    ret_plan->considered = s.inspected_count;
+    ret_plan->terms = NULL;
+    ret_plan->term_count = 0;
+    ret_plan->propensity = 1;
+    ret_plan->panic = s.panic;
+    ret_plan->relaxed = s.concession.relaxed | (s.panic ? FL_RELAXED_PANIC : 0u);
+    count_skipped(&s, ret_plan);
     take_options(&s, ret_plan);
     take_aside(&s, ret_plan);
-    fl_assert(ret_plan->count > 0 || route->target_count == 0);
-}
-
-void fl_plan_put_reason(const struct fl_table *t, const struct fl_plan *plan, struct fl_buf *b)
-{
-    static const char *const skips[] = {"", ":ejected", ":trial-busy"};
-    const char *before = "; skipped=";
-    fl_buf_put(b, FL_LIT("strategy="));
-    fl_buf_put_cstr(b, fl_strategy_name(plan->strategy));
-    if (strcmp(plan->policy, fl_strategy_name(plan->strategy)) != 0) {
-        fl_buf_put(b, FL_LIT("; policy="));
-        fl_buf_put_cstr(b, plan->policy);
-    }
-    fl_buf_put(b, FL_LIT("; why="));
-    fl_buf_put_cstr(b, plan->why);
-    fl_buf_put(b, FL_LIT("; considered="));
-    fl_buf_put_u64(b, plan->considered);
-    for (unsigned i = 0; i < plan->candidate_count; i++) {
-        const struct fl_candidate *c = &plan->candidates[i];
-        if (c->skip != FL_SKIP_NONE) {
-            fl_buf_put_cstr(b, before);
-            fl_buf_put(b, t->targets[c->target].id);
-            fl_buf_put_cstr(b, skips[c->skip]);
-            before = ",";
-        }
+    if (ret_plan->count == 0) {
+        ret_plan->err = refusal_of(ret_plan->binding);
+        ret_plan->relaxed = 0;
     }
 }

@@ -11,9 +11,8 @@
 #ifndef FL_ROUTE_POLICIES_H
 #define FL_ROUTE_POLICIES_H
 
+#include "route/estimate.h"
 #include "route/state.h"
-
-enum { FL_TERMS_MAX = 8 };
 
 struct fl_option {
     const struct fl_target *target;
@@ -26,16 +25,16 @@ struct fl_option {
     double weight; /* configured */
     double vigour; /* (0, 1]: what recent failures left of the weight */
     /* This request at this target: */
-    unsigned tokens_in, tokens_cached; /* in its tokens; the cached ones among them */
-    unsigned tokens_out_p50, tokens_out, tokens_out_p90;
+    struct fl_tokens tokens;
     bool priced;
-    double cost_p50, cost_p90; /* expected pico-USD of one attempt, without the multiplier; 0 when
-                                  not priced */
+    struct fl_cost cost; /* without the multiplier; 0 when not priced */
+    /* Where the policy's row says measured: what was seen of the target, and what is predicted from
+     * it and from what was seen of all options together. */
     struct fl_measures_seen seen;
     struct fl_pace_seen pace;
-    /* By fl_policy_predict(): */
     double ttft_ns, total_ns; /* of an attempt begun now */
-    double error_ns;          /* standard error of total_ns; HUGE_VAL: as good as unseen */
+    double error_ns;          /* standard error of total_ns */
+    double pool_ns;           /* total_ns of an average target of the options at this load */
     double success, success_error;
     double quality; /* in [0, 1]; NAN: not known */
     /* the policy's answer: */
@@ -54,6 +53,7 @@ struct fl_choice {
     enum fl_algorithm algorithm; /* the route's or the request's, whatever the strategy */
     struct fl_option *options;   /* two or more */
     unsigned count;
+    double propensity;        /* of the option that comes first, ties left out: 1 on entry */
     const char *why;          /* set by the policy: a static text */
     const char *const *terms; /* set by the policy: static names of fl_option.terms; or NULL */
     unsigned term_count;      /* at most FL_TERMS_MAX */
@@ -64,7 +64,7 @@ typedef void fl_order_fn(struct fl_choice *c);
 struct fl_policy {
     const char *name;
     fl_order_fn *order;
-    bool measured;  /* wants fl_option.seen and what is predicted from it */
+    bool measured;  /* wants what was seen of targets and what is predicted from it */
     bool fallbacks; /* wants fallbacks among its options */
 };
 

@@ -137,6 +137,7 @@ struct fl_target {
     unsigned tokenizer; /* index into fl_route_request.tokens_by_tokenizer */
     unsigned vendor;    /* failure domain: equal for providers of one vendor */
     unsigned kind;      /* equal for targets of the same model, whoever serves it */
+    bool disabled;      /* taken out of service by its operator, or retired by its vendor */
     struct fl_target_state *state;
 };
 
@@ -149,7 +150,9 @@ struct fl_route {
     const unsigned *targets; /* indexes into the table's targets, primaries first */
     unsigned primary_count;  /* chosen among; the rest are fallbacks in order */
     unsigned target_count;
-    bool listed; /* shown by GET /v1/models */
+    bool listed;               /* shown by GET /v1/models */
+    enum fl_tier tier;         /* at least, where a request does not say */
+    uint64_t max_cost_picousd; /* of a request, at most, whatever it says; 0: no limit */
     /* Targets (indexes into the table's) preferred for a kind of task, best first. */
     const unsigned *preferred[FL_TASK_COUNT];
     unsigned preferred_count[FL_TASK_COUNT];
@@ -162,7 +165,15 @@ struct fl_health_policy {
     uint64_t ejection_ns;          /* of the first ejection; doubles, at most 300 s */
 };
 
+/* How decisions weigh things; 0 or false is the default. */
+struct fl_route_settings {
+    double wait_usd_per_second; /* what a second of waiting is worth; 0: 0.01 */
+    bool tier_down_allowed;     /* no target of the tier asked for: the nearest below, reported */
+    bool over_budget_allowed;   /* no target within the cost limit: the cheapest, reported */
+};
+
 struct fl_table {
+    struct fl_route_settings settings;
     struct fl_hash_key hash_key; /* for client affinity; from entropy, equal in all workers */
     struct fl_health_policy health;
     const struct fl_target *targets;
@@ -191,6 +202,7 @@ struct fl_slice fl_route_suggest(const struct fl_table *t, struct fl_slice name)
 /* What is known of a request. All zero but now_ns is a request of which nothing is known. */
 struct fl_route_request {
     uint64_t now_ns;
+    int64_t when_s;          /* seconds since 1970-01-01 UTC, for prices by date; 0 = not known */
     uint64_t deadline_ns;    /* 0 = none */
     struct fl_slice client;  /* key of client affinity (ip_hash): fl_route_client_key() */
     struct fl_slice session; /* key of session affinity; empty: none */
@@ -200,8 +212,10 @@ struct fl_route_request {
     unsigned tokens_in;                  /* expected input tokens, 0 = unknown (counts as 1,000) */
     const unsigned *tokens_by_tokenizer; /* where tokenizers differ; or NULL */
     unsigned tokenizer_count;
-    /* Of these, what each target of the table holds in its prompt cache; NULL: nothing. */
+    /* Of these, what each target of the table is expected to hold in its prompt cache; NULL:
+     * nothing. And the probability, in millionths, that it still does; 0: certain. */
     const unsigned *cached_tokens;
+    uint32_t cached_ppm;
     unsigned tokens_out;     /* expected output tokens (mean), 0 = unknown (counts as 300) */
     unsigned tokens_out_p50; /* 0: as the mean */
     unsigned tokens_out_p90; /* 0: as the mean */
@@ -212,9 +226,10 @@ struct fl_route_request {
     bool task_known;
     enum fl_task task;
     float task_probability[FL_TASK_COUNT];
-    bool max_cost_given;
+    bool max_cost_given; /* no target whose p90 cost is more */
     uint64_t max_cost_picousd;
-    bool strategy_given; /* overrides the route's (x-fairlead-strategy) */
+    const uint8_t *denied; /* by index in the table: 1 = this client may not use it; NULL: none */
+    bool strategy_given;   /* overrides the route's (x-fairlead-strategy) */
     enum fl_strategy strategy;
     bool algorithm_given; /* and its algorithm */
     enum fl_algorithm algorithm;
@@ -224,46 +239,95 @@ struct fl_route_request {
  * slice of it. */
 struct fl_slice fl_route_client_key(unsigned family, const uint8_t bytes[16], char ret_key[16]);
 
+/* Why a target is left out, in the order in which it is asked: the first reason counts. What lies
+ * further down was nearer to being chosen. X(id, "name", code of the refusal when it leaves nobody) */
+#define FL_SKIPS(X)                                                                                \
+    X(FL_SKIP_NONE, "", FL_OK)                                                                     \
+    X(FL_SKIP_DISABLED, "disabled", FL_ERR_NO_TARGET)                                              \
+    X(FL_SKIP_DENIED, "not-allowed", FL_ERR_DENIED)                                                \
+    X(FL_SKIP_CAPABILITY, "cannot", FL_ERR_CAPABILITY)                                             \
+    X(FL_SKIP_CONTEXT, "context", FL_ERR_CONTEXT)                                                  \
+    X(FL_SKIP_OUTPUT, "max-output", FL_ERR_OUTPUT)                                                 \
+    X(FL_SKIP_TIER, "below-tier", FL_ERR_TIER)                                                     \
+    X(FL_SKIP_UNPRICED, "unpriced", FL_ERR_MAX_COST)                                               \
+    X(FL_SKIP_COST, "over-budget", FL_ERR_MAX_COST)                                                \
+    X(FL_SKIP_EJECTED, "ejected", FL_ERR_NO_TARGET)       /* its breaker is open */                \
+    X(FL_SKIP_TRIAL_BUSY, "trial-busy", FL_ERR_NO_TARGET) /* its one trial is in flight */         \
+    X(FL_SKIP_COOLING, "cooling", FL_ERR_NO_TARGET)       /* until after the deadline */
 enum fl_skip {
-    FL_SKIP_NONE,
-    FL_SKIP_EJECTED,   /* its breaker is open */
-    FL_SKIP_TRIAL_BUSY /* recovering, and its one trial is in flight */
+#define X(id, name, err) id,
+    FL_SKIPS(X)
+#undef X
+        FL_SKIP_COUNT
 };
+const char *fl_skip_name(enum fl_skip skip);
+
+/* What was given up to have a target at all, in this order. Bits. */
+enum {
+    FL_RELAXED_COOLING = 1, /* all that is left was rate limited; its pause ends in time */
+    FL_RELAXED_PANIC = 2,   /* no healthy target: least bad first */
+    FL_RELAXED_CONTEXT = 4, /* longer than the context by our count, within what a count may err */
+    FL_RELAXED_TIER = 8,    /* the nearest tier below */
+    FL_RELAXED_COST = 16    /* beyond the cost limit, the cheapest first */
+};
+
+enum { FL_TERMS_MAX = 8 };
 
 /* One line of the decision record: a target considered. */
 struct fl_candidate {
     unsigned target; /* index into the table */
     enum fl_skip skip;
-    double score; /* in the policy's own unit, see policies.c; 0 where no policy was asked
-                     (fallbacks, cooling and skipped targets, a target without rival) */
+    uint32_t missing;               /* FL_SKIP_CAPABILITY: the FL_NEED_ bits it lacks */
+    bool priced, scored, predicted; /* has the numbers below */
+    double score; /* in the policy's own unit, see policy/; 0 where no policy was asked (fallbacks,
+                     cooling and skipped targets, a target without rival) */
+    double terms[FL_TERMS_MAX];  /* what the score is made of: by fl_plan.terms */
+    uint64_t cost_p50, cost_p90; /* pico-USD of one attempt, the multiplier left out */
+    uint64_t ttft_ns, total_ns;
 };
 
 struct fl_plan {
     const struct fl_route *route;
     enum fl_strategy strategy;
-    const char *policy;  /* name of the policy that ordered */
-    const char *why;     /* of the first target: "turn", "fewest-in-flight", "fastest",
-                            "client-hash", "random", "cheapest", "best-score"; or
-                            "only" (no rival), "fallback" (no primary is eligible),
-                            "cooling" (all that is left was rate limited), "panic" */
-    unsigned considered; /* targets looked at, skipped ones included */
-    unsigned count;      /* targets to try, in order */
+    const char *policy;   /* name of the policy that ordered */
+    const char *why;      /* of the first target: a word of the policy's, such as "turn", "fastest",
+                            "cheapest"; or "only" (no rival), "fallback" (no primary is eligible),
+                            "cooling" (all that is left was rate limited), "panic"; "none" */
+    enum fl_err err;      /* not FL_OK: no target may be tried (count 0), this is why */
+    enum fl_skip binding; /* the constraint that would have to give for one more target */
+    unsigned relaxed;     /* FL_RELAXED_ bits */
+    unsigned considered;  /* targets looked at, skipped ones included */
+    unsigned skipped[FL_SKIP_COUNT]; /* of these, by reason */
+    unsigned count;                  /* targets to try, in order */
     unsigned targets[FL_PLAN_MAX];
-    unsigned candidate_count; /* targets in plan order, then skipped ones */
+    unsigned candidate_count; /* targets in plan order, then skipped ones, nearest first */
     struct fl_candidate candidates[FL_PLAN_MAX];
-    bool panic; /* no healthy target: least bad first */
+    const char *const *terms; /* names of the candidates' terms */
+    unsigned term_count;
+    double propensity; /* probability of this first choice, given all that was known */
+    bool panic;        /* relaxed & FL_RELAXED_PANIC */
 };
 
-/* Always gives at least one target for a route that has any. The order: eligible primaries as the
- * policy prefers them, eligible fallbacks as configured, then those that are cooling down after a
- * rate limit, by the end of it. Ejected targets are left out, unless there is nothing else (panic):
- * then all of them, those in trial first, then by the end of the ejection. */
+/* Gives at least one target, or says why not. Never one that fails a constraint of the request
+ * (capability, context, output, what the client may use; tier and cost unless relaxed), whatever its
+ * health. The order: eligible primaries as the policy prefers them, eligible fallbacks as
+ * configured, then those that are cooling down after a rate limit, by the end of it. Ejected targets
+ * are left out, unless there is nothing else (panic): then all of them, those in trial first, then
+ * by the end of the ejection. */
 void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
                    const struct fl_route_request *request, struct fl_rng *rng,
                    struct fl_plan *ret_plan);
 /* "strategy=load_balance; policy=lew; why=least-work; considered=3; skipped=openai/gpt-4:ejected";
- * without the policy where its name is the strategy's */
+ * without the policy where its name is the strategy's; "; relaxed=panic" where something was */
 void fl_plan_put_reason(const struct fl_table *t, const struct fl_plan *plan, struct fl_buf *b);
+/* For a plan with an err: one or two sentences for the client, with the binding constraint, how far
+ * off the nearest target is, and what to do about it. */
+void fl_plan_put_refusal(const struct fl_table *t, const struct fl_plan *plan,
+                         const struct fl_route_request *request, struct fl_buf *b);
+/* "tools, vision" */
+void fl_needs_put(uint32_t needs, struct fl_buf *b);
+/* Name of one FL_RELAXED_ bit. */
+const char *fl_relaxed_name(unsigned bit);
 
 /* --- Outcomes --- */
 

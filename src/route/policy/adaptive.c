@@ -13,7 +13,6 @@
 void fl_policy_adaptive(struct fl_choice *c)
 {
     double weights[FL_ROUTE_TARGETS_MAX], mean_ns = 0, most = 0;
-    fl_predict(c);
     for (unsigned i = 0; i < c->count; i++) {
         mean_ns += c->options[i].total_ns / c->count;
     }

@@ -115,11 +115,23 @@ void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *wh
 
 /* --- Latency --- */
 
-struct fl_measures_seen fl_pool_of(const struct fl_choice *c)
+void fl_look(struct fl_option *o, uint64_t now_ns)
 {
-    struct fl_measures_seen pool = {.load = {0, 0}};
+    fl_measures_see(&o->state->measures, now_ns, &o->seen);
+    fl_pace_see(&o->state->pace, now_ns, &o->pace);
+}
+
+void fl_pool_add(struct fl_pool_seen *pool, const struct fl_option *o)
+{
+    fl_measures_pool(&pool->measures, &o->seen);
+    fl_pace_pool(&pool->pace, &o->pace);
+}
+
+struct fl_pool_seen fl_pool_of(const struct fl_choice *c)
+{
+    struct fl_pool_seen pool = {.pace.rtt_ns = 0};
     for (unsigned i = 0; i < c->count; i++) {
-        fl_measures_pool(&pool, &c->options[i].seen);
+        fl_pool_add(&pool, &c->options[i]);
     }
     return pool;
 }
@@ -185,9 +197,8 @@ void fl_add_failures(struct fl_choice *c)
 
 /* --- Prediction --- */
 
-#define LATE_NS 0.5e9 /* later by this, or by as much again, a wait is news about the target */
-#define LATE_TIMES                                                                                 \
-    3.0 /* answers differ in length: a plain one is late after as many times its due */
+#define LATE_NS    0.5e9 /* later by this, or by as much again, a wait is news about the target */
+#define LATE_TIMES 3.0   /* answers differ in length: a plain one is late after as many times its due */
 
 /* A wait that is longer than what is predicted is a lower bound of what comes. */
 static double at_least(double predicted_ns, double waited, double times)
@@ -196,59 +207,85 @@ static double at_least(double predicted_ns, double waited, double times)
     return waited > late_ns ? predicted_ns + waited : predicted_ns;
 }
 
-struct fl_pace_seen fl_paces_of(const struct fl_choice *c)
-{
-    struct fl_pace_seen pool = {.rtt_ns = 0};
-    for (unsigned i = 0; i < c->count; i++) {
-        fl_pace_pool(&pool, &c->options[i].pace);
-    }
-    return pool;
-}
-
-static double error_of(const struct fl_option *o, double tokens)
-{
-    const struct fl_measures_seen *seen = &o->seen;
-    if (seen->token_ns.weight > 0) {
-        double tokens_ns = tokens * fl_mean_error_ns(seen->token_ns, seen->token_s2);
-        double first_ns = fl_mean_error_ns(seen->first_byte_ns, seen->first_byte_s2);
-        return sqrt(first_ns * first_ns + tokens_ns * tokens_ns);
-    }
-    return fl_mean_error_ns(seen->total_ns, seen->total_s2);
-}
-
-static double token_ns(const struct fl_option *o, const struct fl_pace_seen *pool)
-{
-    double batch = 1 + FL_BATCH_GROWTH * (o->in_flight + 1);
-    return fl_pace_token_s(&o->pace, pool) * batch * 1e9;
-}
-
 /* ROUTING 1.6: prompts are computed one after another, answers side by side. Where nobody reports
  * tokens, what is known is the share of its target that an attempt takes. */
-static void predict_one(const struct fl_choice *c, const struct fl_pace_seen *pool,
-                        struct fl_option *o)
+static double first_ns(const struct fl_option *o, const struct fl_pace_seen *one,
+                       const struct fl_pace_seen *pool)
 {
+    double prompt = (double)o->pending_tokens + o->tokens.in - o->tokens.cached;
+    return one->rtt_ns + prompt * fl_pace_prompt_s(one, pool) * 1e9;
+}
+
+static bool tokens_are_told(const struct fl_pace_seen *pool)
+{
+    return pool->token.weight > 0 || pool->share_ns.weight == 0;
+}
+
+static double rest_ns(const struct fl_option *o, const struct fl_pace_seen *one,
+                      const struct fl_pace_seen *pool, double ttft_ns)
+{
+    if (tokens_are_told(pool)) {
+        double batch = 1 + FL_BATCH_GROWTH * (o->in_flight + 1);
+        return o->tokens.out * fl_pace_token_s(one, pool) * batch * 1e9;
+    }
+    return fmax(fl_pace_share_ns(one, pool) * (o->in_flight + 1) - ttft_ns, 0);
+}
+
+/* What part of the whole the prediction may be off by. */
+static double doubt_of(const struct fl_measures_seen *m, const struct fl_measures_seen *pool,
+                       double tokens)
+{
+    const double second = 1e9;
+    struct fl_latency total;
+    if (pool->token_ns.weight > 0 && pool->first_byte_ns.weight > 0) {
+        struct fl_latency first = fl_latency_of(m->first_byte_ns, m->first_byte_s2,
+                                                fl_mean_or(pool->first_byte_ns, second));
+        struct fl_latency token =
+            fl_latency_of(m->token_ns, m->token_s2, fl_mean_or(pool->token_ns, 0));
+        double off_ns = tokens * token.error_ns;
+        total.ns = first.ns + tokens * token.ns;
+        total.error_ns = sqrt(first.error_ns * first.error_ns + off_ns * off_ns);
+    } else {
+        total = fl_latency_of(m->total_ns, m->total_s2, fl_mean_or(pool->total_ns, second));
+    }
+    return total.error_ns / total.ns;
+}
+
+void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool,
+                    struct fl_option *o)
+{
+    const struct fl_pace_seen unseen = {.first_prior = 1, .ended_prior = 1};
     double stream_waits = waited_ns(&o->state->streams, c->request->now_ns);
     double answer_waits = waited_ns(&o->state->answers, c->request->now_ns);
-    double prompt = (double)o->pending_tokens + o->tokens_in - o->tokens_cached;
-    double first_ns = o->pace.rtt_ns + prompt * fl_pace_prompt_s(&o->pace, pool) * 1e9;
-    o->ttft_ns = at_least(first_ns, stream_waits, 1);
-    if (pool->token.weight > 0 || pool->share_ns.weight == 0) {
-        o->total_ns =
-            at_least(o->ttft_ns + o->tokens_out * token_ns(o, pool), answer_waits, LATE_TIMES);
-    } else {
-        double total_ns = fl_pace_share_ns(&o->pace, pool) * (o->in_flight + 1);
-        o->total_ns = at_least(fmax(total_ns, o->ttft_ns), answer_waits, 1);
-    }
-    o->error_ns = error_of(o, o->tokens_out);
+    double ttft_ns = first_ns(o, &unseen, &pool->pace);
+    o->pool_ns = ttft_ns + rest_ns(o, &unseen, &pool->pace, ttft_ns);
+    ttft_ns = first_ns(o, &o->pace, &pool->pace);
+    o->ttft_ns = at_least(ttft_ns, stream_waits, 1);
+    o->total_ns = o->ttft_ns + rest_ns(o, &o->pace, &pool->pace, o->ttft_ns);
+    o->error_ns = o->total_ns * doubt_of(&o->seen, &pool->measures, o->tokens.out);
+    o->total_ns = at_least(o->total_ns, answer_waits, tokens_are_told(&pool->pace) ? LATE_TIMES : 1);
     o->success = fl_success_of(&o->seen);
     o->success_error =
         sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
 }
 
+double fl_believed_ns(const struct fl_option *o)
+{
+    double apart_ns = o->total_ns - o->pool_ns, doubt_ns = FL_CONFIDENCE * o->error_ns;
+    return o->pool_ns + (apart_ns > doubt_ns    ? apart_ns - doubt_ns
+                         : apart_ns < -doubt_ns ? apart_ns + doubt_ns
+                                                : 0);
+}
+
+double fl_believed_success(const struct fl_option *o)
+{
+    return fmin(o->success + FL_CONFIDENCE * o->success_error, 1);
+}
+
 void fl_predict(struct fl_choice *c)
 {
-    struct fl_pace_seen pool = fl_paces_of(c);
+    struct fl_pool_seen pool = fl_pool_of(c);
     for (unsigned i = 0; i < c->count; i++) {
-        predict_one(c, &pool, &c->options[i]);
+        fl_predict_one(c, &pool, &c->options[i]);
     }
 }

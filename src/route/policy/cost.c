@@ -9,7 +9,7 @@
 static double price_of(const struct fl_option *o)
 {
     double multiplier = o->target->cost_multiplier;
-    return o->priced ? o->cost_p50 / 1e6 * multiplier : multiplier;
+    return o->priced ? (double)o->cost.p50 / 1e6 * multiplier : multiplier;
 }
 
 /* Before or after in price, by more than rounding. */

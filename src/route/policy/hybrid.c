@@ -1,28 +1,325 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hybrid: bonus, cost and success folded into the weights, the route's algorithm does the rest. */
+/*
+ * hybrid: cost, then performance, then load balancing, in one unit. Of the targets that may answer:
+ *
+ *   prefer   those that the route prefers for this kind of task, where it says so
+ *   score    J = L + (1 - p) * (time to failure + the best other's L) + (c - least c) / w
+ *              L  predicted TTFT + gamma * (total - TTFT); gamma 0.1 for a stream, 1 otherwise
+ *              p  success; both apart from an average target's only by what is beyond doubt, so
+ *                 that one slow answer moves nothing
+ *              c  expected price times the multiplier; a target without one counts as the mean of
+ *                 those with one; none has: 0
+ *              w  what a second of waiting is worth in USD
+ *   tie      all within 5 % of the least J are as good. Among them:
+ *   home     a session stays at its home by rendezvous, loads bounded, and leaves it only for a
+ *            target that is better by more than the lost cache is worth; a long prompt goes to the
+ *            home of its first 4 KiB
+ *   turn     smooth weighted turns, or what the route's algorithm says. Weight: the configured one
+ *            times (1 + bonus), and over the multiplier where there is no price
+ *
+ * One request in fifty is given to a target outside the tie that may be as good for all that is
+ * known, so that estimates recover. Score: J in milliseconds.
+ */
 #include "route/policy/common.h"
+
+#include "base/assert.h"
 
 #include <math.h>
 
-/* What bonus and cost make of a weight, at most 16 times more or less. */
-static double merit_of(const struct fl_target *t)
+#define TIE            1.05
+#define EXPLORE        0.02
+#define WAIT_USD_PER_S 0.01
+#define LOAD_BOUND     1.25
+
+enum { long_prefix_blocks = 16 };
+
+enum term { LATENCY_MS, ERROR_MS, FAILURE_MS, COST_MS, COST_USD, CACHED, SUCCESS, TERMS };
+static const char *const terms[TERMS] = {"latency_ms", "error_ms",      "failure_ms", "cost_ms",
+                                         "cost_usd",   "cached_tokens", "success"};
+
+enum { GROUP_TIE, GROUP_WORSE, GROUP_OTHERS };
+
+static double ns_per_usd(const struct fl_choice *c)
 {
-    double merit = (1 + t->performance_bonus) / t->cost_multiplier;
-    return fmin(fmax(merit, 1.0 / 16), 16);
+    double wait = c->table->settings.wait_usd_per_second;
+    return 1e9 / (wait > 0 ? wait : WAIT_USD_PER_S);
 }
 
-/* Success in steps of 5 %: the noise of a few requests moves no weight. */
-static double credit_of(const struct fl_measures_seen *seen)
+/* --- prefer --- */
+
+static bool is_preferred(const struct fl_choice *c, unsigned target)
 {
-    return fmax(round(fl_success_of(seen) * 20), 1) / 20;
+    enum fl_task task = c->request->task;
+    for (unsigned i = 0; i < c->route->preferred_count[task]; i++) {
+        if (c->route->preferred[task][i] == target) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The rest goes to GROUP_OTHERS. How many are left? */
+static unsigned prefer(struct fl_choice *c)
+{
+    unsigned preferred = 0;
+    for (unsigned i = 0; c->request->task_known && i < c->count; i++) {
+        preferred += is_preferred(c, c->options[i].index);
+    }
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        o->group = preferred > 0 && !is_preferred(c, o->index) ? GROUP_OTHERS : GROUP_TIE;
+    }
+    return preferred > 0 ? preferred : c->count;
+}
+
+/* --- score --- */
+
+/* Expected USD, the multiplier in it; without a price NAN. */
+static double usd_of(const struct fl_option *o)
+{
+    return o->priced ? (double)o->cost.p50 / 1e12 * o->target->cost_multiplier : (double)NAN;
+}
+
+/* The least of all prices, and what an unpriced target counts as. */
+static void price_range(const struct fl_choice *c, double *ret_least, double *ret_unpriced)
+{
+    double least = HUGE_VAL, sum = 0;
+    unsigned priced = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        double usd = usd_of(&c->options[i]);
+        if (c->options[i].priced) {
+            least = fmin(least, usd);
+            sum += usd;
+            priced++;
+        }
+    }
+    *ret_least = priced > 0 ? least : 0;
+    *ret_unpriced = priced > 0 ? sum / priced : 0;
+}
+
+static void score(struct fl_choice *c)
+{
+    double gamma = fl_gamma(c);
+    double least_usd, unpriced_usd, least[2];
+    price_range(c, &least_usd, &unpriced_usd);
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        double part = (o->ttft_ns + gamma * (o->total_ns - o->ttft_ns)) / fmax(o->total_ns, 1);
+        double age_ns = fl_age_of(o->state, c->request->now_ns);
+        o->key = fmax(fl_believed_ns(o) * part, age_ns);
+        o->terms[LATENCY_MS] = o->key / 1e6;
+        o->terms[ERROR_MS] = o->error_ns * part / 1e6;
+    }
+    fl_two_least_keys(c, least);
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        double usd = o->priced ? usd_of(o) : unpriced_usd;
+        double other_ns = o->key > least[0] ? least[0] : least[1];
+        double failure_ns = fl_mean_or(o->seen.failure_ns, 0) + other_ns;
+        o->terms[FAILURE_MS] = (1 - fl_believed_success(o)) * failure_ns / 1e6;
+        o->terms[COST_USD] = usd;
+        o->terms[COST_MS] = (usd - least_usd) * ns_per_usd(c) / 1e6;
+        o->terms[CACHED] = o->tokens.cached;
+        o->terms[SUCCESS] = o->success;
+        o->score = o->terms[LATENCY_MS] + o->terms[FAILURE_MS] + o->terms[COST_MS];
+        o->key = o->score;
+    }
+    c->terms = terms;
+    c->term_count = TERMS;
+}
+
+/* --- tie --- */
+
+/* Groups what is not in the tie; the least score, and how many are within TIE of it. */
+static double tie(struct fl_choice *c, unsigned *ret_count)
+{
+    double best = HUGE_VAL;
+    *ret_count = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        if (c->options[i].group == GROUP_TIE) {
+            best = fmin(best, c->options[i].score);
+        }
+    }
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        if (o->group == GROUP_TIE && o->score > best * TIE) {
+            o->group = GROUP_WORSE;
+        }
+        *ret_count += o->group == GROUP_TIE;
+    }
+    return best;
+}
+
+static void win(struct fl_choice *c, struct fl_option *o, const char *why)
+{
+    o->group = GROUP_TIE;
+    o->key = -HUGE_VAL;
+    c->why = why;
+}
+
+/* --- home --- */
+
+/* The home of *bytes* among the options that are not GROUP_OTHERS, loads bounded; or NULL. */
+static struct fl_option *home_of(const struct fl_choice *c, struct fl_slice bytes)
+{
+    struct fl_hash_key key = fl_key_of(c, bytes);
+    struct fl_option *home = NULL;
+    double weights = 0, in_flight = 1, least = HUGE_VAL;
+    for (unsigned i = 0; i < c->count; i++) {
+        weights += c->options[i].weight;
+        in_flight += c->options[i].in_flight;
+    }
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        double at = fl_rendezvous(key, o);
+        bool full = o->in_flight >= ceil(LOAD_BOUND * in_flight * o->weight / weights);
+        if (o->group != GROUP_OTHERS && !full && at < least) {
+            least = at;
+            home = o;
+        }
+    }
+    return home;
+}
+
+/* What a warm cache at the target saves of this request, in ms of its score. */
+static double cache_worth_ms(const struct fl_choice *c, const struct fl_option *o)
+{
+    const struct fl_target *t = o->target;
+    if (!o->priced || t->price_in <= t->price_cached) {
+        return 0;
+    }
+    double usd = (double)(t->price_in - t->price_cached) * o->tokens.in / 1e12;
+    return usd * t->cost_multiplier * ns_per_usd(c) / 1e6;
+}
+
+static bool go_home(struct fl_choice *c, double best)
+{
+    const struct fl_route_request *r = c->request;
+    if (r->session.len > 0) {
+        struct fl_option *home = home_of(c, r->session);
+        if (home && home->score <= best * TIE + cache_worth_ms(c, home)) {
+            win(c, home, "session");
+            return true;
+        }
+    } else if (r->prefix_count >= long_prefix_blocks) {
+        const uint64_t *block = &r->prefix[long_prefix_blocks - 1];
+        struct fl_option *home = home_of(c, fl_slice((const char *)block, sizeof(*block)));
+        if (home && home->group == GROUP_TIE) {
+            win(c, home, "prefix");
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- explore --- */
+
+static bool may_be_as_good(const struct fl_option *o, double best)
+{
+    return o->group == GROUP_WORSE && o->score - FL_CONFIDENCE * o->terms[ERROR_MS] <= best * TIE;
+}
+
+static bool explore(struct fl_choice *c, double best)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        count += may_be_as_good(&c->options[i], best);
+    }
+    if (count == 0) {
+        return false;
+    }
+    if (fl_rng_unit(c->rng) >= EXPLORE) {
+        c->propensity *= 1 - EXPLORE;
+        return false;
+    }
+    unsigned skip = (unsigned)fl_rng_below(c->rng, count);
+    for (unsigned i = 0; i < c->count; i++) {
+        if (may_be_as_good(&c->options[i], best) && skip-- == 0) {
+            win(c, &c->options[i], "explore");
+            break;
+        }
+    }
+    c->propensity = EXPLORE / count;
+    return true;
+}
+
+/* --- turn --- */
+
+static double share_of(const struct fl_option *o)
+{
+    double merit = 1 + o->target->performance_bonus;
+    merit /= o->priced ? 1 : o->target->cost_multiplier;
+    return fl_live_weight(o) * fmin(fmax(merit, 1.0 / 16), 16);
+}
+
+/* The tie's members first in the array, for an algorithm that takes what it is given. */
+static unsigned gather_tie(struct fl_choice *c)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        if (c->options[i].group == GROUP_TIE) {
+            struct fl_option swapped = c->options[count];
+            c->options[count++] = c->options[i];
+            c->options[i] = swapped;
+        }
+    }
+    return count;
+}
+
+static void balance_tie(struct fl_choice *c)
+{
+    struct fl_choice sub = *c;
+    sub.count = gather_tie(c);
+    if (sub.count > 1) {
+        double scores[FL_ROUTE_TARGETS_MAX];
+        for (unsigned i = 0; i < sub.count; i++) {
+            scores[i] = c->options[i].score;
+        }
+        fl_policy_of(FL_STRATEGY_LOAD_BALANCE, c->algorithm)->order(&sub);
+        for (unsigned i = 0; i < sub.count; i++) { /* its groups before those that are worse */
+            struct fl_option *o = &c->options[i];
+            o->key = o->group > 0 ? HUGE_VAL : o->key;
+            o->group = GROUP_TIE;
+            o->score = scores[i];
+        }
+        c->why = sub.why;
+        c->propensity *= sub.propensity;
+    }
+}
+
+static void turn(struct fl_choice *c)
+{
+    double weights[FL_ROUTE_TARGETS_MAX], total = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        weights[i] = share_of(&c->options[i]);
+        total += c->options[i].group == GROUP_TIE ? weights[i] : 0;
+    }
+    if (!fl_turns_fit(c)) {
+        for (unsigned i = 0; i < c->count; i++) {
+            struct fl_option *o = &c->options[i];
+            o->key = o->group == GROUP_TIE ? -log1p(-fl_rng_unit(c->rng)) / weights[i] : o->key;
+        }
+        c->why = "random";
+        return;
+    }
+    struct fl_option *o = fl_take_turns(c, weights);
+    c->propensity *= weights[o - c->options] / total;
+    win(c, o, "turn");
 }
 
 void fl_policy_hybrid(struct fl_choice *c)
 {
-    for (unsigned i = 0; i < c->count; i++) {
-        struct fl_option *o = &c->options[i];
-        o->weight *= merit_of(o->target);
-        o->vigour *= credit_of(&o->seen);
+    unsigned left = prefer(c), tied;
+    score(c);
+    double best = tie(c, &tied);
+    fl_assert(tied > 0);
+    if (go_home(c, best) || explore(c, best)) {
+        return;
     }
-    fl_policy_of(FL_STRATEGY_LOAD_BALANCE, c->algorithm)->order(c);
+    c->why = tied < left ? "best" : "preferred";
+    if (tied > 1 && c->algorithm == FL_WEIGHTED_ROUND_ROBIN) {
+        turn(c);
+    } else if (tied > 1) {
+        balance_tie(c);
+    }
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lew: least expected work (ROUTING 1.4). What an attempt's share of its target was, its whole
  * duration divided by the attempts in flight when it came, drawn towards the pool's; times those in
- * flight with this one, for its weight; plus what its failures cost. Score: milliseconds. */
+ * flight with this one; plus what its failures cost. Score: milliseconds. */
 #include "route/policy/common.h"
 
 void fl_policy_lew(struct fl_choice *c)
 {
-    struct fl_pace_seen pool = fl_paces_of(c);
+    struct fl_pace_seen pool = fl_pool_of(c).pace;
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         o->key = fl_pace_share_ns(&o->pace, &pool) * (o->in_flight + 1);

@@ -20,7 +20,7 @@ static double performance_of(const struct fl_option *o, const struct fl_measures
 
 void fl_policy_performance(struct fl_choice *c)
 {
-    struct fl_measures_seen pool = fl_pool_of(c);
+    struct fl_measures_seen pool = fl_pool_of(c).measures;
     double best = -HUGE_VAL;
     for (unsigned i = 0; i < c->count; i++) {
         c->options[i].score = performance_of(&c->options[i], &pool);

@@ -10,7 +10,7 @@ void fl_policy_price_weighted(struct fl_choice *c)
 {
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        double price = o->target->cost_multiplier * (o->priced ? fmax(o->cost_p50, 1) : 1);
+        double price = o->target->cost_multiplier * (o->priced ? fmax((double)o->cost.p50, 1) : 1);
         o->key = o->score = -log1p(-fl_rng_unit(c->rng)) / fl_live_weight(o) * price * price;
         o->group = !o->priced;
     }

@@ -21,7 +21,7 @@ void fl_policy_quality(struct fl_choice *c)
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         o->group = o->score < best;
-        o->key = o->group > 0 ? -o->score : o->priced ? o->cost_p50 : HUGE_VAL;
+        o->key = o->group > 0 ? -o->score : o->priced ? (double)o->cost.p50 : HUGE_VAL;
     }
     c->why = "best-quality";
 }

@@ -346,7 +346,7 @@ static void performance_weighs_success_and_speed(void **state)
 }
 
 /* The origin's three providers: 3 * 1.1 / 1.0 = 3.3, 2 * 1.05 / 0.8 = 2.625, 1 / 0.3 = 3.33. */
-static void hybrid_folds_bonus_and_cost_into_weights(void **state)
+static void hybrid_shares_what_is_as_good(void **state)
 {
     (void)state;
     static const double multipliers[] = {1.0, 0.8, 0.3}, bonuses[] = {0.1, 0.05, 0.0};
@@ -372,7 +372,7 @@ static void hybrid_folds_bonus_and_cost_into_weights(void **state)
                  "strategy=hybrid; why=turn; considered=3");
 
     p.table.health.failures_to_eject = 1000000;
-    for (int i = 0; i < 40; i++) { /* half of c's attempts fail: it gets about half its share */
+    for (int i = 0; i < 40; i++) { /* half of c's attempts fail: it is no longer as good */
         pool_try(&p, 2, i % 2 ? FL_OK : FL_ERR_SERVER, MS);
     }
     for (int i = 0; i < 8; i++) {
@@ -382,7 +382,7 @@ static void hybrid_folds_bonus_and_cost_into_weights(void **state)
     for (int i = 0; i < 1000; i++) {
         picks[pool_plan(&p)]++;
     }
-    assert_in_range(picks[2], 200, 320);
+    assert_in_range(picks[2], 0, 40); /* but tried now and then */
     pool_finish(&p);
 }
 
@@ -610,7 +610,7 @@ int main(void)
         cmocka_unit_test(estimates_fade_by_time),
         cmocka_unit_test(cost_takes_the_cheapest),
         cmocka_unit_test(performance_weighs_success_and_speed),
-        cmocka_unit_test(hybrid_folds_bonus_and_cost_into_weights),
+        cmocka_unit_test(hybrid_shares_what_is_as_good),
         cmocka_unit_test(a_request_may_bring_its_strategy),
         cmocka_unit_test(fallbacks_come_in_their_order),
         cmocka_unit_test(long_routes_keep_the_best),
