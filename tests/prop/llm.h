@@ -251,13 +251,18 @@ static inline void llm_summarise(struct llm *m, struct llm_result *ret)
     memcpy(ret->picks, m->picks, sizeof(ret->picks));
 }
 
-/* *count* requests under the policy of strategy load_balance and *algorithm*. */
-static inline void llm_run(const struct llm_scenario *scenario, enum fl_algorithm algorithm,
-                           uint64_t seed, unsigned count, struct llm_result *ret)
+/* *count* requests under the policy of this name. */
+static inline void llm_run(const struct llm_scenario *scenario, const char *policy, uint64_t seed,
+                           unsigned count, struct llm_result *ret)
 {
     static struct llm m; /* large */
     memset(&m, 0, sizeof(m));
-    pool_init(&m.pool, LLM_ENDPOINTS, FL_STRATEGY_LOAD_BALANCE, algorithm);
+    struct fl_selection selection;
+    bool known = fl_selection_parse(fl_slice_cstr(policy), &selection);
+    assert(known);
+    (void)known;
+    pool_init(&m.pool, LLM_ENDPOINTS, selection.strategy,
+              selection.algorithm_given ? selection.algorithm : FL_WEIGHTED_ROUND_ROBIN);
     m.pool.table.health.failures_to_eject = 1000000000;
     m.scenario = scenario;
     fl_rng_seed(&m.pool.rng, seed);

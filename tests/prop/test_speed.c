@@ -59,13 +59,13 @@ static double change(double base, double policy)
     return 100 * (policy / base - 1);
 }
 
-static void compare(const struct llm_scenario *s, enum fl_algorithm algorithm, double ret_p99[2])
+static void compare(const struct llm_scenario *s, const char *policy, double ret_p99[2])
 {
     double p99[seeds], mean[seeds], total[seeds], p99_s[2] = {0, 0}, range[2];
     for (unsigned i = 0; i < seeds; i++) {
         struct llm_result base, ours;
-        llm_run(s, FL_LEAST_CONNECTIONS, 1000 + i, requests, &base);
-        llm_run(s, algorithm, 1000 + i, requests, &ours);
+        llm_run(s, "least_connections", 1000 + i, requests, &base);
+        llm_run(s, policy, 1000 + i, requests, &ours);
         p99[i] = change(base.ttft_p99, ours.ttft_p99);
         mean[i] = change(base.ttft_mean, ours.ttft_mean);
         total[i] = change(base.total_p99, ours.total_p99);
@@ -74,7 +74,7 @@ static void compare(const struct llm_scenario *s, enum fl_algorithm algorithm, d
     }
     print_message(
         "%s, %s against least_connections, %u seeds (least_connections: %.2f s, here %.2f s)\n",
-        s->name, fl_algorithm_name(algorithm), (unsigned)seeds, p99_s[0], p99_s[1]);
+        s->name, policy, (unsigned)seeds, p99_s[0], p99_s[1]);
     interval(mean, seeds, range);
     print_message("  TTFT mean  %+6.1f .. %+6.1f %%\n", range[0], range[1]);
     interval(total, seeds, range);
@@ -88,13 +88,25 @@ static void spd_answers_sooner(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
         double p99[2];
-        compare(&scenarios[i], FL_SPD, p99);
+        compare(&scenarios[i], "spd", p99);
+        assert_true(p99[1] <= -55);
+    }
+}
+
+/* The default strategy is not only about speed; it must not cost it. */
+static void so_does_hybrid(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        double p99[2];
+        compare(&scenarios[i], "hybrid", p99);
         assert_true(p99[1] <= -55);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spd_answers_sooner)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spd_answers_sooner),
+                                       cmocka_unit_test(so_does_hybrid)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,8 +197,9 @@ void fl_add_failures(struct fl_choice *c)
 
 /* --- Prediction --- */
 
-#define LATE_NS    0.5e9 /* later by this, or by as much again, a wait is news about the target */
-#define LATE_TIMES 3.0   /* answers differ in length: a plain one is late after as many times its due */
+#define LATE_NS 0.5e9 /* later by this, or by as much again, a wait is news about the target */
+#define LATE_TIMES                                                                                 \
+    3.0 /* answers differ in length: a plain one is late after as many times its due */
 
 /* A wait that is longer than what is predicted is a lower bound of what comes. */
 static double at_least(double predicted_ns, double waited, double times)
@@ -251,8 +252,7 @@ static double doubt_of(const struct fl_measures_seen *m, const struct fl_measure
     return total.error_ns / total.ns;
 }
 
-void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool,
-                    struct fl_option *o)
+void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool, struct fl_option *o)
 {
     const struct fl_pace_seen unseen = {.first_prior = 1, .ended_prior = 1};
     double stream_waits = waited_ns(&o->state->streams, c->request->now_ns);
@@ -263,7 +263,8 @@ void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool,
     o->ttft_ns = at_least(ttft_ns, stream_waits, 1);
     o->total_ns = o->ttft_ns + rest_ns(o, &o->pace, &pool->pace, o->ttft_ns);
     o->error_ns = o->total_ns * doubt_of(&o->seen, &pool->measures, o->tokens.out);
-    o->total_ns = at_least(o->total_ns, answer_waits, tokens_are_told(&pool->pace) ? LATE_TIMES : 1);
+    o->total_ns =
+        at_least(o->total_ns, answer_waits, tokens_are_told(&pool->pace) ? LATE_TIMES : 1);
     o->success = fl_success_of(&o->seen);
     o->success_error =
         sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
