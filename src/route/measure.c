@@ -3,22 +3,47 @@
 
 #include <math.h>
 
-#define HALF_LIFE_SLOW_NS 60e9
-#define WEIGHT_MAX        100.0
+#define HALF_LIFE_SUCCESS_NS 60e9
+#define HALF_LIFE_REST_NS    600e9
+#define WEIGHT_MAX           100.0
+#define REST                 3.0
 
-/* The share of its weight that an observation made at m->at_ns keeps: success, time to failure.
- * Latencies fade twice as fast: its square. Clocks of two threads may differ a little: never below
- * no time at all. */
-static double fade_until(const struct fl_measures *m, uint64_t now_ns)
+/* What a weight keeps of itself since m->at_ns. */
+struct fade {
+    double success; /* success, time to failure */
+    double latency; /* twice as fast: its square. Until there is only REST left: */
+    double rest;
+};
+
+/* Clocks of two threads may differ a little: never below no time at all. */
+static struct fade fade_until(const struct fl_measures *m, uint64_t now_ns)
 {
     uint64_t at_ns = fl_get(m->at_ns);
-    return now_ns > at_ns ? exp2(-(double)(now_ns - at_ns) / HALF_LIFE_SLOW_NS) : 1.0;
+    if (now_ns <= at_ns) {
+        return (struct fade){1, 1, 1};
+    }
+    double ns = (double)(now_ns - at_ns), success = exp2(-ns / HALF_LIFE_SUCCESS_NS);
+    return (struct fade){success, success * success, exp2(-ns / HALF_LIFE_REST_NS)};
 }
 
-static void mean_fade(struct fl_mean *m, double fade)
+/* A quiet target's latency is remembered by a few observations for long: it would be a stranger
+ * after each pause otherwise, and be tried as one. */
+static double latency_keeps(double weight, const struct fade *f)
 {
-    fl_set(m->sum, fl_get(m->sum) * fade);
-    fl_set(m->weight, fl_get(m->weight) * fade);
+    return weight * f->latency >= REST ? f->latency
+           : weight > REST             ? REST / weight * f->rest
+                                       : f->rest;
+}
+
+static void mean_fade(struct fl_mean *m, double keeps)
+{
+    fl_set(m->sum, fl_get(m->sum) * keeps);
+    fl_set(m->weight, fl_get(m->weight) * keeps);
+}
+
+static void latency_fade(struct fl_mean *m, const struct fade *f)
+{
+    mean_fade(m, latency_keeps(fl_get(m->weight), f));
 }
 
 static void mean_add(struct fl_mean *m, double value, double weight)
@@ -42,16 +67,16 @@ static void latency_add(struct fl_mean *mean_ns, struct fl_mean *square_s2, doub
 
 static void fade_all(struct fl_measures *m, uint64_t now_ns)
 {
-    double slow = fade_until(m, now_ns), fast = slow * slow;
-    mean_fade(&m->success, slow);
-    mean_fade(&m->failure_ns, slow);
-    mean_fade(&m->first_byte_ns, fast);
-    mean_fade(&m->total_ns, fast);
-    mean_fade(&m->token_ns, fast);
-    mean_fade(&m->load, fast);
-    mean_fade(&m->first_byte_s2, fast);
-    mean_fade(&m->total_s2, fast);
-    mean_fade(&m->token_s2, fast);
+    struct fade f = fade_until(m, now_ns);
+    mean_fade(&m->success, f.success);
+    mean_fade(&m->failure_ns, f.success);
+    latency_fade(&m->first_byte_ns, &f);
+    latency_fade(&m->total_ns, &f);
+    latency_fade(&m->token_ns, &f);
+    latency_fade(&m->load, &f);
+    latency_fade(&m->first_byte_s2, &f);
+    latency_fade(&m->total_s2, &f);
+    latency_fade(&m->token_s2, &f);
     if (now_ns > fl_get(m->at_ns)) {
         fl_set(m->at_ns, now_ns);
     }
@@ -60,12 +85,11 @@ static void fade_all(struct fl_measures *m, uint64_t now_ns)
 void fl_measures_succeeded(struct fl_measures *m, uint64_t now_ns, uint64_t first_byte_ns,
                            uint64_t total_ns, uint64_t tokens_out, unsigned load)
 {
-    if (first_byte_ns == 0 || first_byte_ns > total_ns) {
-        first_byte_ns = total_ns;
-    }
     fade_all(m, now_ns);
     mean_add(&m->success, 1, 1);
-    latency_add(&m->first_byte_ns, &m->first_byte_s2, (double)first_byte_ns, 1);
+    if (first_byte_ns > 0 && first_byte_ns <= total_ns) {
+        latency_add(&m->first_byte_ns, &m->first_byte_s2, (double)first_byte_ns, 1);
+    }
     latency_add(&m->total_ns, &m->total_s2, (double)total_ns, 1);
     mean_add(&m->load, load, 1);
     if (tokens_out > 0) {
@@ -82,25 +106,30 @@ void fl_measures_failed(struct fl_measures *m, uint64_t now_ns, uint64_t total_n
     mean_add(&m->failure_ns, (double)total_ns, 1);
 }
 
-static struct fl_mean_seen mean_see(const struct fl_mean *m, double fade)
+static struct fl_mean_seen mean_see(const struct fl_mean *m, double keeps)
 {
-    return (struct fl_mean_seen){fl_get(m->sum) * fade, fl_get(m->weight) * fade};
+    return (struct fl_mean_seen){fl_get(m->sum) * keeps, fl_get(m->weight) * keeps};
+}
+
+static struct fl_mean_seen latency_see(const struct fl_mean *m, const struct fade *f)
+{
+    return mean_see(m, latency_keeps(fl_get(m->weight), f));
 }
 
 void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
                      struct fl_measures_seen *ret_seen)
 {
-    double slow = fade_until(m, now_ns), fast = slow * slow;
+    struct fade f = fade_until(m, now_ns);
     *ret_seen = (struct fl_measures_seen){
-        .success = mean_see(&m->success, slow),
-        .failure_ns = mean_see(&m->failure_ns, slow),
-        .first_byte_ns = mean_see(&m->first_byte_ns, fast),
-        .total_ns = mean_see(&m->total_ns, fast),
-        .token_ns = mean_see(&m->token_ns, fast),
-        .load = mean_see(&m->load, fast),
-        .first_byte_s2 = mean_see(&m->first_byte_s2, fast),
-        .total_s2 = mean_see(&m->total_s2, fast),
-        .token_s2 = mean_see(&m->token_s2, fast),
+        .success = mean_see(&m->success, f.success),
+        .failure_ns = mean_see(&m->failure_ns, f.success),
+        .first_byte_ns = latency_see(&m->first_byte_ns, &f),
+        .total_ns = latency_see(&m->total_ns, &f),
+        .token_ns = latency_see(&m->token_ns, &f),
+        .load = latency_see(&m->load, &f),
+        .first_byte_s2 = latency_see(&m->first_byte_s2, &f),
+        .total_s2 = latency_see(&m->total_s2, &f),
+        .token_s2 = latency_see(&m->token_s2, &f),
     };
 }
 

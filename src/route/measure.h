@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is known of a target's speed and success: means that forget. An observation's weight halves
- * every 30 s (latencies) or 60 s (success, time to failure), whatever the traffic, and a mean never
- * holds more than 100 observations' weight, so that a busy target's change is seen after as many
- * requests. Latencies are of successful attempts only: a target that fails fast must not look fast.
+ * every 30 s (latencies; of the last three of them, every 10 min) or 60 s (success, time to failure),
+ * whatever the traffic, and a mean never holds more than 100 observations' weight, so that a busy
+ * target's change is seen after as many requests. Latencies are of successful attempts only: a target that fails fast must not look fast.
  *
  * Written by one thread at a time (the state's lock), read by any at any time: each number is an
  * atomic of its own, and a reader who meets a half-written pair is off by one observation.

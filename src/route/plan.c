@@ -144,7 +144,7 @@ static void add_option(struct survey *s, const struct inspected *i)
     o->group = 0;
     o->key = o->score = 0;
     if (s->policy->measured) {
-        fl_measures_see(&t->state->measures, s->choice.request->now_ns, &o->seen);
+        fl_look(o, s->choice.request->now_ns);
     }
 }
 
@@ -233,11 +233,11 @@ static void skip(const struct survey *s, struct fl_plan *plan, const struct asid
 /* What is expected of the options that a policy ordered without asking. */
 static void predict_best(struct fl_choice *c, const struct best *best)
 {
-    struct fl_measures_seen pool = {.load = {0, 0}};
+    struct fl_pool_seen pool = {.pace.rtt_ns = 0};
     for (unsigned i = 0; i < best->count; i++) {
         struct fl_option *o = best->items[i];
-        fl_measures_see(&o->state->measures, c->request->now_ns, &o->seen);
-        fl_measures_pool(&pool, &o->seen);
+        fl_look(o, c->request->now_ns);
+        fl_pool_add(&pool, o);
     }
     for (unsigned i = 0; i < best->count; i++) {
         fl_predict_one(c, &pool, best->items[i]);

@@ -31,9 +31,9 @@ struct fl_option {
     /* Where the policy's row says measured: what was seen of the target, and what is predicted from
      * it and from what was seen of all options together. */
     struct fl_measures_seen seen;
+    struct fl_pace_seen pace;
     double ttft_ns, total_ns; /* of an attempt begun now */
     double error_ns;          /* standard error of total_ns */
-    double pool_ns;           /* total_ns of an average target of the options at this load */
     double success, success_error;
     double quality; /* in [0, 1]; NAN: not known */
     /* the policy's answer: */

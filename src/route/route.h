@@ -339,7 +339,7 @@ struct fl_outcome {
                                is gone fails always, so it soon ejects; one odd 403 must not), and so
                                does FL_ERR_UPSTREAM_MODEL, but not for a target of any model, where
                                the name was the client's */
-    uint64_t first_byte_ns; /* dispatch to first token or byte of body; 0 = none came */
+    uint64_t first_byte_ns; /* dispatch to first token of a stream; 0 = none came, or no stream */
     uint64_t total_ns; /* dispatch (the now_ns of begin) to end; also dates the attempt: what began
                           before the target's last change of health is no evidence about it */
     uint64_t tokens_out; /* as the provider reported; 0 = unknown */
@@ -352,21 +352,23 @@ struct fl_outcome {
 /* An attempt at dispatch: kept by the caller from begin to end. */
 struct fl_dispatch {
     uint64_t begun_ns;
+    bool streaming;     /* the answer comes token by token */
     unsigned tokens_in; /* expected input tokens that the target must read: cached ones left out */
     /* As the target stood then, this attempt not counted: */
     unsigned in_flight;
-    uint64_t pending_tokens; /* of attempts without a first byte */
+    uint64_t pending_tokens; /* of streams without a first token */
     bool first_byte;         /* one came */
 };
 
 /* At dispatch: counts in flight, claims the trial of a recovering target. Any target of a plan may
  * be begun, however old the plan is. */
-void fl_route_begin(const struct fl_target *target, unsigned tokens_in, uint64_t now_ns,
-                    struct fl_dispatch *ret_dispatch);
-/* At the first byte of the answer's body, at most once between begin and end (whose outcome then
- * has a first_byte_ns): the attempt no longer counts as waiting. Without it a target with long
- * streams is taken for a slow one by least_response_time. */
-void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dispatch);
+void fl_route_begin(const struct fl_target *target, unsigned tokens_in, bool streaming,
+                    uint64_t now_ns, struct fl_dispatch *ret_dispatch);
+/* At the first token of a stream, at most once between begin and end (whose outcome then has a
+ * first_byte_ns): its prompt is computed, it no longer counts as waiting. The first byte of a plain
+ * answer says nothing of the kind: it is not told. */
+void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dispatch,
+                         uint64_t now_ns);
 /* Once for each begin, on any terminal event. */
 void fl_route_end(const struct fl_table *t, const struct fl_target *target,
                   const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
@@ -382,7 +384,7 @@ enum fl_health { FL_HEALTHY, FL_SUSPECT, FL_OPEN, FL_HALF_OPEN };
 struct fl_target_view {
     enum fl_health health;
     unsigned in_flight;
-    uint64_t pending_tokens;           /* of attempts without a first byte */
+    uint64_t pending_tokens;           /* of streams without a first token */
     uint64_t begun, succeeded, failed; /* begun == succeeded + failed + uncounted + in_flight */
     uint64_t uncounted;                /* ended without blame to the provider */
     uint64_t ejected_until_ns;

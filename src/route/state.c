@@ -64,7 +64,8 @@ struct fl_target_state *fl_registry_target(struct fl_registry *r, struct fl_slic
     }
     s->id = fl_slice(id, target_id.len);
     atomic_flag_clear(&s->lock.held);
-    fl_set(s->oldest_ns, UINT64_MAX);
+    fl_set(s->streams.oldest_ns, UINT64_MAX);
+    fl_set(s->answers.oldest_ns, UINT64_MAX);
     fl_breaker_init(&s->breaker, hash);
     s->next = *bucket;
     return *bucket = s;
@@ -96,52 +97,79 @@ static void check_conservation(const struct fl_target_state *s)
     fl_assert(s->begun == s->succeeded + s->failed + s->uncounted + fl_get(s->in_flight));
 }
 
-/* Answers do not come in order, so the one that waits longest is at least as old as the waiting-th
- * newest dispatch: a lower bound of its age without a list of all attempts. */
-static void publish_oldest(struct fl_target_state *s)
+static void publish_oldest(struct fl_waiting *w)
 {
-    unsigned back = s->waiting < FL_WAITING_KEPT ? s->waiting : FL_WAITING_KEPT;
-    fl_set(s->oldest_ns,
-           back > 0 ? s->dispatched_ns[(s->begun - back) % FL_WAITING_KEPT] : UINT64_MAX);
+    unsigned back = w->count < FL_WAITING_KEPT ? w->count : FL_WAITING_KEPT;
+    fl_set(w->oldest_ns,
+           back > 0 ? w->dispatched_ns[(w->begun - back) % FL_WAITING_KEPT] : UINT64_MAX);
 }
 
-void fl_route_begin(const struct fl_target *target, unsigned tokens_in, uint64_t now_ns,
-                    struct fl_dispatch *ret_dispatch)
+static struct fl_waiting *waiting_of(struct fl_target_state *s, const struct fl_dispatch *dispatch)
+{
+    return dispatch->streaming ? &s->streams : &s->answers;
+}
+
+static void join_waiting(struct fl_target_state *s, const struct fl_dispatch *dispatch)
+{
+    struct fl_waiting *w = waiting_of(s, dispatch);
+    w->dispatched_ns[w->begun++ % FL_WAITING_KEPT] = dispatch->begun_ns;
+    w->count++;
+    publish_oldest(w);
+    if (dispatch->streaming) {
+        fl_set(s->pending_tokens, dispatch->pending_tokens + dispatch->tokens_in);
+    }
+}
+
+static void leave_waiting(struct fl_target_state *s, const struct fl_dispatch *dispatch)
+{
+    struct fl_waiting *w = waiting_of(s, dispatch);
+    uint64_t pending = fl_get(s->pending_tokens);
+    fl_assert(w->count > 0);
+    w->count--;
+    publish_oldest(w);
+    if (dispatch->streaming) {
+        fl_assert(pending >= dispatch->tokens_in);
+        fl_set(s->pending_tokens, pending - dispatch->tokens_in);
+    }
+}
+
+void fl_route_begin(const struct fl_target *target, unsigned tokens_in, bool streaming,
+                    uint64_t now_ns, struct fl_dispatch *ret_dispatch)
 {
     struct fl_target_state *s = target->state;
     fl_lock(&s->lock);
     *ret_dispatch = (struct fl_dispatch){.begun_ns = now_ns,
+                                         .streaming = streaming,
                                          .tokens_in = tokens_in,
                                          .in_flight = fl_get(s->in_flight),
                                          .pending_tokens = fl_get(s->pending_tokens)};
-    s->dispatched_ns[s->begun % FL_WAITING_KEPT] = now_ns;
     s->begun++;
-    s->waiting++;
     fl_set(s->in_flight, ret_dispatch->in_flight + 1);
-    fl_set(s->pending_tokens, ret_dispatch->pending_tokens + tokens_in);
-    publish_oldest(s);
+    join_waiting(s, ret_dispatch);
     fl_breaker_begin(&s->breaker, now_ns);
     check_conservation(s);
     fl_unlock(&s->lock);
 }
 
-static void no_longer_pending(struct fl_target_state *s, const struct fl_dispatch *dispatch)
+static struct fl_pace_sample sample_of(const struct fl_dispatch *dispatch)
 {
-    uint64_t pending = fl_get(s->pending_tokens);
-    fl_assert(pending >= dispatch->tokens_in);
-    fl_set(s->pending_tokens, pending - dispatch->tokens_in);
+    return (struct fl_pace_sample){
+        .prompt_tokens = (double)(dispatch->pending_tokens + dispatch->tokens_in),
+        .in_flight = dispatch->in_flight + 1,
+    };
 }
 
-void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dispatch)
+void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dispatch,
+                         uint64_t now_ns)
 {
     struct fl_target_state *s = target->state;
-    fl_assert(!dispatch->first_byte);
+    struct fl_pace_sample sample = sample_of(dispatch);
+    fl_assert(dispatch->streaming && !dispatch->first_byte);
     dispatch->first_byte = true;
+    sample.first_ns = now_ns > dispatch->begun_ns ? now_ns - dispatch->begun_ns : 0;
     fl_lock(&s->lock);
-    fl_assert(s->waiting > 0);
-    s->waiting--;
-    no_longer_pending(s, dispatch);
-    publish_oldest(s);
+    leave_waiting(s, dispatch);
+    fl_pace_first(&s->pace, &sample, now_ns);
     fl_unlock(&s->lock);
 }
 
@@ -171,16 +199,29 @@ static void cool_after(struct fl_target_state *s, const struct fl_outcome *outco
     }
 }
 
-static void settle(struct fl_target_state *s, const struct fl_health_policy *policy,
-                   enum verdict verdict, const struct fl_outcome *outcome, uint64_t now_ns)
+/* Speed is learned from what succeeded: what fails fast must not look fast. */
+static void learn_pace(struct fl_target_state *s, const struct fl_dispatch *dispatch,
+                       const struct fl_outcome *outcome, uint64_t now_ns)
 {
-    uint64_t begun_ns = now_ns > outcome->total_ns ? now_ns - outcome->total_ns : 0;
+    struct fl_pace_sample sample = sample_of(dispatch);
+    sample.first_ns = dispatch->first_byte ? outcome->first_byte_ns : 0;
+    sample.total_ns = outcome->total_ns;
+    sample.tokens_out = outcome->tokens_out;
+    fl_pace_ended(&s->pace, &sample, now_ns);
+}
+
+static void settle(struct fl_target_state *s, const struct fl_health_policy *policy,
+                   const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
+                   enum verdict verdict, uint64_t now_ns)
+{
+    uint64_t begun_ns = dispatch->begun_ns;
     fl_breaker_release(&s->breaker, begun_ns);
     switch (verdict) {
     case SUCCEEDED:
         s->succeeded++;
         fl_measures_succeeded(&s->measures, now_ns, outcome->first_byte_ns, outcome->total_ns,
                               outcome->tokens_out, fl_get(s->in_flight));
+        learn_pace(s, dispatch, outcome, now_ns);
         fl_breaker_succeeded(&s->breaker, policy, begun_ns, now_ns);
         break;
     case FAILED:
@@ -203,17 +244,14 @@ void fl_route_end(const struct fl_table *t, const struct fl_target *target,
     fl_lock(&s->lock);
     unsigned in_flight = fl_get(s->in_flight);
     fl_assert(in_flight > 0);
-    settle(s, &t->health, verdict, outcome, now_ns);
+    settle(s, &t->health, dispatch, outcome, verdict, now_ns);
     if (verdict != SUCCEEDED) {
         cool_after(s, outcome, now_ns);
     }
     fl_set(s->in_flight, in_flight - 1);
     if (!dispatch->first_byte) {
-        fl_assert(s->waiting > 0);
-        s->waiting--;
-        no_longer_pending(s, dispatch);
+        leave_waiting(s, dispatch);
     }
-    publish_oldest(s);
     check_conservation(s);
     fl_unlock(&s->lock);
 }

@@ -12,6 +12,7 @@
 
 #include "route/health.h"
 #include "route/measure.h"
+#include "route/pace.h"
 #include "route/route.h"
 
 enum {
@@ -34,20 +35,28 @@ static inline void fl_unlock(struct fl_lock *l)
     atomic_flag_clear_explicit(&l->held, memory_order_release);
 }
 
+/* Attempts that wait for something. Answers do not come in order, so the one that waits longest is
+ * at least as old as the count-th newest dispatch: a lower bound of its age without a list of all.
+ */
+struct fl_waiting {
+    _Atomic uint64_t oldest_ns; /* dispatched then or before; UINT64_MAX: none waits */
+    unsigned count;
+    uint64_t begun;
+    uint64_t dispatched_ns[FL_WAITING_KEPT]; /* ring, the next at begun % FL_WAITING_KEPT */
+};
+
 struct fl_target_state {
     struct fl_target_state *next; /* in the registry's bucket */
     struct fl_slice id;           /* owned */
     struct fl_lock lock;
     _Atomic unsigned in_flight;
-    _Atomic uint64_t pending_tokens; /* input tokens of attempts without a first byte */
-    /* The attempt that waits longest for its first byte was dispatched then or before; UINT64_MAX:
-     * none waits. */
-    _Atomic uint64_t oldest_ns;
-    unsigned waiting; /* attempts in flight without a first byte */
+    _Atomic uint64_t pending_tokens; /* input tokens of streams without a first token */
+    struct fl_waiting streams;       /* for their first token */
+    struct fl_waiting answers;       /* plain ones, for their end */
     uint64_t begun, succeeded, failed, uncounted;
     struct fl_breaker breaker;
     struct fl_measures measures;
-    uint64_t dispatched_ns[FL_WAITING_KEPT]; /* ring, the next at begun % FL_WAITING_KEPT */
+    struct fl_pace pace;
 };
 
 struct fl_turn {

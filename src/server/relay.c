@@ -102,7 +102,9 @@ static void note_first_byte(struct fl_attempt *a)
 {
     if (a->first_byte_ns == 0) {
         a->first_byte_ns = a->exchange->worker->sys->now_ns;
-        fl_route_first_byte(a->target, &a->dispatch);
+        if (a->state == FL_ATTEMPT_STREAMING && a->dispatch.streaming) {
+            fl_route_first_byte(a->target, &a->dispatch, a->first_byte_ns);
+        }
     }
 }
 

@@ -36,12 +36,11 @@ static double mean_response(enum fl_algorithm algorithm, unsigned servers, doubl
     return mean;
 }
 
-/* Random splitting makes each server an M/M/1 queue: 1 / (1 - load). ip_hash without a client is
- * random. */
+/* Random splitting makes each server an M/M/1 queue: 1 / (1 - load). */
 static void random_choice_is_m_m_1(void **state)
 {
     (void)state;
-    double mean = mean_response(FL_IP_HASH, 4, 0.9, 1600000);
+    double mean = mean_response(FL_RANDOM, 4, 0.9, 1600000);
     assert_true(mean > 9.8 && mean < 10.2);
 }
 
@@ -54,10 +53,27 @@ static void full_scan_of_connections(void **state)
     assert_true(mean > 1.15 * 0.98 && mean < 1.15 * 1.02);
 }
 
+/* The supermarket model (Mitzenmacher, Vvedenskaya): for infinitely many servers the mean is the
+ * sum of load^(2^i - 2) over i >= 1; a hundred servers are a little above. */
+static void two_choices_are_the_supermarket(void **state)
+{
+    double limit = 0, power = 2;
+    (void)state;
+    for (unsigned i = 1; i < 10; i++, power *= 2) {
+        limit += pow(0.9, power - 2);
+    }
+    double mean = mean_response(FL_P2C, 100, 0.9, 1600000);
+    assert_true(fabs(limit - 2.6141) < 0.0001);
+    assert_true(mean > limit && mean < limit * 1.02);
+    mean = mean_response(FL_P2C, 20, 0.8, 200000);
+    assert_true(mean > 2.01 * 0.97 && mean < 2.01 * 1.03);
+}
+
 /* Within 5 % of the oracle (1.15), which knows all service times. */
 static void predicted_completion_is_near_the_oracle(void **state)
 {
     (void)state;
+    assert_true(mean_response(FL_LEW, 20, 0.8, 200000) < 1.15 * 1.05);
     double mean = mean_response(FL_LEAST_RESPONSE_TIME, 20, 0.8, 200000);
     assert_true(mean < 1.15 * 1.05);
 }
@@ -108,8 +124,10 @@ static void a_slow_server_is_avoided(void **state)
     double oracle = mean_with_slow(FL_ROUND_ROBIN, soonest);
     double connections = mean_with_slow(FL_LEAST_CONNECTIONS, NULL);
     double completion = mean_with_slow(FL_LEAST_RESPONSE_TIME, NULL);
+    double work = mean_with_slow(FL_LEW, NULL);
     assert_true(connections > 1.40 * 0.98 && connections < 1.40 * 1.02);
     assert_true(completion < 1.21 * 1.05); /* measured of least expected work elsewhere: 1.21 */
+    assert_true(work < 1.21 * 1.05);
     assert_true(oracle > 1.05 && oracle < completion);
 }
 
@@ -197,6 +215,9 @@ static void a_slow_half_minute(void **state)
     assert_true(turns > 95.45 - 0.2 && turns < 95.45 + 0.2); /* 1 - (30 / 60) / 11 */
     assert_true(success_with(FL_LEAST_CONNECTIONS) >= 99.4);
     assert_true(success_with(FL_LEAST_RESPONSE_TIME) >= 99.9);
+    assert_true(success_with(FL_LEW) >= 99.9);
+    assert_true(success_with(FL_PEAK_EWMA) >= 99.94);
+    assert_true(success_with(FL_SPD) >= 99.9);
 }
 
 /* --- A server that fails in 5 ms where the others answer in 200 ms --- */
@@ -232,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_choice_is_m_m_1),
         cmocka_unit_test(full_scan_of_connections),
+        cmocka_unit_test(two_choices_are_the_supermarket),
         cmocka_unit_test(predicted_completion_is_near_the_oracle),
         cmocka_unit_test(a_slow_server_is_avoided),
         cmocka_unit_test(naive_response_time_diverges),

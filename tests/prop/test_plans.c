@@ -63,8 +63,9 @@ static void end_one(struct run *r)
         .retry_after_ns = fl_rng_below(&r->rng, 2) * S,
     };
     r->flights[which] = r->flights[--r->flight_count];
-    if (outcome.first_byte_ns > 0) {
-        fl_route_first_byte(&r->p.targets[f.target], &f.dispatch);
+    if (outcome.first_byte_ns > 0 && f.dispatch.streaming) {
+        fl_route_first_byte(&r->p.targets[f.target], &f.dispatch,
+                            f.dispatch.begun_ns + outcome.first_byte_ns);
     }
     fl_route_end(&r->p.table, &r->p.targets[f.target], &f.dispatch, &outcome, r->p.now_ns);
 }
@@ -140,8 +141,8 @@ static void step(struct run *r)
         unsigned target = r->p.plan.targets[who % 5 == 0 ? r->p.plan.count - 1 : 0];
         struct flight *f = &r->flights[r->flight_count++];
         f->target = target;
-        fl_route_begin(&r->p.targets[target], (unsigned)fl_rng_below(&r->rng, 5000), r->p.now_ns,
-                       &f->dispatch);
+        fl_route_begin(&r->p.targets[target], (unsigned)fl_rng_below(&r->rng, 5000), who % 2 == 0,
+                       r->p.now_ns, &f->dispatch);
     }
 }
 

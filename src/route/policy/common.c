@@ -122,11 +122,23 @@ void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *wh
 
 /* --- Latency --- */
 
-struct fl_measures_seen fl_pool_of(const struct fl_choice *c)
+void fl_look(struct fl_option *o, uint64_t now_ns)
 {
-    struct fl_measures_seen pool = {.load = {0, 0}};
+    fl_measures_see(&o->state->measures, now_ns, &o->seen);
+    fl_pace_see(&o->state->pace, now_ns, &o->pace);
+}
+
+void fl_pool_add(struct fl_pool_seen *pool, const struct fl_option *o)
+{
+    fl_measures_pool(&pool->measures, &o->seen);
+    fl_pace_pool(&pool->pace, &o->pace);
+}
+
+struct fl_pool_seen fl_pool_of(const struct fl_choice *c)
+{
+    struct fl_pool_seen pool = {.pace.rtt_ns = 0};
     for (unsigned i = 0; i < c->count; i++) {
-        fl_measures_pool(&pool, &c->options[i].seen);
+        fl_pool_add(&pool, &c->options[i]);
     }
     return pool;
 }
@@ -153,10 +165,15 @@ double fl_work_of(const struct fl_measures_seen *seen, const struct fl_measures_
     return latency_of(seen, pool, tokens, &ttft_ns) / load;
 }
 
+static double waited_ns(const struct fl_waiting *w, uint64_t now_ns)
+{
+    uint64_t oldest_ns = fl_get(w->oldest_ns);
+    return oldest_ns < now_ns ? (double)(now_ns - oldest_ns) : 0;
+}
+
 double fl_age_of(const struct fl_target_state *s, uint64_t now_ns)
 {
-    uint64_t oldest_ns = fl_get(s->oldest_ns);
-    return oldest_ns < now_ns ? (double)(now_ns - oldest_ns) : 0;
+    return fmax(waited_ns(&s->streams, now_ns), waited_ns(&s->answers, now_ns));
 }
 
 void fl_two_least_keys(const struct fl_choice *c, double ret_least[2])
@@ -187,61 +204,93 @@ void fl_add_failures(struct fl_choice *c)
 
 /* --- Prediction --- */
 
-/* First byte and whole, at the load at which they were measured. */
-static void latencies_of(const struct fl_measures_seen *m, const struct fl_measures_seen *pool,
-                         double tokens, struct fl_latency *ret_first, struct fl_latency *ret_total)
+#define LATE_NS 0.5e9 /* later by this, or by as much again, a wait is news about the target */
+#define LATE_TIMES                                                                                 \
+    3.0 /* answers differ in length: a plain one is late after as many times its due */
+
+/* A wait that is longer than what is predicted is a lower bound of what comes. */
+static double at_least(double predicted_ns, double waited, double times)
 {
-    const double second = 1e9;
-    *ret_first =
-        fl_latency_of(m->first_byte_ns, m->first_byte_s2, fl_mean_or(pool->first_byte_ns, second));
-    if (pool->token_ns.weight > 0) {
-        struct fl_latency token =
-            fl_latency_of(m->token_ns, m->token_s2, fl_mean_or(pool->token_ns, 0));
-        double off_ns = tokens * token.error_ns;
-        ret_total->ns = ret_first->ns + tokens * token.ns;
-        ret_total->error_ns = sqrt(ret_first->error_ns * ret_first->error_ns + off_ns * off_ns);
-    } else {
-        *ret_total = fl_latency_of(m->total_ns, m->total_s2, fl_mean_or(pool->total_ns, second));
-    }
+    double late_ns = times * predicted_ns + fmin(predicted_ns, LATE_NS);
+    return waited > late_ns ? predicted_ns + waited : predicted_ns;
 }
 
-/* Load now against load when it was measured scales the whole; the age of the attempt that waits
- * longest is a lower bound that no error excuses. */
-void fl_predict_one(const struct fl_choice *c, const struct fl_measures_seen *pool,
-                    struct fl_option *o)
+/* ROUTING 1.6: prompts are computed one after another, answers side by side. Where nobody reports
+ * tokens, what is known is the share of its target that an attempt takes. */
+static double first_ns(const struct fl_option *o, const struct fl_pace_seen *one,
+                       const struct fl_pace_seen *pool)
 {
-    struct fl_latency first, total;
-    double load = fl_mean_shrunk(o->seen.load, fl_mean_or(pool->load, 1), FL_PRIOR_SAMPLES);
-    double ratio = (o->in_flight + 1) / load;
-    double age_ns = fl_age_of(o->state, c->request->now_ns);
-    latencies_of(&(struct fl_measures_seen){.load = {0, 0}}, pool, o->tokens.out, &first, &total);
-    o->pool_ns = total.ns * ratio;
-    latencies_of(&o->seen, pool, o->tokens.out, &first, &total);
-    o->ttft_ns = fmax(first.ns * ratio, age_ns);
-    o->total_ns = fmax(total.ns * ratio, age_ns + total.ns - first.ns);
-    o->error_ns = total.error_ns * ratio;
-    o->success = fl_success_of(&o->seen);
-    o->success_error =
-        sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
+    double prompt = (double)o->pending_tokens + o->tokens.in - o->tokens.cached;
+    return one->rtt_ns + prompt * fl_pace_prompt_s(one, pool) * 1e9;
+}
+
+static bool tokens_are_told(const struct fl_pace_seen *pool)
+{
+    return pool->token.weight > 0 || pool->share_ns.weight == 0;
+}
+
+static double rest_ns(const struct fl_option *o, const struct fl_pace_seen *one,
+                      const struct fl_pace_seen *pool, double ttft_ns)
+{
+    if (tokens_are_told(pool)) {
+        double batch = 1 + FL_BATCH_GROWTH * (o->in_flight + 1);
+        return o->tokens.out * fl_pace_token_s(one, pool) * batch * 1e9;
+    }
+    return fmax(fl_pace_share_ns(one, pool) * (o->in_flight + 1) - ttft_ns, 0);
 }
 
 struct fl_latency fl_latency_at(const struct fl_measures_seen *seen,
                                 const struct fl_measures_seen *pool, double tokens)
 {
-    struct fl_latency first, total;
-    latencies_of(seen, pool, tokens, &first, &total);
-    return total;
+    const double second = 1e9;
+    if (pool->token_ns.weight > 0 && pool->first_byte_ns.weight > 0) {
+        struct fl_latency first = fl_latency_of(seen->first_byte_ns, seen->first_byte_s2,
+                                                fl_mean_or(pool->first_byte_ns, second));
+        struct fl_latency token =
+            fl_latency_of(seen->token_ns, seen->token_s2, fl_mean_or(pool->token_ns, 0));
+        double off_ns = tokens * token.error_ns;
+        return (struct fl_latency){
+            first.ns + tokens * token.ns,
+            sqrt(first.error_ns * first.error_ns + off_ns * off_ns),
+        };
+    }
+    return fl_latency_of(seen->total_ns, seen->total_s2, fl_mean_or(pool->total_ns, second));
 }
 
-double fl_believed(double value, double average, double error)
+/* What part of the whole the prediction may be off by. */
+static double doubt_of(const struct fl_measures_seen *m, const struct fl_measures_seen *pool,
+                       double tokens)
 {
-    double apart = value - average, doubt = FL_CONFIDENCE * error;
-    return average + (apart > doubt ? apart - doubt : apart < -doubt ? apart + doubt : 0);
+    struct fl_latency total = fl_latency_at(m, pool, tokens);
+    return total.error_ns / total.ns;
 }
 
-double fl_believed_ns(const struct fl_option *o)
+void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool, struct fl_option *o)
 {
-    return fl_believed(o->total_ns, o->pool_ns, o->error_ns);
+    double stream_waits = waited_ns(&o->state->streams, c->request->now_ns);
+    double answer_waits = waited_ns(&o->state->answers, c->request->now_ns);
+    double ttft_ns = first_ns(o, &o->pace, &pool->pace);
+    o->ttft_ns = at_least(ttft_ns, stream_waits, 1);
+    o->total_ns = o->ttft_ns + rest_ns(o, &o->pace, &pool->pace, o->ttft_ns);
+    o->error_ns = o->total_ns * doubt_of(&o->seen, &pool->measures, o->tokens.out);
+    o->total_ns =
+        at_least(o->total_ns, answer_waits, tokens_are_told(&pool->pace) ? LATE_TIMES : 1);
+    o->success = fl_success_of(&o->seen);
+    o->success_error =
+        sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
+}
+
+void fl_believe(unsigned count, double *values, const double *errors)
+{
+    unsigned least = 0;
+    for (unsigned i = 1; i < count; i++) {
+        least = values[i] < values[least] ? i : least;
+    }
+    double value = values[least], error = errors[least];
+    for (unsigned i = 0; i < count; i++) {
+        double doubt = FL_CONFIDENCE * sqrt(errors[i] * errors[i] + error * error);
+        values[i] = value + fmax(values[i] - value - doubt, 0);
+    }
 }
 
 double fl_believed_success(const struct fl_option *o)
@@ -251,7 +300,7 @@ double fl_believed_success(const struct fl_option *o)
 
 void fl_predict(struct fl_choice *c)
 {
-    struct fl_measures_seen pool = fl_pool_of(c);
+    struct fl_pool_seen pool = fl_pool_of(c);
     for (unsigned i = 0; i < c->count; i++) {
         fl_predict_one(c, &pool, &c->options[i]);
     }

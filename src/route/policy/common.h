@@ -35,8 +35,15 @@ void fl_bound_loads(struct fl_choice *c);
 /* Each option keyed by rendezvous of *bytes*, loads bounded. */
 void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *why);
 
-/* What is seen of all options together. */
-struct fl_measures_seen fl_pool_of(const struct fl_choice *c);
+/* What is seen of several targets together. */
+struct fl_pool_seen {
+    struct fl_measures_seen measures;
+    struct fl_pace_seen pace;
+};
+/* Reads what is known of the option's target. */
+void fl_look(struct fl_option *o, uint64_t now_ns);
+void fl_pool_add(struct fl_pool_seen *pool, const struct fl_option *o);
+struct fl_pool_seen fl_pool_of(const struct fl_choice *c);
 /* What an attempt of *tokens* takes at a target for each attempt in flight when that was measured,
  * in ns; drawn towards the pool, which is all that is known of a cold target. */
 double fl_work_of(const struct fl_measures_seen *seen, const struct fl_measures_seen *pool,
@@ -49,23 +56,29 @@ void fl_two_least_keys(const struct fl_choice *c, double ret_least[2]);
  * key). Keys are ns. No target that fails fast looks fast. */
 void fl_add_failures(struct fl_choice *c);
 
+/* What a second after the first token counts beside one before it: a reader follows a stream, a plain
+ * answer is there at its end. More than a tenth measured worse: it overloads fast targets' prompts
+ * (tests/prop/test_speed.c). */
+static inline double fl_gamma(const struct fl_choice *c)
+{
+    return c->request->streaming ? 0.1 : 1;
+}
+
 /* One-sided 95 %. */
 #define FL_CONFIDENCE 1.645
-/* What is believed of a value that may be off by *error*: apart from the average only by what is
- * beyond doubt. */
-double fl_believed(double value, double average, double error);
 /* What *tokens* take at the load at which the target was measured, and how far off that may be. */
 struct fl_latency fl_latency_at(const struct fl_measures_seen *seen,
                                 const struct fl_measures_seen *pool, double tokens);
-/* What is believed of total_ns: apart from an average target's only by what is beyond doubt. */
-double fl_believed_ns(const struct fl_option *o);
+/* What is believed of values of which less is better: apart from the least only by what is beyond
+ * doubt. */
+void fl_believe(unsigned count, double *values, const double *errors);
 /* The same of success: in doubt, good. */
 double fl_believed_success(const struct fl_option *o);
 
-/* Fills ttft_ns, total_ns, error_ns, pool_ns, success and success_error from what is seen: of every
+/* Fills ttft_ns, total_ns, error_ns, success and success_error from what is seen: of every
  * option, or of one against a pool. */
 void fl_predict(struct fl_choice *c);
-void fl_predict_one(const struct fl_choice *c, const struct fl_measures_seen *pool,
+void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool,
                     struct fl_option *o);
 
 #endif

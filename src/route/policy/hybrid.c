@@ -4,9 +4,9 @@
  *
  *   prefer   those that the route prefers for this kind of task, where it says so
  *   score    J = L + (1 - p) * (time to failure + the best other's L) + (c - least c) / w
- *              L  predicted TTFT + gamma * (total - TTFT); gamma 0.25 for a stream, 1 otherwise
- *              p  success; both apart from an average target's only by what is beyond doubt, so
- *                 that one slow answer moves nothing
+ *              L  predicted TTFT + gamma * (total - TTFT); gamma 0.1 for a stream, 1 otherwise
+ *              p  success. L is apart from the fastest's, and p from 1, only by what is beyond
+ *                 doubt: one slow answer moves nothing, and a cold target is tried
  *              c  expected price; a target without one counts as the mean of
  *                 those with one; none has: 0
  *              w  what a second of waiting is worth in USD
@@ -26,7 +26,6 @@
 
 #include <math.h>
 
-#define GAMMA_STREAM   0.25
 #define TIE            1.05
 #define EXPLORE        0.02
 #define WAIT_USD_PER_S 0.01
@@ -34,9 +33,19 @@
 
 enum { long_prefix_blocks = 16 };
 
-enum term { LATENCY_MS, ERROR_MS, FAILURE_MS, COST_MS, COST_USD, CACHED, SUCCESS, TERMS };
-static const char *const terms[TERMS] = {"latency_ms", "error_ms",      "failure_ms", "cost_ms",
-                                         "cost_usd",   "cached_tokens", "success"};
+enum term {
+    LATENCY_MS,
+    FAILURE_MS,
+    COST_MS,
+    COST_USD,
+    PREDICTED_MS,
+    ERROR_MS,
+    SUCCESS,
+    CACHED,
+    TERMS
+};
+static const char *const terms[TERMS] = {"latency_ms",   "failure_ms", "cost_ms", "cost_usd",
+                                         "predicted_ms", "error_ms",   "success", "cached_tokens"};
 
 enum { GROUP_TIE, GROUP_WORSE, GROUP_OTHERS };
 
@@ -98,19 +107,32 @@ static void price_range(const struct fl_choice *c, double *ret_least, double *re
     *ret_unpriced = priced > 0 ? sum / priced : 0;
 }
 
+/* Latencies, as far as they are beyond doubt, into the keys. */
+static void believe(struct fl_choice *c)
+{
+    double latencies_ns[FL_ROUTE_TARGETS_MAX], errors_ns[FL_ROUTE_TARGETS_MAX];
+    double gamma = fl_gamma(c);
+    for (unsigned i = 0; i < c->count; i++) {
+        const struct fl_option *o = &c->options[i];
+        latencies_ns[i] = o->ttft_ns + gamma * (o->total_ns - o->ttft_ns);
+        errors_ns[i] = o->error_ns * latencies_ns[i] / fmax(o->total_ns, 1);
+    }
+    for (unsigned i = 0; i < c->count; i++) {
+        c->options[i].terms[ERROR_MS] = errors_ns[i] / 1e6;
+        c->options[i].terms[PREDICTED_MS] = latencies_ns[i] / 1e6;
+    }
+    fl_believe(c->count, latencies_ns, errors_ns);
+    for (unsigned i = 0; i < c->count; i++) {
+        c->options[i].key = latencies_ns[i];
+        c->options[i].terms[LATENCY_MS] = latencies_ns[i] / 1e6;
+    }
+}
+
 static void score(struct fl_choice *c)
 {
-    double gamma = c->request->streaming ? GAMMA_STREAM : 1;
     double least_usd, unpriced_usd, least[2];
     price_range(c, &least_usd, &unpriced_usd);
-    for (unsigned i = 0; i < c->count; i++) {
-        struct fl_option *o = &c->options[i];
-        double part = (o->ttft_ns + gamma * (o->total_ns - o->ttft_ns)) / fmax(o->total_ns, 1);
-        double age_ns = fl_age_of(o->state, c->request->now_ns);
-        o->key = fmax(fl_believed_ns(o) * part, age_ns);
-        o->terms[LATENCY_MS] = o->key / 1e6;
-        o->terms[ERROR_MS] = o->error_ns * part / 1e6;
-    }
+    believe(c);
     fl_two_least_keys(c, least);
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* peak_ewma: the mean time to the first byte, at least the age of the attempt that waits longest
- * for it, times attempts in flight with this one, for its weight. Score: milliseconds. */
+/* peak_ewma: the mean time to the first token that follows a peak at once and forgets it slowly
+ * (Finagle), at least the age of the attempt that waits longest, times attempts in flight with this
+ * one, for its weight; plus what its failures cost. A target nobody has seen counts as the pool's
+ * mean. Score: milliseconds. */
 #include "route/policy/common.h"
 
 #include <math.h>
 
 void fl_policy_peak_ewma(struct fl_choice *c)
 {
+    double sum_ns = 0, seen = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        sum_ns += c->options[i].pace.peak_ns;
+        seen += c->options[i].pace.peak_ns > 0;
+    }
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        double load_ns = fmax(o->ttft_ns, fl_age_of(o->state, c->request->now_ns));
-        o->key = load_ns * (o->in_flight + 1) / o->weight;
+        double cost_ns = o->pace.peak_ns > 0 ? o->pace.peak_ns : seen > 0 ? sum_ns / seen : 1e9;
+        cost_ns = fmax(cost_ns, fl_age_of(o->state, c->request->now_ns));
+        o->key = cost_ns * (o->in_flight + 1) / o->weight;
     }
     fl_add_failures(c);
     for (unsigned i = 0; i < c->count; i++) {

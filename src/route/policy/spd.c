@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spd: speed-normalised prediction of time to first token and, for a part, of the rest:
  *
- *   L = TTFT + gamma * (total - TTFT), gamma = 0.25 for a stream, 1 for a plain answer
+ *   L = TTFT + gamma * (total - TTFT), gamma = 0.1 for a stream, 1 for a plain answer
  *
  * plus what its failures cost. Score: milliseconds. */
 #include "route/policy/common.h"
 
-#define GAMMA_STREAM 0.25
-
 void fl_policy_spd(struct fl_choice *c)
 {
-    double gamma = c->request->streaming ? GAMMA_STREAM : 1;
+    double gamma = fl_gamma(c);
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         o->key = o->ttft_ns + gamma * (o->total_ns - o->ttft_ns);

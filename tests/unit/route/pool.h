@@ -86,7 +86,7 @@ static inline unsigned pool_plan(struct pool *p)
 static inline void pool_begin(struct pool *p, unsigned target)
 {
     struct fl_dispatch dispatch;
-    fl_route_begin(&p->targets[target], 0, p->now_ns, &dispatch);
+    fl_route_begin(&p->targets[target], 0, false, p->now_ns, &dispatch);
 }
 
 /* Ends an attempt that began ns ago. */

@@ -228,7 +228,7 @@ static void rate_limits_put_last_for_a_while(void **state)
 
     struct fl_outcome limited = {.err = FL_ERR_RATE_LIMITED, .retry_after_ns = 20 * S};
     struct fl_dispatch dispatch;
-    fl_route_begin(&p.targets[0], 0, p.now_ns, &dispatch);
+    fl_route_begin(&p.targets[0], 0, false, p.now_ns, &dispatch);
     fl_route_end(&p.table, &p.targets[0], &dispatch, &limited, p.now_ns);
     pool_try(&p, 0, FL_ERR_RATE_LIMITED, 0); /* a shorter one does not shorten it */
     p.now_ns += 20 * S - 1;

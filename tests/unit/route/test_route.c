@@ -221,14 +221,14 @@ static void waiting_long_counts_as_slow(void **state)
     measure(&p, 0, 20, FL_OK, 100 * MS);
     measure(&p, 1, 20, FL_OK, 150 * MS);
     struct fl_dispatch zero, one;
-    fl_route_begin(&p.targets[1], 0, p.now_ns, &one); /* and answers at once, so that both have one in flight */
-    fl_route_first_byte(&p.targets[1], &one);
-    fl_route_begin(&p.targets[0], 0, p.now_ns, &zero);
+    fl_route_begin(&p.targets[1], 0, true, p.now_ns, &one); /* and answers at once, so that both have one in flight */
+    fl_route_first_byte(&p.targets[1], &one, p.now_ns);
+    fl_route_begin(&p.targets[0], 0, true, p.now_ns, &zero);
     p.now_ns += 100 * MS;
     assert_int_equal(pool_plan(&p), 0);
     p.now_ns += 400 * MS;
     assert_int_equal(pool_plan(&p), 1);
-    fl_route_first_byte(&p.targets[0], &zero);
+    fl_route_first_byte(&p.targets[0], &zero, p.now_ns);
     assert_int_equal(pool_plan(&p), 0);
     pool_finish(&p);
 }
@@ -239,7 +239,7 @@ static void end_of(struct pool *p, unsigned target, uint64_t first_ms, uint64_t 
     struct fl_outcome outcome = {
         .first_byte_ns = first_ms * MS, .total_ns = total_ms * MS, .tokens_out = tokens};
     struct fl_dispatch dispatch;
-    fl_route_begin(&p->targets[target], 0, p->now_ns, &dispatch);
+    fl_route_begin(&p->targets[target], 0, false, p->now_ns, &dispatch);
     p->now_ns += outcome.total_ns;
     fl_route_end(&p->table, &p->targets[target], &dispatch, &outcome, p->now_ns);
 }
@@ -328,12 +328,19 @@ static void performance_weighs_success_and_speed(void **state)
         measure(&p, 0, 1, FL_OK, 100 * MS);
         measure(&p, 1, 1, FL_OK, 3000 * MS);
     }
-    pool_plan(&p);
-    assert_order(&p, "acb"); /* the cold one between */
+    unsigned first[3] = {0, 0, 0};
+    for (int i = 0; i < 100; i++) {
+        first[pool_plan(&p)]++;
+        assert_int_equal(p.plan.targets[2], 1);
+    }
+    assert_true(first[0] > 30 && first[2] > 30); /* the cold one is tried */
     assert_string_equal(p.plan.why, "best-score");
     p.targets[1].performance_bonus = 0.5;
     assert_int_equal(pool_plan(&p), 1);
     p.targets[1].performance_bonus = 0;
+    measure(&p, 2, 30, FL_OK, 1500 * MS);
+    pool_plan(&p);
+    assert_order(&p, "acb");
     p.targets[2].performance_bonus = 0.2;
     assert_int_equal(pool_plan(&p), 2);
     pool_finish(&p);
@@ -572,12 +579,12 @@ static void pending_tokens_are_kept(void **state)
     struct fl_dispatch a, b;
     struct fl_outcome ok = {.err = FL_OK, .first_byte_ns = 1, .total_ns = 2};
     init(&p, 1, FL_ROUND_ROBIN);
-    fl_route_begin(&p.targets[0], 1000, p.now_ns, &a);
-    fl_route_begin(&p.targets[0], 500, p.now_ns, &b);
+    fl_route_begin(&p.targets[0], 1000, true, p.now_ns, &a);
+    fl_route_begin(&p.targets[0], 500, true, p.now_ns, &b);
     assert_int_equal(b.in_flight, 1);
     assert_int_equal(b.pending_tokens, 1000);
     assert_int_equal(pool_view(&p, 0).pending_tokens, 1500);
-    fl_route_first_byte(&p.targets[0], &a);
+    fl_route_first_byte(&p.targets[0], &a, p.now_ns);
     assert_int_equal(pool_view(&p, 0).pending_tokens, 500);
     fl_route_end(&p.table, &p.targets[0], &a, &ok, p.now_ns);
     assert_int_equal(pool_view(&p, 0).pending_tokens, 500);

@@ -31,12 +31,12 @@ static void attempt(struct worker *w, const struct fl_target *target, uint64_t n
         .tokens_out = chance >> 61 & 1 ? 100 : 0,
     };
     struct fl_dispatch dispatch;
-    fl_route_begin(target, 7, now_ns, &dispatch);
+    fl_route_begin(target, 7, true, now_ns, &dispatch);
     fl_target_read(target, now_ns, &view);
     w->wrong += view.begun != view.succeeded + view.failed + view.uncounted + view.in_flight;
     w->wrong += view.in_flight < 1 || view.in_flight > workers;
     if (outcome.first_byte_ns > 0) {
-        fl_route_first_byte(target, &dispatch);
+        fl_route_first_byte(target, &dispatch, now_ns + 1);
     }
     fl_route_end(&w->pool->table, target, &dispatch, &outcome, now_ns + 3);
     w->attempts++;

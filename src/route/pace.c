@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/pace.h"
+
+#include <math.h>
+
+#define KEEP               0.97 /* of a ratio's sums with each sample */
+#define PROMPT_PRIOR_S     0.5  /* weight of the pool in a target's prompt rate, in seconds seen */
+#define TOKEN_PRIOR        50.0 /* and in its token time, in samples */
+#define FIRST_PROMPT_S     (1.0 / 5000) /* before anybody was seen */
+#define FIRST_SHARE_NS     1e9
+#define FIRST_TOKEN_S      0.02
+#define RTT_FORGETS        0.001
+#define PEAK_LIFE_NS       10e9
+#define HALF_LIFE_NS       60e9 /* of all that is known of a target without traffic */
+#define PEAK_LATENCY_LIVES 5.0  /* the peak must not fade while its own request still runs */
+
+static struct fl_mean_seen seen_of(const struct fl_mean *m)
+{
+    return (struct fl_mean_seen){fl_get(m->sum), fl_get(m->weight)};
+}
+
+static void ratio_add(struct fl_mean *m, double sum, double weight)
+{
+    fl_set(m->sum, fl_get(m->sum) * KEEP + sum);
+    fl_set(m->weight, fl_get(m->weight) * KEEP + weight);
+}
+
+/* What is left of a peak after a while: its life is ten seconds, or five latencies where these are
+ * long. */
+static double peak_fade(double cost_ns, double for_ns)
+{
+    return exp(-for_ns / fmax(PEAK_LIFE_NS, PEAK_LATENCY_LIVES * cost_ns));
+}
+
+static void peak_add(struct fl_peak *p, double ns, uint64_t now_ns)
+{
+    double cost_ns = fl_get(p->cost_ns);
+    uint64_t at_ns = fl_get(p->at_ns);
+    double keep = peak_fade(cost_ns, now_ns > at_ns ? (double)(now_ns - at_ns) : 0);
+    fl_set(p->cost_ns, ns > cost_ns ? ns : cost_ns * keep + ns * (1 - keep));
+    fl_set(p->at_ns, now_ns > at_ns ? now_ns : at_ns);
+}
+
+/* A prior is forgotten as the samples are. */
+static void forget_prior(_Atomic double *kept)
+{
+    fl_set(*kept, 1 - (1 - fl_get(*kept)) * KEEP);
+}
+
+void fl_pace_first(struct fl_pace *p, const struct fl_pace_sample *s, uint64_t now_ns)
+{
+    double first_ns = (double)s->first_ns, rtt_ns = fl_get(p->rtt_ns);
+    if (rtt_ns == 0 || first_ns < rtt_ns) {
+        rtt_ns = first_ns;
+    } else {
+        rtt_ns += RTT_FORGETS * (first_ns - rtt_ns);
+    }
+    fl_set(p->rtt_ns, rtt_ns);
+    fl_set(p->at_ns, now_ns);
+    forget_prior(&p->first_kept);
+    ratio_add(&p->prompt, fmax(first_ns - rtt_ns, 0) / 1e9, s->prompt_tokens);
+    peak_add(&p->peak, first_ns, now_ns);
+}
+
+/* When the first token of an answer in one piece may have come, by what streams have shown. */
+static double first_guess_ns(const struct fl_pace *p, const struct fl_pace_sample *s)
+{
+    double prompt_s = fl_mean_or(seen_of(&p->prompt), 0) * s->prompt_tokens;
+    return fmin(fl_get(p->rtt_ns) + prompt_s * 1e9, (double)s->total_ns / 2);
+}
+
+void fl_pace_ended(struct fl_pace *p, const struct fl_pace_sample *s, uint64_t now_ns)
+{
+    double total_ns = (double)s->total_ns;
+    double first_ns = s->first_ns > 0 ? (double)s->first_ns : first_guess_ns(p, s);
+    fl_set(p->at_ns, now_ns);
+    forget_prior(&p->ended_kept);
+    ratio_add(&p->share_ns, total_ns / s->in_flight, 1);
+    if (s->first_ns == 0) {
+        peak_add(&p->peak, total_ns, now_ns);
+    }
+    if (s->tokens_out > 0 && total_ns > first_ns) {
+        double tokens = (double)s->tokens_out, weight = fmin(1, tokens / 100);
+        double token_s = (total_ns - first_ns) / 1e9 / tokens;
+        ratio_add(&p->token, weight * token_s, weight * (1 + FL_BATCH_GROWTH * (s->in_flight - 1)));
+    }
+}
+
+static double since_ns(uint64_t at_ns, uint64_t now_ns)
+{
+    return now_ns > at_ns ? (double)(now_ns - at_ns) : 0;
+}
+
+static struct fl_mean_seen faded(const struct fl_mean *m, double fade)
+{
+    return (struct fl_mean_seen){fl_get(m->sum) * fade, fl_get(m->weight) * fade};
+}
+
+void fl_pace_see(const struct fl_pace *p, uint64_t now_ns, struct fl_pace_seen *ret_seen)
+{
+    double cost_ns = fl_get(p->peak.cost_ns);
+    double fade = exp2(-since_ns(fl_get(p->at_ns), now_ns) / HALF_LIFE_NS);
+    *ret_seen = (struct fl_pace_seen){
+        .prompt = faded(&p->prompt, fade),
+        .token = faded(&p->token, fade),
+        .share_ns = faded(&p->share_ns, fade),
+        .first_prior = 1 - fl_get(p->first_kept) * fade,
+        .ended_prior = 1 - fl_get(p->ended_kept) * fade,
+        .rtt_ns = fl_get(p->rtt_ns),
+        .peak_ns = cost_ns * peak_fade(cost_ns, since_ns(fl_get(p->peak.at_ns), now_ns)),
+    };
+}
+
+static void join(struct fl_mean_seen *into, struct fl_mean_seen m)
+{
+    into->sum += m.sum;
+    into->weight += m.weight;
+}
+
+void fl_pace_pool(struct fl_pace_seen *pool, const struct fl_pace_seen *one)
+{
+    join(&pool->prompt, one->prompt);
+    join(&pool->token, one->token);
+    join(&pool->share_ns, one->share_ns);
+}
+
+double fl_pace_prompt_s(const struct fl_pace_seen *one, const struct fl_pace_seen *pool)
+{
+    double prior_s = PROMPT_PRIOR_S * one->first_prior;
+    double prior_tokens = prior_s / fl_mean_or(pool->prompt, FIRST_PROMPT_S);
+    return (one->prompt.sum + prior_s) / (one->prompt.weight + prior_tokens);
+}
+
+double fl_pace_token_s(const struct fl_pace_seen *one, const struct fl_pace_seen *pool)
+{
+    return fl_mean_shrunk(one->token, fl_mean_or(pool->token, FIRST_TOKEN_S),
+                          TOKEN_PRIOR * one->ended_prior);
+}
+
+double fl_pace_share_ns(const struct fl_pace_seen *one, const struct fl_pace_seen *pool)
+{
+    return fl_mean_shrunk(one->share_ns, fl_mean_or(pool->share_ns, FIRST_SHARE_NS),
+                          FL_PRIOR_SAMPLES);
+}
