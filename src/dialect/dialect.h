@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "base/usage.h"
 #include "codec/json.h"
 #include "codec/sse.h"
 
@@ -40,11 +41,6 @@ struct fl_facts {
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
-};
-
-struct fl_usage {
-    bool known;
-    uint64_t tokens_in, tokens_out, tokens_cached, tokens_reasoning;
 };
 
 enum { FL_REQUEST_PIECES = 9 };

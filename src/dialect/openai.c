@@ -6,6 +6,7 @@
 #include "dialect/openai.h"
 
 #include "base/assert.h"
+#include "dialect/usage.h"
 
 enum { W_MODEL, W_STREAM, W_STREAM_OPTIONS, W_MAX_COMPLETION, W_MAX_TOKENS, W_MAX_OUTPUT, W_COUNT };
 
@@ -144,35 +145,6 @@ static void write_request(const struct fl_facts *facts, struct fl_slice model, b
     fl_assert(ret_body->count <= FL_REQUEST_PIECES);
 }
 
-static uint64_t count_at(struct fl_json object, struct fl_slice outer, struct fl_slice inner)
-{
-    uint64_t n = 0;
-    struct fl_json value = fl_json_get(object, outer);
-    if (inner.len > 0) {
-        value = fl_json_get(value, inner);
-    }
-    return fl_json_u64(value, &n) ? n : 0;
-}
-
-void fl_openai_read_usage(struct fl_json value, struct fl_usage *usage)
-{
-    uint64_t in;
-    if (value.type != FL_JSON_OBJECT) {
-        return;
-    }
-    if (fl_json_u64(fl_json_get(value, FL_LIT("prompt_tokens")), &in)) {
-        *usage = (struct fl_usage){
-            true, in, count_at(value, FL_LIT("completion_tokens"), FL_EMPTY),
-            count_at(value, FL_LIT("prompt_tokens_details"), FL_LIT("cached_tokens")),
-            count_at(value, FL_LIT("completion_tokens_details"), FL_LIT("reasoning_tokens"))};
-    } else if (fl_json_u64(fl_json_get(value, FL_LIT("input_tokens")), &in)) {
-        *usage = (struct fl_usage){
-            true, in, count_at(value, FL_LIT("output_tokens"), FL_EMPTY),
-            count_at(value, FL_LIT("input_tokens_details"), FL_LIT("cached_tokens")),
-            count_at(value, FL_LIT("output_tokens_details"), FL_LIT("reasoning_tokens"))};
-    }
-}
-
 static enum fl_err read_answer(struct fl_slice body, struct fl_usage *ret_usage)
 {
     enum { A_ERROR, A_USAGE, A_CHOICES, A_DATA, A_OUTPUT, A_COUNT };
@@ -186,7 +158,7 @@ static enum fl_err read_answer(struct fl_slice body, struct fl_usage *ret_usage)
     if (fl_json_scan(body, limits, w, A_COUNT, &whole, NULL) || whole.type != FL_JSON_OBJECT) {
         return FL_ERR_BAD_RESPONSE;
     }
-    fl_openai_read_usage(w[A_USAGE].value, ret_usage);
+    (void)fl_usage_read_any(w[A_USAGE].value, ret_usage);
     bool answered = w[A_CHOICES].value.type == FL_JSON_ARRAY || w[A_DATA].value.type == FL_JSON_ARRAY ||
                     w[A_OUTPUT].value.type == FL_JSON_ARRAY;
     bool has_error = w[A_ERROR].value.type == FL_JSON_OBJECT || w[A_ERROR].value.type == FL_JSON_STRING;

@@ -5,9 +5,6 @@
 
 #include "dialect/dialect.h"
 
-/* Reads a usage object of chat, completions, embeddings (prompt_tokens ...) or responses
- * (input_tokens ...). Leaves *usage* alone when *value* is not an object with counts. */
-void fl_openai_read_usage(struct fl_json value, struct fl_usage *usage);
 void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                           struct fl_event_facts *ret_event, struct fl_usage *usage);
 

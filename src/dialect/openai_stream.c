@@ -2,6 +2,8 @@
 /* What a stream event of the OpenAI dialect means. The event's bytes are passed on as they came. */
 #include "dialect/openai.h"
 
+#include "dialect/usage.h"
+
 /* A finish reason that is a string. Inside a JSON string the quotes of this text would be escaped, so
  * the bytes can only be a key. */
 static bool has_finish(struct fl_slice data)
@@ -58,7 +60,7 @@ static void read_chunk(struct fl_slice data, bool check, struct fl_event_facts *
     if (w[C_USAGE].value.type == FL_JSON_OBJECT) {
         struct fl_json_iter it = fl_json_iter(w[C_CHOICES].value);
         struct fl_json any;
-        fl_openai_read_usage(w[C_USAGE].value, usage);
+        (void)fl_usage_read_any(w[C_USAGE].value, usage);
         if (w[C_CHOICES].value.type == FL_JSON_ARRAY && !fl_json_next(&it, NULL, &any)) {
             event->kind = FL_EVENT_USAGE;
         }
@@ -83,7 +85,7 @@ static void read_response_event(struct fl_slice data, struct fl_event_facts *eve
     }
     event->valid = true;
     if (is_type(w[0].value, "response.completed") || is_type(w[0].value, "response.incomplete")) {
-        fl_openai_read_usage(fl_json_get(w[1].value, FL_LIT("usage")), usage);
+        (void)fl_usage_read_any(fl_json_get(w[1].value, FL_LIT("usage")), usage);
         event->kind = FL_EVENT_DONE;
     } else if (is_type(w[0].value, "error") || is_type(w[0].value, "response.failed")) {
         event->kind = FL_EVENT_ERROR;

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One walk over the usage object: the path of each number ("prompt_tokens_details.cached_tokens",
+ * "promptTokensDetails[AUDIO].tokenCount") is compared with the rows of the shape, and the number
+ * goes to every field its row names: what a vendor keeps beside a total has the total's name in its
+ * row, too.
+ */
+#include "dialect/usage.h"
+
+#include "base/assert.h"
+#include "base/slice.h"
+
+/* X(bit, field) */
+#define FIELDS(X)                                                                                  \
+    X(IN, tokens_in)                                                                               \
+    X(CACHED, tokens_cached)                                                                       \
+    X(WRITE, tokens_cache_write)                                                                   \
+    X(WRITE_1H, tokens_cache_write_1h)                                                             \
+    X(IN_AUDIO, tokens_in_audio)                                                                   \
+    X(IN_IMAGE, tokens_in_image)                                                                   \
+    X(IN_VIDEO, tokens_in_video)                                                                   \
+    X(CACHED_AUDIO, tokens_cached_audio)                                                           \
+    X(CACHED_IMAGE, tokens_cached_image)                                                           \
+    X(CACHED_VIDEO, tokens_cached_video)                                                           \
+    X(OUT, tokens_out)                                                                             \
+    X(REASONING, tokens_reasoning)                                                                 \
+    X(OUT_AUDIO, tokens_out_audio)                                                                 \
+    X(OUT_IMAGE, tokens_out_image)                                                                 \
+    X(OUT_VIDEO, tokens_out_video)                                                                 \
+    X(CITATION, tokens_citation)                                                                   \
+    X(SEARCHES, searches)                                                                          \
+    X(PAGES, pages)                                                                                \
+    X(AUDIO_S, audio_ms)                                                                           \
+    X(MESSAGES, text_messages)
+
+enum field_bit {
+#define X(bit, field) bit##_AT,
+    FIELDS(X)
+#undef X
+        FIELD_COUNT
+};
+enum field {
+#define X(bit, field) bit = 1 << bit##_AT,
+    FIELDS(X)
+#undef X
+        MUST = 1 << 30, /* without it the object has another shape */
+    MOST = 1 << 29      /* another word for a field that may be given already: the greater counts */
+};
+
+static const size_t offsets[FIELD_COUNT] = {
+#define X(bit, field) [bit##_AT] = offsetof(struct fl_usage, field),
+    FIELDS(X)
+#undef X
+};
+
+struct row {
+    const char *path;
+    unsigned fields;
+};
+
+static const struct row chat[] = {{"prompt_tokens", IN | MUST},
+                                  {"completion_tokens", OUT | MUST},
+                                  {"prompt_tokens_details.cached_tokens", CACHED},
+                                  {"prompt_tokens_details.cache_write_tokens", WRITE},
+                                  {"prompt_tokens_details.audio_tokens", IN_AUDIO},
+                                  {"completion_tokens_details.reasoning_tokens", REASONING},
+                                  {"completion_tokens_details.audio_tokens", OUT_AUDIO},
+                                  {NULL, 0}};
+/* Beside these, where the vendor is not known: other words for the same. */
+static const struct row chat_more[] = {{"prompt_cache_hit_tokens", CACHED | MOST}, /* DeepSeek */
+                                       {"cached_tokens", CACHED | MOST},           /* Moonshot */
+                                       {"num_cached_tokens", CACHED | MOST},       /* Mistral */
+                                       {NULL, 0}};
+static const struct row chat_apart[] = {
+    {"prompt_tokens", IN | MUST},
+    {"completion_tokens", OUT | MUST},
+    {"prompt_tokens_details.cached_tokens", CACHED},
+    {"prompt_tokens_details.audio_tokens", IN_AUDIO},
+    {"completion_tokens_details.reasoning_tokens", REASONING | OUT},
+    {"completion_tokens_details.audio_tokens", OUT_AUDIO},
+    {NULL, 0}};
+static const struct row chat_flat[] = {{"prompt_tokens", IN | MUST},
+                                       {"completion_tokens", OUT | MUST},
+                                       {"cached_prompt_text_tokens", CACHED},
+                                       {"reasoning_tokens", REASONING | OUT},
+                                       {"citation_tokens", CITATION | OUT},
+                                       {"num_search_queries", SEARCHES},
+                                       {NULL, 0}};
+static const struct row responses[] = {{"input_tokens", IN | MUST},
+                                       {"output_tokens", OUT | MUST},
+                                       {"input_tokens_details.cached_tokens", CACHED},
+                                       {"input_tokens_details.cache_write_tokens", WRITE},
+                                       {"output_tokens_details.reasoning_tokens", REASONING},
+                                       {NULL, 0}};
+static const struct row images[] = {{"input_tokens", IN | MUST},
+                                    {"output_tokens", OUT | MUST},
+                                    {"input_tokens_details.image_tokens", IN_IMAGE | MUST},
+                                    {"output_tokens_details.image_tokens", OUT_IMAGE},
+                                    {NULL, 0}};
+static const struct row realtime[] = {
+    {"input_tokens", IN | MUST},
+    {"output_tokens", OUT},
+    {"input_token_details.audio_tokens", IN_AUDIO},
+    {"input_token_details.image_tokens", IN_IMAGE},
+    {"input_token_details.cached_tokens", CACHED},
+    {"input_token_details.cached_tokens_details.audio_tokens", CACHED_AUDIO},
+    {"input_token_details.cached_tokens_details.image_tokens", CACHED_IMAGE},
+    {"output_token_details.audio_tokens", OUT_AUDIO},
+    {"billable_audio_seconds", AUDIO_S},
+    {"input_text_messages", MESSAGES},
+    {NULL, 0}};
+static const struct row embeddings[] = {{"prompt_tokens", IN | MUST}, {NULL, 0}};
+static const struct row anthropic[] = {{"input_tokens", IN | MUST},
+                                       {"output_tokens", OUT | MUST},
+                                       {"cache_creation_input_tokens", IN | WRITE},
+                                       {"cache_creation.ephemeral_1h_input_tokens", WRITE_1H},
+                                       {"cache_read_input_tokens", IN | CACHED},
+                                       {"output_tokens_details.thinking_tokens", REASONING},
+                                       {"server_tool_use.web_search_requests", SEARCHES},
+                                       {NULL, 0}};
+static const struct row gemini[] = {{"promptTokenCount", IN},
+                                    {"toolUsePromptTokenCount", IN},
+                                    {"cachedContentTokenCount", CACHED},
+                                    {"promptTokensDetails[AUDIO].tokenCount", IN_AUDIO},
+                                    {"promptTokensDetails[IMAGE].tokenCount", IN_IMAGE},
+                                    {"promptTokensDetails[DOCUMENT].tokenCount", IN_IMAGE},
+                                    {"promptTokensDetails[VIDEO].tokenCount", IN_VIDEO},
+                                    {"toolUsePromptTokensDetails[AUDIO].tokenCount", IN_AUDIO},
+                                    {"toolUsePromptTokensDetails[IMAGE].tokenCount", IN_IMAGE},
+                                    {"toolUsePromptTokensDetails[DOCUMENT].tokenCount", IN_IMAGE},
+                                    {"toolUsePromptTokensDetails[VIDEO].tokenCount", IN_VIDEO},
+                                    {"cacheTokensDetails[AUDIO].tokenCount", CACHED_AUDIO},
+                                    {"cacheTokensDetails[IMAGE].tokenCount", CACHED_IMAGE},
+                                    {"cacheTokensDetails[DOCUMENT].tokenCount", CACHED_IMAGE},
+                                    {"cacheTokensDetails[VIDEO].tokenCount", CACHED_VIDEO},
+                                    {"candidatesTokenCount", OUT},
+                                    {"thoughtsTokenCount", OUT | REASONING},
+                                    {"candidatesTokensDetails[AUDIO].tokenCount", OUT_AUDIO},
+                                    {"candidatesTokensDetails[IMAGE].tokenCount", OUT_IMAGE},
+                                    {"candidatesTokensDetails[DOCUMENT].tokenCount", OUT_IMAGE},
+                                    {"candidatesTokensDetails[VIDEO].tokenCount", OUT_VIDEO},
+                                    {NULL, 0}};
+static const struct row bedrock[] = {{"inputTokens", IN | MUST},
+                                     {"outputTokens", OUT | MUST},
+                                     {"cacheReadInputTokens", IN | CACHED},
+                                     {"cacheWriteInputTokens", IN | WRITE},
+                                     {"cacheDetails[1h].inputTokens", WRITE_1H},
+                                     {NULL, 0}};
+static const struct row cohere[] = {{"billed_units.input_tokens", IN},
+                                    {"billed_units.image_tokens", IN | IN_IMAGE},
+                                    {"billed_units.output_tokens", OUT},
+                                    {"billed_units.search_units", SEARCHES},
+                                    {NULL, 0}};
+static const struct row cohere_tokens[] = {{"tokens.input_tokens", IN},
+                                           {"tokens.output_tokens", OUT},
+                                           {"cached_tokens", CACHED},
+                                           {NULL, 0}};
+static const struct row ocr[] = {{"pages_processed", PAGES | MUST}, {NULL, 0}};
+static const struct row ollama[] = {
+    {"eval_count", OUT | MUST}, {"prompt_eval_count", IN}, {NULL, 0}};
+
+static const struct row *const shapes[FL_USAGE_SHAPE_COUNT] = {
+    [FL_USAGE_CHAT] = chat,
+    [FL_USAGE_CHAT_APART] = chat_apart,
+    [FL_USAGE_CHAT_FLAT] = chat_flat,
+    [FL_USAGE_RESPONSES] = responses,
+    [FL_USAGE_IMAGES] = images,
+    [FL_USAGE_REALTIME] = realtime,
+    [FL_USAGE_EMBEDDINGS] = embeddings,
+    [FL_USAGE_ANTHROPIC] = anthropic,
+    [FL_USAGE_GEMINI] = gemini,
+    [FL_USAGE_BEDROCK] = bedrock,
+    [FL_USAGE_COHERE] = cohere,
+    [FL_USAGE_COHERE_TOKENS] = cohere_tokens,
+    [FL_USAGE_OCR] = ocr,
+    [FL_USAGE_OLLAMA] = ollama,
+};
+
+/* --- The walk --- */
+
+enum { PATH_MAX_BYTES = 96, DEPTH_MAX = 3 };
+
+struct walk {
+    const struct row *rows, *more; /* more: or NULL */
+    struct fl_usage usage;
+    uint64_t total; /* total_tokens */
+    unsigned seen;  /* fields that were given */
+    char path[PATH_MAX_BYTES];
+    struct fl_slice service;
+};
+
+static uint64_t *field_of(struct fl_usage *usage, unsigned index)
+{
+    return (uint64_t *)(void *)((char *)usage + offsets[index]);
+}
+
+/* Sums stop at the greatest number instead of wrapping. */
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static void take_number(struct walk *w, unsigned fields, uint64_t n)
+{
+    for (unsigned i = 0; i < FIELD_COUNT; i++) {
+        uint64_t *field = field_of(&w->usage, i);
+        if (!(fields & 1u << i)) {
+            continue;
+        }
+        if (fields & MOST) {
+            *field = n > *field ? n : *field;
+        } else {
+            *field =
+                plus(*field, i == AUDIO_S_AT ? (n > UINT64_MAX / 1000 ? UINT64_MAX : n * 1000) : n);
+        }
+    }
+    w->seen |= fields;
+}
+
+static void match(struct walk *w, const struct row *row, struct fl_slice path, uint64_t n)
+{
+    for (; row && row->path; row++) {
+        if (fl_slice_eq(path, fl_slice_cstr(row->path))) {
+            take_number(w, row->fields, n);
+        }
+    }
+}
+
+static void visit_number(struct walk *w, size_t path_len, struct fl_json value)
+{
+    uint64_t n = 0;
+    struct fl_slice path = fl_slice(w->path, path_len);
+    if (!fl_json_u64(value, &n)) {
+        return;
+    }
+    if (fl_slice_eq(path, FL_LIT("total_tokens"))) {
+        w->total = n;
+    }
+    match(w, w->rows, path, n);
+    match(w, w->more, path, n);
+}
+
+/* The path with *text* (between *before* and *after*) behind it; 0: too long, which no row is. */
+static size_t extend(struct walk *w, size_t len, char before, struct fl_slice text, char after)
+{
+    if (len + text.len + 2 > sizeof(w->path)) {
+        return 0;
+    }
+    if (before && len > 0) {
+        w->path[len++] = before;
+    }
+    if (text.len > 0) {
+        memcpy(w->path + len, text.ptr, text.len);
+    }
+    len += text.len;
+    if (after) {
+        w->path[len++] = after;
+    }
+    return len;
+}
+
+/* A key or string without its quotes; escapes stay, and match no row. */
+static struct fl_slice inside(struct fl_slice quoted)
+{
+    return quoted.len < 2 ? FL_EMPTY : fl_slice(quoted.ptr + 1, quoted.len - 2);
+}
+
+static void visit_object(struct walk *w, size_t path_len, struct fl_json object, unsigned depth);
+
+/* Elements of Gemini's and Bedrock's lists are told apart by their modality or ttl. */
+static void visit_list(struct walk *w, size_t path_len, struct fl_json list, unsigned depth)
+{
+    struct fl_json_iter it = fl_json_iter(list);
+    struct fl_json element;
+    while (fl_json_next(&it, NULL, &element)) {
+        struct fl_json kind = fl_json_get(element, FL_LIT("modality"));
+        if (kind.type != FL_JSON_STRING) {
+            kind = fl_json_get(element, FL_LIT("ttl"));
+        }
+        if (kind.type == FL_JSON_STRING) {
+            size_t len = extend(w, path_len, '[', inside(kind.span), ']');
+            if (len > 0) {
+                visit_object(w, len, element, depth);
+            }
+        }
+    }
+}
+
+static void visit(struct walk *w, size_t len, struct fl_json value, unsigned depth)
+{
+    if (value.type == FL_JSON_NUMBER) {
+        visit_number(w, len, value);
+    } else if (value.type == FL_JSON_OBJECT && depth < DEPTH_MAX) {
+        visit_object(w, len, value, depth + 1);
+    } else if (value.type == FL_JSON_ARRAY && depth < DEPTH_MAX) {
+        visit_list(w, len, value, depth + 1);
+    } else if (value.type == FL_JSON_STRING &&
+               (fl_slice_eq(fl_slice(w->path, len), FL_LIT("service_tier")) ||
+                fl_slice_eq(fl_slice(w->path, len), FL_LIT("serviceTier")))) {
+        w->service = inside(value.span);
+    }
+}
+
+static void visit_object(struct walk *w, size_t path_len, struct fl_json object, unsigned depth)
+{
+    struct fl_json_iter it = fl_json_iter(object);
+    struct fl_slice key;
+    struct fl_json value;
+    while (fl_json_next(&it, &key, &value)) {
+        size_t len = extend(w, path_len, '.', inside(key), '\0');
+        if (len > 0) {
+            visit(w, len, value, depth);
+        }
+    }
+}
+
+/* --- What was read --- */
+
+static enum fl_service service_of(struct fl_slice name)
+{
+    static const struct fl_slice names[FL_SERVICE_COUNT] = {
+#define X(id, name) [id] = {name, sizeof(name) - 1},
+        FL_SERVICES(X)
+#undef X
+    };
+    for (unsigned i = 0; i < FL_SERVICE_COUNT; i++) {
+        if (fl_slice_eq_nocase(name, names[i])) {
+            return (enum fl_service)i;
+        }
+    }
+    return FL_SERVICE_STANDARD; /* "default", "auto", "on_demand" */
+}
+
+static bool complete(const struct walk *w)
+{
+    for (const struct row *row = w->rows; row->path; row++) {
+        if ((row->fields & MUST) && (w->seen & row->fields) != row->fields) {
+            return false;
+        }
+    }
+    return (w->seen & ((1u << FIELD_COUNT) - 1)) != 0;
+}
+
+static void walk(struct walk *w, enum fl_usage_shape shape, struct fl_json object)
+{
+    fl_assert((unsigned)shape < FL_USAGE_SHAPE_COUNT);
+    w->rows = shapes[shape];
+    if (object.type == FL_JSON_OBJECT) {
+        visit_object(w, 0, object, 0);
+    }
+    w->usage.known = true;
+    w->usage.requests = 1;
+    w->usage.service = service_of(w->service);
+}
+
+bool fl_usage_read(enum fl_usage_shape shape, struct fl_json object, struct fl_usage *usage)
+{
+    struct walk w = {0};
+    walk(&w, shape, object);
+    if (!complete(&w)) {
+        return false;
+    }
+    *usage = w.usage;
+    return true;
+}
+
+static bool has(struct fl_json object, const char *key)
+{
+    return fl_json_get(object, fl_slice_cstr(key)).type != FL_JSON_NONE;
+}
+
+static enum fl_usage_shape shape_of(struct fl_json object)
+{
+    if (has(object, "prompt_tokens")) {
+        if (!has(object, "completion_tokens")) {
+            return FL_USAGE_EMBEDDINGS;
+        }
+        return has(object, "citation_tokens") || has(object, "num_search_queries")
+                   ? FL_USAGE_CHAT_FLAT
+                   : FL_USAGE_CHAT;
+    }
+    if (has(object, "input_tokens")) {
+        if (has(object, "cache_read_input_tokens") || has(object, "cache_creation_input_tokens") ||
+            has(object, "cache_creation")) {
+            return FL_USAGE_ANTHROPIC;
+        }
+        return has(object, "input_token_details") ? FL_USAGE_REALTIME : FL_USAGE_RESPONSES;
+    }
+    if (has(object, "promptTokenCount") || has(object, "candidatesTokenCount")) {
+        return FL_USAGE_GEMINI;
+    }
+    if (has(object, "inputTokens")) {
+        return FL_USAGE_BEDROCK;
+    }
+    if (has(object, "billed_units")) {
+        return FL_USAGE_COHERE;
+    }
+    return has(object, "pages_processed") ? FL_USAGE_OCR : FL_USAGE_OLLAMA;
+}
+
+bool fl_usage_read_any(struct fl_json object, struct fl_usage *usage)
+{
+    struct walk w = {0};
+    if (object.type != FL_JSON_OBJECT) {
+        return false;
+    }
+    enum fl_usage_shape shape = shape_of(object);
+    w.more = shape == FL_USAGE_CHAT ? chat_more : NULL;
+    walk(&w, shape, object);
+    if (!complete(&w)) {
+        return false;
+    }
+    struct fl_usage *u = &w.usage;
+    uint64_t apart = plus(plus(u->tokens_in, u->tokens_out), u->tokens_reasoning);
+    if (shape == FL_USAGE_CHAT && u->tokens_reasoning > 0 && w.total == apart) {
+        u->tokens_out += u->tokens_reasoning;
+    }
+    *usage = *u;
+    return true;
+}
+
+bool fl_usage_update_anthropic(struct fl_json object, struct fl_usage *usage)
+{
+    struct walk w = {0};
+    struct fl_usage u = *usage;
+    walk(&w, FL_USAGE_ANTHROPIC, object);
+    if (!(w.seen & (IN | OUT))) {
+        return false;
+    }
+    if (w.seen & IN) { /* input comes whole */
+        u.tokens_in = w.usage.tokens_in;
+        u.tokens_cached = w.usage.tokens_cached;
+        u.tokens_cache_write = w.usage.tokens_cache_write;
+        u.tokens_cache_write_1h =
+            w.seen & WRITE_1H ? w.usage.tokens_cache_write_1h : u.tokens_cache_write_1h;
+    }
+    u.tokens_out = w.seen & OUT ? w.usage.tokens_out : u.tokens_out;
+    u.tokens_reasoning = w.seen & REASONING ? w.usage.tokens_reasoning : u.tokens_reasoning;
+    u.searches = w.seen & SEARCHES ? w.usage.searches : u.searches;
+    u.service = w.service.len > 0 ? w.usage.service : u.service;
+    u.requests = 1;
+    u.known = true;
+    *usage = u;
+    return true;
+}
