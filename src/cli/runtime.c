@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 #include "net/net.h"
+#include "server/decisions.h"
 
 #include "base/log.h"
 
@@ -28,6 +29,7 @@ struct fl_runtime {
     void (*drained)(void *owner);
     void *drained_owner;
     struct fl_addr addr;
+    struct fl_decisions *decisions;
     struct crew crews[];
 };
 
@@ -47,7 +49,10 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
                               const struct fl_runtime_options *o, struct fl_addr *ret_addrs)
 {
     struct fl_worker_options options = {
-        .index = index, .seed = o->seed + index, .access = o->quiet_access ? NULL : access_to_stderr};
+        .index = index,
+        .seed = o->seed + index,
+        .access = o->quiet_access ? NULL : access_to_stderr,
+        .decisions = c->runtime->decisions};
     enum fl_err err = fl_net_create(&c->net);
     if (err) {
         return err;
@@ -128,9 +133,16 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
         return FL_ERR_NOMEM;
     }
     r->count = count;
+    r->decisions = fl_decisions_create(count, config->decisions_kept);
+    if (!r->decisions) {
+        fl_config_unref(config);
+        free(r);
+        return FL_ERR_NOMEM;
+    }
     enum fl_err err = fl_snapshot_create(config, &snapshot, &reterr);
     if (err) {
         (void)fprintf(stderr, "fairlead: error: %s\n", reterr.message[0] ? reterr.message : fl_err_text(err));
+        fl_decisions_destroy(r->decisions);
         free(r);
         return err;
     }
@@ -238,5 +250,6 @@ void fl_runtime_stop(struct fl_runtime *r)
         fl_worker_destroy(r->crews[i].worker);
         fl_net_destroy(r->crews[i].net);
     }
+    fl_decisions_destroy(r->decisions);
     free(r);
 }

@@ -95,6 +95,7 @@ struct fl_config {
     bool insecure_no_auth; /* a public address without keys is meant */
     bool access_log;
     bool expose_decisions; /* x-fairlead-* response headers */
+    unsigned decisions_kept; /* decision records of each worker */
     uint64_t health_interval_ns, health_timeout_ns;
     const struct fl_provider *providers;
     unsigned provider_count;

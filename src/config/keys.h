@@ -251,6 +251,8 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "One line for each request on standard error.", "")                                          \
     X(TELEMETRY, expose_decisions, BOOL, NONE, "true", "", "", "0.1", "",                          \
       "Answers say in x-fairlead-* headers which target was chosen and why.", "")                  \
+    X(TELEMETRY, decisions, UINT, NONE, "100", "0", "100000", "0.1", "",                           \
+      "Decision records to keep, for each worker, for GET /admin/v1/decisions. Read at start.", "") \
     X(TELEMETRY, otlp, LATER, NONE, "", "", "", "", "", "OpenTelemetry", "")                       \
     X(TELEMETRY, log_content, LATER, NONE, "", "", "", "", "", "logging of prompts", "")
 

@@ -318,6 +318,7 @@ void fl_settings_build(struct fl_load *load)
     config->access_log = fl_object_value(telemetry, FL_KEY_TELEMETRY_access_log)->number;
     config->expose_decisions =
         fl_object_value(telemetry, FL_KEY_TELEMETRY_expose_decisions)->number;
+    config->decisions_kept = (unsigned)unsigned_value(telemetry, FL_KEY_TELEMETRY_decisions);
     config->health_interval_ns =
         unsigned_value(load->routing, FL_KEY_ROUTING_health_check_interval);
     config->health_timeout_ns = unsigned_value(load->routing, FL_KEY_ROUTING_health_check_timeout);

@@ -40,6 +40,8 @@ struct fl_facts {
     struct fl_json stream_options; /* where it stands */
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
+    bool tools, vision, audio, json_schema; /* what it needs of a model */
+    uint64_t text_bytes;           /* of all messages and tools, as they are written */
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
 };
 

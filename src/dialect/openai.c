@@ -8,7 +8,21 @@
 #include "base/assert.h"
 #include "dialect/usage.h"
 
-enum { W_MODEL, W_STREAM, W_STREAM_OPTIONS, W_MAX_COMPLETION, W_MAX_TOKENS, W_MAX_OUTPUT, W_COUNT };
+enum {
+    W_MODEL,
+    W_STREAM,
+    W_STREAM_OPTIONS,
+    W_MAX_COMPLETION,
+    W_MAX_TOKENS,
+    W_MAX_OUTPUT,
+    W_MESSAGES,
+    W_INPUT,
+    W_PROMPT,
+    W_TOOLS,
+    W_RESPONSE_FORMAT,
+    W_TEXT,
+    W_COUNT
+};
 
 static enum fl_err refuse(struct fl_reterr *reterr, enum fl_err err, const char *message)
 {
@@ -69,6 +83,12 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
         [W_MAX_COMPLETION] = {.key = FL_LIT("max_completion_tokens")},
         [W_MAX_TOKENS] = {.key = FL_LIT("max_tokens")},
         [W_MAX_OUTPUT] = {.key = FL_LIT("max_output_tokens")},
+        [W_MESSAGES] = {.key = FL_LIT("messages")},
+        [W_INPUT] = {.key = FL_LIT("input")},
+        [W_PROMPT] = {.key = FL_LIT("prompt")},
+        [W_TOOLS] = {.key = FL_LIT("tools")},
+        [W_RESPONSE_FORMAT] = {.key = FL_LIT("response_format")},
+        [W_TEXT] = {.key = FL_LIT("text")},
     };
     struct fl_json whole;
     struct fl_facts facts = {.endpoint = endpoint, .body = body};
@@ -89,6 +109,14 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     for (unsigned i = W_MAX_COMPLETION; i <= W_MAX_OUTPUT && facts.tokens_out_max == 0; i++) {
         (void)fl_json_u64(w[i].value, &facts.tokens_out_max);
     }
+    struct fl_openai_asked asked = {.messages = w[W_MESSAGES].value,
+                                    .tools = w[W_TOOLS].value,
+                                    .response_format = w[W_RESPONSE_FORMAT].value,
+                                    .text = w[W_TEXT].value};
+    for (unsigned i = W_INPUT; i <= W_PROMPT && asked.messages.type == FL_JSON_NONE; i++) {
+        asked.messages = w[i].value;
+    }
+    fl_openai_read_needs(&asked, &facts);
     *ret_facts = facts;
     return FL_OK;
 }
@@ -228,6 +256,9 @@ static const char *code_of(enum fl_err err)
 {
     if (err == FL_ERR_MODEL_UNKNOWN) {
         return "model_not_found";
+    }
+    if (err == FL_ERR_CONTEXT) {
+        return "context_length_exceeded";
     }
     return err == FL_ERR_AUTH ? "invalid_api_key" : fl_err_name(err);
 }

@@ -455,7 +455,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *targ
     x->served_model = model_of(target, x->facts.model);
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
-    fl_route_begin(target, 0, x->facts.stream, a->begun_ns, &a->dispatch);
+    fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
     enum fl_err err = connect_to(a);
     if (err) {
         fl_attempt_end(a, err);

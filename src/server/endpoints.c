@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT };
+enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT, ACT_DECISIONS };
 
 struct endpoint {
     const char *path;   /* without the optional /v1 or /openai/v1 in front when `api` */
@@ -27,6 +27,7 @@ static const struct endpoint table[] = {
     {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, false},
     {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, false},
     {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, false},
+    {"/admin/v1/decisions", ACT_DECISIONS, FL_ENDPOINT_CHAT, false},
     {"/", ACT_ROOT, FL_ENDPOINT_CHAT, false},
 };
 
@@ -48,6 +49,11 @@ static struct fl_slice without_prefix(struct fl_slice path)
     return path;
 }
 
+static bool has_items(enum action action)
+{
+    return action == ACT_MODELS || action == ACT_DECISIONS;
+}
+
 /* *ret_rest*: of "/models/ID" the ID. */
 static const struct endpoint *find(struct fl_slice path, struct fl_slice *ret_rest)
 {
@@ -59,8 +65,8 @@ static const struct endpoint *find(struct fl_slice path, struct fl_slice *ret_re
         if (fl_slice_eq(asked, known)) {
             return &table[i];
         }
-        if (table[i].action == ACT_MODELS && fl_slice_starts(asked, FL_LIT("/models/")) &&
-            asked.len > known.len + 1) {
+        if (has_items(table[i].action) && fl_slice_starts(asked, known) && asked.len > known.len + 1 &&
+            asked.ptr[known.len] == '/') {
             *ret_rest = fl_slice_from(asked, known.len + 1);
             return &table[i];
         }
@@ -166,6 +172,66 @@ static void answer_models(struct fl_session *s, const struct fl_h1_head *head, s
     fl_buf_finish(&b);
 }
 
+/* --- decisions --- */
+
+/* Who runs the gateway may see its decisions: a client with a key, or one on this machine that is no
+ * proxy. */
+static bool may_see_decisions(const struct fl_session *s, const struct fl_h1_head *head)
+{
+    struct fl_slice name;
+    const struct fl_config *c = s->worker->current->snapshot->config;
+    bool forwarded = fl_h1_find_text(head, FL_LIT("forwarded")) ||
+                     fl_h1_find_text(head, FL_LIT("x-forwarded-for")) || fl_h1_find_text(head, FL_LIT("via"));
+    return c->key_count > 0 && authenticate(c, head, &name) ? true
+                                                             : fl_addr_is_loopback(&s->peer) && !forwarded;
+}
+
+static bool parse_hex(struct fl_slice text, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = hex_digit(text.ptr[i]);
+        if (digit < 0) {
+            return false;
+        }
+        value = value * 16 + (uint64_t)digit;
+    }
+    *ret_value = value;
+    return text.len == 16;
+}
+
+static void answer_decisions(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path_id)
+{
+    enum { listed = 100 };
+    uint64_t id = 0;
+    struct fl_buf b;
+    struct fl_decisions *d = s->worker->options.decisions;
+    if (!may_see_decisions(s, head)) {
+        fl_reply_plain_error(s, FL_ERR_AUTH,
+                             FL_LIT("Decisions are shown to clients on this machine, and to those with a key that "
+                                    "the configuration lists."),
+                             head->keep_alive);
+        return;
+    }
+    fl_buf_init(&b, 16 * 1024 * 1024);
+    bool found = true;
+    if (path_id.len == 0) {
+        fl_decisions_put_list(d, listed, &b);
+    } else {
+        found = parse_hex(path_id, &id) && fl_decisions_put_one(d, id, &b);
+    }
+    if (found) {
+        fl_reply_plain(s, 200, FL_LIT("application/json"), fl_buf_slice(&b), head->keep_alive,
+                       head->method == FL_H1_HEAD);
+    } else {
+        fl_reply_plain_error(s, FL_ERR_NOT_FOUND,
+                             FL_LIT("This decision is not kept, or not any more. GET /admin/v1/decisions lists those "
+                                    "that are."),
+                             head->keep_alive);
+    }
+    fl_buf_finish(&b);
+}
+
 static void answer(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
                    struct fl_slice rest)
 {
@@ -188,6 +254,9 @@ static void answer(struct fl_session *s, const struct fl_h1_head *head, const st
         break;
     case ACT_MODELS:
         answer_models(s, head, rest);
+        break;
+    case ACT_DECISIONS:
+        answer_decisions(s, head, rest);
         break;
     case ACT_EXCHANGE:
         break;

@@ -59,12 +59,6 @@ static uint64_t client_budget_ns(const struct fl_h1_head *head)
     return budget;
 }
 
-static void read_strategy(struct fl_exchange *x, const struct fl_h1_head *head)
-{
-    const struct fl_h1_header *h = fl_h1_find_text(head, FL_LIT("x-fairlead-strategy"));
-    x->strategy_given = h && fl_selection_parse(h->value, &x->selection);
-}
-
 static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
 {
     const struct fl_h1_header *id = fl_h1_find(head, FL_H_X_REQUEST_ID);
@@ -108,7 +102,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     fl_buf_init(&x->body, x->config->limits.body_bytes);
     x->decision_id = fl_rng_next(&w->rng);
     take_identity(x, head);
-    read_strategy(x, head);
+    fl_wishes_read(x, head);
     fl_list_init(&x->link);
     fl_list_append(&w->exchanges, &x->link);
     s->exchange = x;
@@ -141,6 +135,7 @@ void fl_exchange_done(struct fl_exchange *x)
 {
     bool keep_alive = x->keep_alive;
     x->worker->stats.answered++;
+    fl_decide_done(x, x->status, FL_OK);
     fl_access_log(x, x->status, FL_OK);
     fl_session_answered(detach(x), keep_alive);
 }
@@ -149,6 +144,7 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err)
 {
     bool keep_alive = x->keep_alive;
     x->worker->stats.failed++;
+    fl_decide_done(x, x->status, err);
     fl_access_log(x, x->status, err);
     fl_session_answered(detach(x), keep_alive);
 }
@@ -159,6 +155,7 @@ void fl_exchange_cancel(struct fl_exchange *x)
     if (x->attempt) {
         fl_attempt_end(x->attempt, FL_ERR_CANCELLED);
     }
+    fl_decide_done(x, 499, FL_ERR_CANCELLED);
     fl_access_log(x, 499, FL_ERR_CANCELLED);
     (void)detach(x);
 }
@@ -168,6 +165,7 @@ void fl_exchange_broken(struct fl_exchange *x, enum fl_err err)
     fl_assert(!x->attempt);
     x->worker->stats.failed++;
     fl_reply_error_event(x, err, FL_EMPTY);
+    fl_decide_done(x, x->status, err);
     fl_access_log(x, x->status, err);
     /* A stream's error event tells what happened. Of any other answer a clean end would say that it is whole,
      * to a client that reads until the end of the connection. */
@@ -202,24 +200,6 @@ static void refuse_body(struct fl_exchange *x, enum fl_err err, const struct fl_
     fl_exchange_refuse(x, err, fl_buf_slice(&b), NULL);
 }
 
-static void refuse_model(struct fl_exchange *x)
-{
-    char text[700];
-    struct fl_buf b;
-    struct fl_slice near = fl_route_suggest(&x->config->table, x->facts.model);
-    fl_buf_init_in(&b, text, sizeof(text));
-    fl_buf_put_cstr(&b, "The model '");
-    fl_buf_put(&b, fl_slice_first(x->facts.model, 200));
-    fl_buf_put_cstr(&b, "' does not exist here.");
-    if (near.len > 0) {
-        fl_buf_put_cstr(&b, " Did you mean '");
-        fl_buf_put(&b, fl_slice_first(near, 200));
-        fl_buf_put_cstr(&b, "'?");
-    }
-    fl_buf_put_cstr(&b, " GET /v1/models lists the models; \"auto\" lets fairlead choose.");
-    fl_exchange_refuse(x, FL_ERR_MODEL_UNKNOWN, fl_buf_slice(&b), "model");
-}
-
 static bool read_facts(struct fl_exchange *x)
 {
     char decoded[1024];
@@ -232,53 +212,12 @@ static bool read_facts(struct fl_exchange *x)
         return false;
     }
     x->facts.model = fl_arena_copy(&x->arena, x->facts.model);
-    x->plan = fl_arena_zero(&x->arena, sizeof(*x->plan));
+    x->decision = fl_arena_zero(&x->arena, sizeof(*x->decision));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
     }
-    return true;
-}
-
-/* The route a model name means. A name that nobody configured goes to the providers that take any model
- * (route "*"), when there is one; the wildcards themselves are not names for clients. */
-static const struct fl_route *find_route(const struct fl_table *t, struct fl_slice model)
-{
-    if (model.ptr[model.len - 1] == '*') {
-        return NULL;
-    }
-    const struct fl_route *route = fl_route_find(t, model);
-    return route ? route : fl_route_find(t, FL_LIT("*"));
-}
-
-static bool decide(struct fl_exchange *x)
-{
-    char key[16];
-    const struct fl_table *t = &x->config->table;
-    const struct fl_route *route = find_route(t, x->facts.model);
-    if (!route) {
-        refuse_model(x);
-        return false;
-    }
-    uint64_t tokens = x->facts.tokens_out_max;
-    struct fl_route_request request = {
-        .now_ns = x->worker->sys->now_ns,
-        .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, key),
-        .tokens_out = tokens < 1000000 ? (unsigned)tokens : 1000000,
-        .strategy_given = x->strategy_given,
-        .strategy = x->selection.strategy,
-        .algorithm_given = x->strategy_given && x->selection.algorithm_given,
-        .algorithm = x->selection.algorithm,
-        .streaming = x->facts.stream,
-    };
-    fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
-    if (x->plan->count == 0) {
-        fl_exchange_refuse(x, FL_ERR_NO_TARGET,
-                           FL_LIT("No provider is configured for this model. Set a provider's API key, or see "
-                                  "'fairlead check'."),
-                           "model");
-        return false;
-    }
+    x->plan = &x->decision->plan;
     return true;
 }
 
@@ -370,7 +309,7 @@ void fl_exchange_run(struct fl_exchange *x)
 {
     x->ready_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
     x->last_write_ns = x->worker->sys->now_ns;
-    if (!read_facts(x) || !decide(x)) {
+    if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
         return;
     }
     enter(x, FL_EXCHANGE_TRYING);

@@ -18,6 +18,7 @@
 #include "codec/http1.h"
 #include "codec/sse.h"
 #include "dialect/dialect.h"
+#include "server/decisions.h"
 #include "server/server.h"
 #include "tls/tls.h"
 
@@ -151,6 +152,19 @@ struct fl_attempt_note { /* for error bodies and headers */
 
 enum { FL_ATTEMPTS_MAX = 16 /* as the key attempts allows */, FL_UNPACKED_BYTES = 16 * 1024 };
 
+enum fl_explain { FL_EXPLAIN_NO, FL_EXPLAIN_HEADER, FL_EXPLAIN_ONLY };
+
+/* What the request's x-fairlead-* headers ask for. */
+struct fl_wishes {
+    bool strategy_given, max_cost_given;
+    struct fl_selection selection;
+    enum fl_tier tier; /* FL_TIER_UNKNOWN: not given */
+    uint64_t max_cost_picousd;
+    enum fl_explain explain;
+    struct fl_slice session;     /* in the arena */
+    const char *wrong, *allowed; /* a header with a value that means nothing, and what would; or NULL */
+};
+
 enum fl_exchange_state {
     FL_EXCHANGE_READING,   /* the body is arriving */
     FL_EXCHANGE_TRYING,    /* nothing sent to the client yet (or only heartbeats) */
@@ -185,9 +199,10 @@ struct fl_exchange {
     const struct fl_target *served;
     struct fl_usage usage;
     uint64_t first_byte_ns;  /* when the first byte of the answer was sent on, 0: none */
-    bool strategy_given;
-    struct fl_selection selection;
-    struct fl_plan *plan;    /* in the arena */
+    struct fl_wishes wishes;
+    struct fl_decision *decision; /* in the arena; NULL until the request is read */
+    struct fl_plan *plan;    /* of the decision */
+    unsigned tokens_in;      /* expected, 0: unknown */
     unsigned plan_next;      /* next target of the plan */
     struct fl_attempt *attempt;
     struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
@@ -297,6 +312,19 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
 
+/* wishes.c */
+void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head);
+/* True: a wish meant nothing, the exchange was refused and is gone. */
+bool fl_wishes_refused(struct fl_exchange *x);
+
+/* decide.c */
+/* Makes the plan. False: the exchange was answered without an attempt and is gone. */
+bool fl_decide(struct fl_exchange *x);
+/* The exchange ends: completes its record and keeps it. */
+void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
+/* What this usage costs at the target that served. False: not priced, or not known. */
+bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd);
+
 /* attempt.c */
 enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target);
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
@@ -318,6 +346,8 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err);
 void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_type, uint64_t length);
 /* Sends an error envelope in the client's dialect and ends the exchange. */
 void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
+/* Answers with the decision instead of asking anybody (x-fairlead-explain: only), ends the exchange. */
+void fl_reply_decision(struct fl_exchange *x);
 /* Sends a whole answer without an exchange (endpoints, malformed requests); may close after it. */
 void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_type, struct fl_slice body,
                     bool keep_alive, bool head_only);

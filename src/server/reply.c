@@ -52,6 +52,33 @@ static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
     fl_buf_put(b, FL_LIT("\r\n"));
 }
 
+/* What this answer cost, where that is known before it is sent: not of a stream. */
+static void put_cost(const struct fl_exchange *x, struct fl_buf *b)
+{
+    uint64_t picousd;
+    if (x->attempt && !x->facts.stream && fl_exchange_cost(x, &x->attempt->usage, &picousd)) {
+        fl_buf_put(b, FL_LIT("x-fairlead-cost-usd: "));
+        fl_buf_put_scaled(b, picousd, 12, 9);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
+}
+
+/* The whole record as one line of JSON, if it was asked for: a body is passed on as it came. */
+static void put_explained(struct fl_exchange *x, struct fl_buf *b)
+{
+    enum { explained_bytes_max = 8 * 1024 };
+    struct fl_buf json;
+    if (x->wishes.explain != FL_EXPLAIN_HEADER) {
+        return;
+    }
+    fl_buf_init(&json, explained_bytes_max);
+    fl_decision_put_json(x->decision, &json);
+    if (fl_buf_ok(&json)) {
+        put(b, "x-fairlead-explain", fl_buf_slice(&json));
+    }
+    fl_buf_finish(&json);
+}
+
 static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
 {
     const struct fl_attempt *a = x->attempt;
@@ -63,6 +90,8 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     if (!x->config->expose_decisions || !x->plan || !x->plan->route) {
         return;
     }
+    put_explained(x, b);
+    put_cost(x, b);
     put(b, "x-fairlead-route", x->plan->route->name);
     fl_buf_put(b, FL_LIT("x-fairlead-decision: "));
     fl_buf_put_hex(b, x->decision_id, 16);
@@ -184,6 +213,19 @@ void fl_reply_heartbeat(struct fl_exchange *x)
     if (x->event_stream && !blocked) {
         write_event(x, FL_LIT(": keep-alive\n\n"));
     }
+}
+
+void fl_reply_decision(struct fl_exchange *x)
+{
+    struct fl_buf body;
+    fl_buf_init(&body, 64 * 1024);
+    fl_decision_put_json(x->decision, &body);
+    fl_buf_putc(&body, '\n');
+    fl_reply_head(x, 200, FL_LIT("application/json"), body.len);
+    struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), fl_buf_slice(&body)};
+    (void)fl_session_write(x->session, pieces, 2);
+    fl_buf_finish(&body);
+    fl_exchange_done(x);
 }
 
 /* --- answers without an exchange --- */

@@ -10,7 +10,8 @@
  *              c  expected price; a target without one counts as the mean of
  *                 those with one; none has: 0
  *              w  what a second of waiting is worth in USD
- *   tie      all within 5 % of the least J are as good. Among them:
+ *   tie      all within 5 % of the least J are as good; of these, those within 5 % of the cheapest.
+ *            Among them:
  *   home     a session stays at its home by rendezvous, loads bounded, and leaves it only for a
  *            target that is better by more than the lost cache is worth; a long prompt goes to the
  *            home of its first 4 KiB
@@ -153,23 +154,47 @@ static void score(struct fl_choice *c)
 
 /* --- tie --- */
 
-/* Groups what is not in the tie; the least score, and how many are within TIE of it. */
-static double tie(struct fl_choice *c, unsigned *ret_count)
+/* What is in GROUP_TIE and has more than *limit* of a term goes to GROUP_WORSE; how many are left? */
+static unsigned keep_within(struct fl_choice *c, double limit,
+                            double (*value_of)(const struct fl_option *))
 {
-    double best = HUGE_VAL;
-    *ret_count = 0;
-    for (unsigned i = 0; i < c->count; i++) {
-        if (c->options[i].group == GROUP_TIE) {
-            best = fmin(best, c->options[i].score);
-        }
-    }
+    unsigned left = 0;
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        if (o->group == GROUP_TIE && o->score > best * TIE) {
+        if (o->group == GROUP_TIE && value_of(o) > limit) {
             o->group = GROUP_WORSE;
         }
-        *ret_count += o->group == GROUP_TIE;
+        left += o->group == GROUP_TIE;
     }
+    return left;
+}
+
+static double least_of(const struct fl_choice *c, double (*value_of)(const struct fl_option *))
+{
+    double least = HUGE_VAL;
+    for (unsigned i = 0; i < c->count; i++) {
+        const struct fl_option *o = &c->options[i];
+        least = o->group == GROUP_TIE ? fmin(least, value_of(o)) : least;
+    }
+    return least;
+}
+
+static double score_of(const struct fl_option *o)
+{
+    return o->score;
+}
+
+static double usd_term_of(const struct fl_option *o)
+{
+    return o->terms[COST_USD];
+}
+
+/* Groups what is not in the tie; the least score, and how many tie. */
+static double tie(struct fl_choice *c, unsigned *ret_count)
+{
+    double best = least_of(c, score_of);
+    (void)keep_within(c, best * TIE, score_of);
+    *ret_count = keep_within(c, least_of(c, usd_term_of) * TIE, usd_term_of);
     return best;
 }
 
@@ -182,8 +207,9 @@ static void win(struct fl_choice *c, struct fl_option *o, const char *why)
 
 /* --- home --- */
 
-/* The home of *bytes* among the options that are not GROUP_OTHERS, loads bounded; or NULL. */
-static struct fl_option *home_of(const struct fl_choice *c, struct fl_slice bytes)
+/* The home of *bytes* among the options up to a group, loads bounded; or NULL. */
+static struct fl_option *home_of(const struct fl_choice *c, struct fl_slice bytes,
+                                 unsigned group_max)
 {
     struct fl_hash_key key = fl_key_of(c, bytes);
     struct fl_option *home = NULL;
@@ -196,7 +222,7 @@ static struct fl_option *home_of(const struct fl_choice *c, struct fl_slice byte
         struct fl_option *o = &c->options[i];
         double at = fl_rendezvous(key, o);
         bool full = o->in_flight >= ceil(LOAD_BOUND * in_flight * o->weight / weights);
-        if (o->group != GROUP_OTHERS && !full && at < least) {
+        if (o->group <= group_max && !full && at < least) {
             least = at;
             home = o;
         }
@@ -215,24 +241,29 @@ static double cache_worth_ms(const struct fl_choice *c, const struct fl_option *
     return usd * t->cost_multiplier * ns_per_usd(c) / 1e6;
 }
 
+static struct fl_option *session_home(const struct fl_choice *c, double best)
+{
+    struct fl_option *home = home_of(c, c->request->session, GROUP_WORSE);
+    if (home && home->group != GROUP_TIE && home->score > best + cache_worth_ms(c, home)) {
+        home = NULL;
+    }
+    return home ? home : home_of(c, c->request->session, GROUP_TIE);
+}
+
 static bool go_home(struct fl_choice *c, double best)
 {
     const struct fl_route_request *r = c->request;
+    struct fl_option *home = NULL;
     if (r->session.len > 0) {
-        struct fl_option *home = home_of(c, r->session);
-        if (home && home->score <= best * TIE + cache_worth_ms(c, home)) {
-            win(c, home, "session");
-            return true;
-        }
+        home = session_home(c, best);
     } else if (r->prefix_count >= long_prefix_blocks) {
         const uint64_t *block = &r->prefix[long_prefix_blocks - 1];
-        struct fl_option *home = home_of(c, fl_slice((const char *)block, sizeof(*block)));
-        if (home && home->group == GROUP_TIE) {
-            win(c, home, "prefix");
-            return true;
-        }
+        home = home_of(c, fl_slice((const char *)block, sizeof(*block)), GROUP_TIE);
     }
-    return false;
+    if (home) {
+        win(c, home, r->session.len > 0 ? "session" : "prefix");
+    }
+    return home != NULL;
 }
 
 /* --- explore --- */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a request's facts to its plan, and from what came of it to its decision record. */
+#include "route/estimate.h"
+#include "server/internal.h"
+
+/* The route a model name means. A name that nobody configured goes to the providers that take any model
+ * (route "*"), when there is one; the wildcards themselves are not names for clients. */
+static const struct fl_route *find_route(const struct fl_table *t, struct fl_slice model)
+{
+    if (model.ptr[model.len - 1] == '*') {
+        return NULL;
+    }
+    const struct fl_route *route = fl_route_find(t, model);
+    return route ? route : fl_route_find(t, FL_LIT("*"));
+}
+
+static void refuse_model(struct fl_exchange *x)
+{
+    char text[700];
+    struct fl_buf b;
+    struct fl_slice near = fl_route_suggest(&x->config->table, x->facts.model);
+    fl_buf_init_in(&b, text, sizeof(text));
+    fl_buf_put_cstr(&b, "The model '");
+    fl_buf_put(&b, fl_slice_first(x->facts.model, 200));
+    fl_buf_put_cstr(&b, "' does not exist here.");
+    if (near.len > 0) {
+        fl_buf_put_cstr(&b, " Did you mean '");
+        fl_buf_put(&b, fl_slice_first(near, 200));
+        fl_buf_put_cstr(&b, "'?");
+    }
+    fl_buf_put_cstr(&b, " GET /v1/models lists the models; \"auto\" lets fairlead choose.");
+    fl_exchange_refuse(x, FL_ERR_MODEL_UNKNOWN, fl_buf_slice(&b), "model");
+}
+
+static uint32_t needs_of(const struct fl_facts *facts)
+{
+    return (facts->tools ? FL_NEED_TOOLS : 0u) | (facts->vision ? FL_NEED_VISION : 0u) |
+           (facts->audio ? FL_NEED_AUDIO : 0u) | (facts->json_schema ? FL_NEED_JSON_SCHEMA : 0u) |
+           (facts->stream ? FL_NEED_STREAMING : 0u);
+}
+
+/* *client_key* lives as long as the request. */
+static struct fl_route_request request_of(struct fl_exchange *x, char client_key[16])
+{
+    const struct fl_wishes *w = &x->wishes;
+    const uint64_t most = 100000000, bytes_per_token = 4;
+    uint64_t out_max = x->facts.tokens_out_max < most ? x->facts.tokens_out_max : most;
+    uint64_t in = (x->facts.text_bytes + bytes_per_token - 1) / bytes_per_token;
+    x->tokens_in = (unsigned)(in < most ? in : most);
+    return (struct fl_route_request){
+        .now_ns = x->worker->sys->now_ns,
+        .when_s = (int64_t)(x->decision->wall_ns / 1000000000),
+        .deadline_ns = x->deadline_ns,
+        .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, client_key),
+        .session = w->session,
+        .tokens_in = x->tokens_in,
+        .tokens_out_max = (unsigned)out_max,
+        .tokens_out_p90 = (unsigned)out_max,
+        .needs = needs_of(&x->facts),
+        .streaming = x->facts.stream,
+        .tier = w->tier,
+        .max_cost_given = w->max_cost_given,
+        .max_cost_picousd = w->max_cost_picousd,
+        .strategy_given = w->strategy_given,
+        .strategy = w->selection.strategy,
+        .algorithm_given = w->strategy_given && w->selection.algorithm_given,
+        .algorithm = w->selection.algorithm,
+    };
+}
+
+static void refuse_plan(struct fl_exchange *x, const struct fl_route_request *request)
+{
+    char text[1024];
+    struct fl_buf b;
+    fl_buf_init_in(&b, text, sizeof(text));
+    fl_plan_put_refusal(&x->config->table, x->plan, request, &b);
+    fl_exchange_refuse(x, x->plan->err, fl_buf_slice(&b), "model");
+}
+
+static void copy_text(char *to, size_t cap, struct fl_slice text)
+{
+    size_t len = text.len < cap - 1 ? text.len : cap - 1;
+    memcpy(to, text.ptr, len);
+    to[len] = '\0';
+}
+
+static void begin_record(struct fl_exchange *x)
+{
+    struct fl_decision *d = x->decision;
+    d->id = x->decision_id;
+    d->wall_ns = x->worker->sys->ops->wall_ns(x->worker->sys);
+    d->config = x->config;
+    copy_text(d->request_id, sizeof(d->request_id), x->request_id);
+    copy_text(d->model, sizeof(d->model), x->facts.model);
+}
+
+bool fl_decide(struct fl_exchange *x)
+{
+    char client_key[16];
+    const struct fl_table *t = &x->config->table;
+    const struct fl_route *route = find_route(t, x->facts.model);
+    if (!route) {
+        refuse_model(x);
+        return false;
+    }
+    begin_record(x);
+    struct fl_route_request request = request_of(x, client_key);
+    fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
+    if (x->wishes.explain == FL_EXPLAIN_ONLY) {
+        fl_reply_decision(x);
+        return false;
+    }
+    if (x->plan->err) {
+        refuse_plan(x, &request);
+        return false;
+    }
+    return true;
+}
+
+static uint64_t since_begin(const struct fl_exchange *x, uint64_t at_ns)
+{
+    return at_ns > x->begun_ns ? at_ns - x->begun_ns : 0;
+}
+
+bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd)
+{
+    return x->served && usage->known &&
+           fl_cost_exact(x->served, usage->tokens_in, usage->tokens_cached, usage->tokens_out, ret_picousd);
+}
+
+void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
+{
+    struct fl_decision *d = x->decision;
+    if (!d || !d->plan.route || x->wishes.explain == FL_EXPLAIN_ONLY) {
+        return;
+    }
+    d->ended = true;
+    d->streamed = x->facts.stream;
+    d->served = x->served;
+    d->attempts = x->note_count;
+    d->status = status;
+    d->err = err;
+    d->first_byte_ns = since_begin(x, x->first_byte_ns);
+    d->total_ns = since_begin(x, x->worker->sys->now_ns);
+    d->usage_known = x->usage.known;
+    d->tokens_in = x->usage.tokens_in;
+    d->tokens_out = x->usage.tokens_out;
+    d->tokens_cached = x->usage.tokens_cached;
+    d->priced = fl_exchange_cost(x, &x->usage, &d->cost_picousd);
+    fl_decisions_put(x->worker->options.decisions, x->worker->options.index, d);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decision records: of each request the whole plan (who was considered, who was left out and why,
+ * what the scores are made of, what was predicted) beside what came of it. The last ones of each
+ * worker are kept in a ring. Never a key, never a prompt.
+ *
+ * Threads: a worker puts into its own ring; any thread may read all rings. A ring is locked for the
+ * time of one copy.
+ */
+#ifndef FL_SERVER_DECISIONS_H
+#define FL_SERVER_DECISIONS_H
+
+#include "config/config.h"
+
+struct fl_decision {
+    uint64_t id;
+    uint64_t wall_ns; /* when it was made, since 1970-01-01 UTC */
+    const struct fl_config *config; /* whose targets the plan names; in a ring: referenced */
+    struct fl_plan plan;
+    char request_id[72], model[104]; /* NUL-terminated, cut; the model as the client named it */
+    /* What came of it: */
+    bool ended;
+    bool streamed;
+    const struct fl_target *served; /* NULL: none */
+    unsigned attempts;
+    int status;
+    enum fl_err err;
+    uint64_t first_byte_ns, total_ns; /* from the request's arrival; 0: none */
+    bool usage_known, priced;
+    uint64_t tokens_in, tokens_out, tokens_cached;
+    uint64_t cost_picousd;
+};
+
+/* One JSON object on one line. Numbers that are not known are left out, never 0. */
+void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b);
+
+struct fl_decisions;
+
+/* Rings of *kept* records for each of *workers*; NULL: no memory. kept == 0: nothing is kept. */
+struct fl_decisions *fl_decisions_create(unsigned workers, unsigned kept);
+void fl_decisions_destroy(struct fl_decisions *d); /* NULL is fine */
+/* Keeps a copy, and a reference to its config. *d* may be NULL. */
+void fl_decisions_put(struct fl_decisions *d, unsigned worker, const struct fl_decision *decision);
+/* {"object":"list","data":[...]}: the newest *limit* of all workers, newest first. */
+void fl_decisions_put_list(struct fl_decisions *d, unsigned limit, struct fl_buf *b);
+/* False: not kept (any more). */
+bool fl_decisions_put_one(struct fl_decisions *d, uint64_t id, struct fl_buf *b);
+
+#endif
