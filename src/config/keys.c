@@ -131,6 +131,10 @@ const char *fl_enum_word(enum fl_enum words, unsigned index)
         return fl_selection_word(index);
     case FL_ENUM_ALGORITHM:
         return index < FL_ALGORITHM_COUNT ? fl_algorithm_name((enum fl_algorithm)index) : NULL;
+    case FL_ENUM_TIER: /* of enum fl_tier, less the unknown one */
+        return index + FL_TIER_LOW < FL_TIER_COUNT
+                   ? fl_tier_name((enum fl_tier)(index + FL_TIER_LOW))
+                   : NULL;
     case FL_ENUM_VENDOR:
         return index < fl_vendor_count ? fl_vendors[index].name : NULL;
     }

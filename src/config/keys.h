@@ -33,6 +33,9 @@
     X(MODEL, "models.NAME",                                                                        \
       "A name that clients may ask for. Without targets and alias it means "                       \
       "every target.")                                                                             \
+    X(PREFERENCES, "models.NAME.preferences",                                                      \
+      "For a kind of task, the targets to prefer, best first: PROVIDER/MODEL, or a model's name "  \
+      "for every provider of it. They must be among the targets of the name.")                     \
     X(LOAD_BALANCING, "load_balancing", "Accepted at the top level and under 'routing'.")          \
     X(MONITORING, "monitoring", "Accepted at the top level and under 'routing'.")                  \
     X(CLIENT, "keys[]",                                                                            \
@@ -68,19 +71,21 @@ enum fl_key_type {
     FL_TYPE_LATER       /* known, but its feature is not in this version: an error that says so */
 };
 
-enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR };
+enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR, FL_ENUM_TIER };
 
 /* Shorthands of the `of` column. */
 #define FL_OF_NONE           0
 #define FL_OF_STRATEGY       FL_ENUM_STRATEGY
 #define FL_OF_ALGORITHM      FL_ENUM_ALGORITHM
 #define FL_OF_VENDOR         FL_ENUM_VENDOR
+#define FL_OF_TIER           FL_ENUM_TIER
 #define FL_OF_TLS            FL_SECTION_TLS
 #define FL_OF_ROUTING        FL_SECTION_ROUTING
 #define FL_OF_TIMEOUTS       FL_SECTION_TIMEOUTS
 #define FL_OF_PROVIDER       FL_SECTION_PROVIDER
 #define FL_OF_PRICES         FL_SECTION_PRICES
 #define FL_OF_MODEL          FL_SECTION_MODEL
+#define FL_OF_PREFERENCES    FL_SECTION_PREFERENCES
 #define FL_OF_LOAD_BALANCING FL_SECTION_LOAD_BALANCING
 #define FL_OF_MONITORING     FL_SECTION_MONITORING
 #define FL_OF_CLIENT         FL_SECTION_CLIENT
@@ -119,6 +124,16 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
     X(TLS, key, STRING, NONE, "", "", "", "0.1", "", "Path of the private key in PEM.", "")        \
     X(ROUTING, strategy, ENUM, STRATEGY, "hybrid", "", "", "0.1", "",                              \
       "How 'auto' and every model without a strategy of its own choose a target.", "")             \
+    X(ROUTING, wait_usd_per_second, REAL, NONE, "0.01", "0.000001", "1000", "0.1", "",             \
+      "What a second of waiting is worth in USD: by this 'hybrid' weighs time against price.", "") \
+    X(ROUTING, tier_down_allowed, BOOL, NONE, "false", "", "", "0.1", "",                          \
+      "true: with no target of the tier asked for, the nearest tier below answers; the decision "  \
+      "says so. false: such a request is refused.",                                                \
+      "")                                                                                          \
+    X(ROUTING, over_budget_allowed, BOOL, NONE, "false", "", "", "0.1", "",                        \
+      "true: with no target within the cost limit, the targets beyond it answer; the decision "    \
+      "says so. false: such a request is refused.",                                                \
+      "")                                                                                          \
     X(ROUTING, health_check_interval, DURATION, NONE, "30s", "1s", "1h", "0.1", "",                \
       "Time between active checks of an ejected target.", "")                                      \
     X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
@@ -159,11 +174,13 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "false takes the provider's targets out of every route.", "")                                \
     X(PROVIDER, models, STRINGS, NONE, "", "", "", "0.1", "",                                      \
       "Model names to route to. Absent: any model name is passed on as PROVIDER/MODEL.", "")       \
+    X(PROVIDER, tier, ENUM, TIER, "", "", "", "0.1", "",                                           \
+      "Quality tier of its models, where it is not known or not right.", "")                       \
     X(PROVIDER, weight, REAL, NONE, "1", "0.001", "1000", "0.1", "",                               \
       "Share of the traffic relative to other providers.", "")                                     \
     X(PROVIDER, cost_multiplier, REAL, NONE, "1", "0.001", "1000", "0.1", "",                      \
-      "Multiplies the provider's prices where costs are compared; 'hybrid' divides its share by "  \
-      "it.",                                                                                       \
+      "Multiplies the provider's prices. Without prices, 'cost' compares it alone, and 'hybrid' "  \
+      "divides the provider's share by it.",                                                       \
       "")                                                                                          \
     X(PROVIDER, performance_bonus, REAL, NONE, "0", "-1", "1", "0.1", "",                          \
       "Added to the provider's score where performance is compared; 'hybrid' multiplies its "      \
@@ -174,7 +191,7 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "Extra request headers, by name.", "")                                                       \
     X(PROVIDER, timeouts, OBJECT, TIMEOUTS, "", "", "", "0.1", "",                                 \
       "Replace those of 'routing' for this provider.", "")                                         \
-    X(PROVIDER, connections, UINT, NONE, "10000", "1", "100000", "0.1", "",                         \
+    X(PROVIDER, connections, UINT, NONE, "10000", "1", "100000", "0.1", "",                        \
       "Connections at most, for each worker.", "")                                                 \
     X(PROVIDER, ca_file, STRING, NONE, "", "", "", "0.1", "",                                      \
       "Path of the certificates (PEM) to trust instead of the system's.", "")                      \
@@ -183,6 +200,9 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
     X(PROVIDER, simulated, BOOL, NONE, "false", "", "", "0.1", "",                                 \
       "Its answers are made up; they are marked with 'x-fairlead-simulated: true'.", "")           \
     X(PRICES, input, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million input tokens.",   \
+      "")                                                                                          \
+    X(PRICES, cached_input, REAL, NONE, "", "0", "1000000", "0.1", "",                             \
+      "USD per million input tokens that the provider reads from its cache. Absent: as input.",    \
       "")                                                                                          \
     X(PRICES, output, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million output tokens.", \
       "")                                                                                          \
@@ -195,15 +215,29 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "Targets to try in this order when those above fail.", "")                                   \
     X(MODEL, alias, STRING, NONE, "", "", "", "0.1", "", "Another name that this one stands for.", \
       "")                                                                                          \
-    X(MODEL, tier, LATER, NONE, "", "", "", "", "", "model tiers", "")                             \
+    X(MODEL, tier, ENUM, TIER, "", "", "", "0.1", "",                                              \
+      "Quality tier that a target must have at least, where a request does not say "               \
+      "(x-fairlead-tier).",                                                                        \
+      "")                                                                                          \
+    X(MODEL, max_cost, REAL, NONE, "", "0.000000001", "1000", "0.1", "",                           \
+      "USD that a request may cost at most, held against a long answer. A request may ask for "    \
+      "less (x-fairlead-max-cost-usd), not for more.",                                             \
+      "")                                                                                          \
+    X(MODEL, preferences, OBJECT, PREFERENCES, "", "", "", "0.1", "",                              \
+      "Targets to prefer by kind of task, for 'classification' and 'hybrid'.", "")                 \
+    X(PREFERENCES, summarization, STRINGS, NONE, "", "", "", "0.1", "", "For summaries.", "")      \
+    X(PREFERENCES, classification, STRINGS, NONE, "", "", "", "0.1", "", "For classification and extraction.", "") \
+    X(PREFERENCES, generation, STRINGS, NONE, "", "", "", "0.1", "", "For writing of texts and code.", "") \
+    X(PREFERENCES, analysis, STRINGS, NONE, "", "", "", "0.1", "", "For analysis and reasoning.", "") \
+    X(PREFERENCES, translation, STRINGS, NONE, "", "", "", "0.1", "", "For translation.", "")      \
+    X(PREFERENCES, other, STRINGS, NONE, "", "", "", "0.1", "", "For everything else.", "")        \
     X(LOAD_BALANCING, algorithm, ENUM, ALGORITHM, "weighted_round_robin", "", "", "0.1", "",       \
       "How 'load_balance' spreads requests.", "")                                                  \
     X(LOAD_BALANCING, adaptation_rate, REAL, NONE, "0.1", "0", "1", "0.1", "",                     \
       "Weight of the newest measurement, kept for files of earlier routers.",                      \
       "has no effect in this version: measurements fade with time, not with their number")         \
-    X(LOAD_BALANCING, history_size, UINT, NONE, "100", "1", "1000000", "0.1", "",                  \
-      "Measurements to remember, kept for files of earlier routers.",                              \
-      "has no effect in this version: measurements fade with time, none is stored")                \
+    X(LOAD_BALANCING, history_size, UINT, NONE, "100", "5", "1000000", "0.1", "",                  \
+      "Measurements of a target that count at most; older ones fade with each new one.", "")       \
     X(MONITORING, enabled, BOOL, NONE, "true", "", "", "0.1", "",                                  \
       "Monitoring, kept for files of earlier routers.",                                            \
       "has no effect in this version: targets are always measured")                                \

@@ -18,6 +18,7 @@ struct draft_route {
     enum origin origin;
     const struct fl_entry *entry; /* NULL: implied */
     struct fl_picks primaries, fallbacks;
+    struct fl_picks preferred[FL_TASK_COUNT];
     bool every;     /* means every target */
     bool left_out;  /* something it names takes no part */
     enum mark mark; /* of the walk over aliases */
@@ -99,10 +100,9 @@ static void report_unknown(struct builder *b, const struct fl_yaml *node, struct
                   nearest.best.len > 0 ? "'?" : "");
 }
 
-static void resolve_list(struct builder *b, struct draft_route *route, enum fl_key_id key,
+static void resolve_list(struct builder *b, struct draft_route *route, const struct fl_value *value,
                          struct fl_picks *picks)
 {
-    const struct fl_value *value = value_of(route, key);
     for (unsigned i = 0; i < value->count; i++) {
         const struct fl_entry *entry = &value->entries[i];
         unsigned before = picks->count;
@@ -118,6 +118,38 @@ static void resolve_list(struct builder *b, struct draft_route *route, enum fl_k
         case FL_RESOLVED_UNKNOWN:
             report_unknown(b, entry->node, entry->text, false);
             break;
+        }
+    }
+}
+
+static void resolve_preferences(struct builder *b, struct draft_route *route)
+{
+    static const enum fl_key_id keys[FL_TASK_COUNT] = {
+        [FL_TASK_SUMMARIZATION] = FL_KEY_PREFERENCES_summarization,
+        [FL_TASK_CLASSIFICATION] = FL_KEY_PREFERENCES_classification,
+        [FL_TASK_GENERATION] = FL_KEY_PREFERENCES_generation,
+        [FL_TASK_ANALYSIS] = FL_KEY_PREFERENCES_analysis,
+        [FL_TASK_TRANSLATION] = FL_KEY_PREFERENCES_translation,
+        [FL_TASK_OTHER] = FL_KEY_PREFERENCES_other};
+    const struct fl_object *preferences = value_of(route, FL_KEY_MODEL_preferences)->object;
+    for (unsigned task = 0; preferences && task < FL_TASK_COUNT; task++) {
+        resolve_list(b, route, fl_object_value(preferences, keys[task]), &route->preferred[task]);
+    }
+}
+
+/* A preferred target that is none of the name's would never be asked. */
+static void check_preferences(struct builder *b, const struct draft_route *route)
+{
+    for (unsigned task = 0; task < FL_TASK_COUNT; task++) {
+        for (unsigned i = 0; i < route->preferred[task].count; i++) {
+            unsigned target = route->preferred[task].items[i];
+            if (route->entry && !value_of(route, FL_KEY_MODEL_alias)->node &&
+                !fl_picks_have(&route->primaries, target)) {
+                fl_load_warn(b->load, value_of(route, FL_KEY_MODEL_preferences)->key,
+                             "'%.*s' is preferred for %s, but is not among the targets of '%.*s'",
+                             FL_TEXT(b->targets.items[target].id), fl_task_name((enum fl_task)task),
+                             FL_TEXT(route->route.name));
+            }
         }
     }
 }
@@ -145,12 +177,13 @@ static void build_listed(struct builder *b, struct draft_route *route)
 {
     const struct fl_value *targets = value_of(route, FL_KEY_MODEL_targets);
     route->every = !targets->node;
-    resolve_list(b, route, FL_KEY_MODEL_targets, &route->primaries);
+    resolve_list(b, route, targets, &route->primaries);
     for (unsigned i = 0; i < route->primaries.count; i++) {
         unsigned target = route->primaries.items[i];
         b->targets.primary[target] = b->targets.items[target].model.len > 0;
     }
-    resolve_list(b, route, FL_KEY_MODEL_fallback, &route->fallbacks);
+    resolve_list(b, route, value_of(route, FL_KEY_MODEL_fallback), &route->fallbacks);
+    resolve_preferences(b, route);
     check_fallbacks(b, route);
     if (targets->node && !targets->bad && targets->count == 0) {
         fl_load_error(b->load, targets->node,
@@ -160,14 +193,28 @@ static void build_listed(struct builder *b, struct draft_route *route)
 
 static void check_alias_alone(struct builder *b, const struct draft_route *route)
 {
-    static const enum fl_key_id others[] = {FL_KEY_MODEL_targets, FL_KEY_MODEL_fallback,
-                                            FL_KEY_MODEL_strategy, FL_KEY_MODEL_algorithm};
+    static const enum fl_key_id others[] = {FL_KEY_MODEL_targets,    FL_KEY_MODEL_fallback,
+                                            FL_KEY_MODEL_strategy,   FL_KEY_MODEL_algorithm,
+                                            FL_KEY_MODEL_tier,       FL_KEY_MODEL_max_cost,
+                                            FL_KEY_MODEL_preferences};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (value_of(route, others[i])->node) {
             fl_load_error(b->load, value_of(route, others[i])->key,
                           "'%s' has no meaning beside 'alias'; remove one of them",
                           fl_keys[others[i]].name);
         }
+    }
+}
+
+static void read_demands(struct draft_route *route)
+{
+    const struct fl_value *tier = value_of(route, FL_KEY_MODEL_tier);
+    const struct fl_value *cost = value_of(route, FL_KEY_MODEL_max_cost);
+    if (tier->node && !tier->bad) {
+        route->route.tier = (enum fl_tier)(tier->number + FL_TIER_LOW);
+    }
+    if (cost->node && !cost->bad) {
+        route->route.max_cost_picousd = (uint64_t)cost->number * 1000; /* 1e-9 USD */
     }
 }
 
@@ -183,6 +230,7 @@ static void add_configured(struct builder *b, const struct fl_value *models)
             fl_load_error(b->load, entry->key,
                           "a model's name has 1 to 200 characters, no spaces and no '*'");
         }
+        read_demands(route);
         const struct fl_value *strategy = value_of(route, FL_KEY_MODEL_strategy);
         const struct fl_value *algorithm = value_of(route, FL_KEY_MODEL_algorithm);
         if (algorithm->node && !algorithm->bad) {
@@ -202,6 +250,11 @@ static void copy_route(struct draft_route *to, const struct draft_route *from)
 {
     to->route.strategy = from->route.strategy;
     to->route.algorithm = from->route.algorithm;
+    to->route.tier = from->route.tier;
+    to->route.max_cost_picousd = from->route.max_cost_picousd;
+    for (unsigned task = 0; task < FL_TASK_COUNT; task++) {
+        to->preferred[task] = from->preferred[task];
+    }
     to->primaries = from->primaries;
     to->fallbacks = from->fallbacks;
     to->every = from->every;
@@ -307,6 +360,24 @@ static void check_prices_known(struct builder *b, const struct draft_route *rout
                  FL_TEXT(b->targets.items[first].id));
 }
 
+/* A tier that nobody is known to have refuses every request. */
+static void check_tiers_known(struct builder *b, const struct draft_route *route)
+{
+    enum fl_tier best = FL_TIER_UNKNOWN;
+    for (unsigned i = 0; i < route->primaries.count; i++) {
+        enum fl_tier tier = b->targets.items[route->primaries.items[i]].tier;
+        best = tier > best ? tier : best;
+    }
+    if (!route->entry || !value_of(route, FL_KEY_MODEL_tier)->node || best >= route->route.tier ||
+        route->primaries.count == 0) {
+        return;
+    }
+    fl_load_warn(b->load, value_of(route, FL_KEY_MODEL_tier)->node,
+                 "no target of '%.*s' is known to be of tier '%s': its requests will be refused; "
+                 "give the provider a 'tier'",
+                 FL_TEXT(route->route.name), fl_tier_name(route->route.tier));
+}
+
 /* A route needs a target; why there is none was said where it is, or is said here. */
 static void check_filled(struct builder *b, const struct draft_route *route)
 {
@@ -394,6 +465,21 @@ static int compare_routes(const void *left, const void *right)
     return order != 0 ? order : (a->origin > b->origin) - (a->origin < b->origin);
 }
 
+static void finish_preferences(struct builder *b, const struct draft_route *draft,
+                               struct fl_route *route)
+{
+    for (unsigned task = 0; task < FL_TASK_COUNT; task++) {
+        const struct fl_picks *picks = &draft->preferred[task];
+        unsigned *items =
+            fl_arena_take(&b->load->config->arena, (picks->count + 1) * sizeof(*items));
+        for (unsigned i = 0; items && i < picks->count; i++) {
+            items[i] = picks->items[i];
+        }
+        route->preferred[task] = items;
+        route->preferred_count[task] = items ? picks->count : 0;
+    }
+}
+
 static void finish_route(struct builder *b, const struct draft_route *draft, struct fl_route *route)
 {
     unsigned count = draft->primaries.count + draft->fallbacks.count, used = 0;
@@ -410,6 +496,7 @@ static void finish_route(struct builder *b, const struct draft_route *draft, str
         }
     }
     *route = draft->route;
+    finish_preferences(b, draft, route);
     route->targets = targets;
     route->primary_count = draft->primaries.count;
     route->target_count = used;
@@ -459,6 +546,8 @@ static bool begin(struct builder *b, const struct fl_value *models)
         return false;
     }
     const struct fl_value *algorithm = fl_object_value(balancing, FL_KEY_LOAD_BALANCING_algorithm);
+    const struct fl_value *history = fl_object_value(balancing, FL_KEY_LOAD_BALANCING_history_size);
+    load->config->table.settings.history_size = (unsigned)history->number;
     b->algorithm = (enum fl_algorithm)algorithm->number;
     select_by(load, fl_object_value(load->routing, FL_KEY_ROUTING_strategy), algorithm,
               &b->strategy, &b->algorithm);
@@ -487,6 +576,8 @@ void fl_routes_build(struct fl_load *load)
     for (unsigned i = 0; i < b.count; i++) {
         fill_every(&b, &b.routes[i]);
         check_filled(&b, &b.routes[i]);
+        check_preferences(&b, &b.routes[i]);
+        check_tiers_known(&b, &b.routes[i]);
         check_prices_known(&b, &b.routes[i]);
     }
     add_targets_and_models(&b);

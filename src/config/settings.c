@@ -322,6 +322,13 @@ void fl_settings_build(struct fl_load *load)
     config->health_interval_ns =
         unsigned_value(load->routing, FL_KEY_ROUTING_health_check_interval);
     config->health_timeout_ns = unsigned_value(load->routing, FL_KEY_ROUTING_health_check_timeout);
+    config->table.settings = (struct fl_route_settings){
+        .wait_usd_per_second =
+            fl_value_real(fl_object_value(load->routing, FL_KEY_ROUTING_wait_usd_per_second)),
+        .tier_down_allowed =
+            fl_object_value(load->routing, FL_KEY_ROUTING_tier_down_allowed)->number != 0,
+        .over_budget_allowed =
+            fl_object_value(load->routing, FL_KEY_ROUTING_over_budget_allowed)->number != 0};
     config->table.hash_key = load->env->hash_key;
     config->table.health = (struct fl_health_policy){
         .failures_to_eject =

@@ -64,7 +64,8 @@ static void set_prices(const struct fl_object *provider, struct fl_target *targe
         fl_object_value(prices, FL_KEY_PRICES_output)->node) {
         target->priced = true;
         target->price_in = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_input));
-        target->price_cached = target->price_in;
+        const struct fl_value *cached = fl_object_value(prices, FL_KEY_PRICES_cached_input);
+        target->price_cached = cached->node ? picousd_per_token(cached) : target->price_in;
         target->price_out = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_output));
     }
 }
@@ -112,6 +113,10 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .cost_multiplier = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_cost_multiplier)),
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
     set_prices(o, target);
+    const struct fl_value *tier = fl_object_value(o, FL_KEY_PROVIDER_tier);
+    if (tier->node && !tier->bad) {
+        target->tier = (enum fl_tier)(tier->number + FL_TIER_LOW);
+    }
     if (load->env->registry) {
         target->state = fl_registry_target(load->env->registry, target->id);
         load->scratch.failed = load->scratch.failed || !target->state;

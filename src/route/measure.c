@@ -5,7 +5,7 @@
 
 #define HALF_LIFE_SUCCESS_NS 60e9
 #define HALF_LIFE_REST_NS    600e9
-#define WEIGHT_MAX           100.0
+#define HISTORY_SIZE         100.0
 #define REST                 3.0
 
 /* What a weight keeps of itself since m->at_ns. */
@@ -46,12 +46,12 @@ static void latency_fade(struct fl_mean *m, const struct fade *f)
     mean_fade(m, latency_keeps(fl_get(m->weight), f));
 }
 
-static void mean_add(struct fl_mean *m, double value, double weight)
+static void mean_add(struct fl_mean *m, double value, double weight, double weight_max)
 {
     double sum = fl_get(m->sum) + value * weight, total = fl_get(m->weight) + weight;
-    if (total > WEIGHT_MAX) {
-        sum *= WEIGHT_MAX / total;
-        total = WEIGHT_MAX;
+    if (total > weight_max) {
+        sum *= weight_max / total;
+        total = weight_max;
     }
     fl_set(m->sum, sum);
     fl_set(m->weight, total);
@@ -59,10 +59,15 @@ static void mean_add(struct fl_mean *m, double value, double weight)
 
 /* A latency and its square. */
 static void latency_add(struct fl_mean *mean_ns, struct fl_mean *square_s2, double ns,
-                        double weight)
+                        double weight, double weight_max)
 {
-    mean_add(mean_ns, ns, weight);
-    mean_add(square_s2, ns / 1e9 * (ns / 1e9), weight);
+    mean_add(mean_ns, ns, weight, weight_max);
+    mean_add(square_s2, ns / 1e9 * (ns / 1e9), weight, weight_max);
+}
+
+static double weight_max_of(const struct fl_measures *m)
+{
+    return m->history_size > 0 ? m->history_size : HISTORY_SIZE;
 }
 
 static void fade_all(struct fl_measures *m, uint64_t now_ns)
@@ -85,25 +90,26 @@ static void fade_all(struct fl_measures *m, uint64_t now_ns)
 void fl_measures_succeeded(struct fl_measures *m, uint64_t now_ns, uint64_t first_byte_ns,
                            uint64_t total_ns, uint64_t tokens_out, unsigned load)
 {
+    double most = weight_max_of(m);
     fade_all(m, now_ns);
-    mean_add(&m->success, 1, 1);
+    mean_add(&m->success, 1, 1, most);
     if (first_byte_ns > 0 && first_byte_ns <= total_ns) {
-        latency_add(&m->first_byte_ns, &m->first_byte_s2, (double)first_byte_ns, 1);
+        latency_add(&m->first_byte_ns, &m->first_byte_s2, (double)first_byte_ns, 1, most);
     }
-    latency_add(&m->total_ns, &m->total_s2, (double)total_ns, 1);
-    mean_add(&m->load, load, 1);
+    latency_add(&m->total_ns, &m->total_s2, (double)total_ns, 1, most);
+    mean_add(&m->load, load, 1, most);
     if (tokens_out > 0) {
         double tokens = (double)tokens_out;
         latency_add(&m->token_ns, &m->token_s2, (double)(total_ns - first_byte_ns) / tokens,
-                    fmin(1, tokens / 100));
+                    fmin(1, tokens / 100), most);
     }
 }
 
 void fl_measures_failed(struct fl_measures *m, uint64_t now_ns, uint64_t total_ns)
 {
     fade_all(m, now_ns);
-    mean_add(&m->success, 0, 1);
-    mean_add(&m->failure_ns, (double)total_ns, 1);
+    mean_add(&m->success, 0, 1, weight_max_of(m));
+    mean_add(&m->failure_ns, (double)total_ns, 1, weight_max_of(m));
 }
 
 static struct fl_mean_seen mean_see(const struct fl_mean *m, double keeps)

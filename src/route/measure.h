@@ -2,7 +2,7 @@
 /*
  * What is known of a target's speed and success: means that forget. An observation's weight halves
  * every 30 s (latencies; of the last three of them, every 10 min) or 60 s (success, time to failure),
- * whatever the traffic, and a mean never holds more than 100 observations' weight, so that a busy
+ * whatever the traffic, and a mean never holds more than history_size observations' weight, so that a busy
  * target's change is seen after as many requests. Latencies are of successful attempts only: a target that fails fast must not look fast.
  *
  * Written by one thread at a time (the state's lock), read by any at any time: each number is an
@@ -29,6 +29,7 @@ struct fl_mean {
 };
 
 struct fl_measures {
+    unsigned history_size;        /* the observations' weight that a mean holds at most; 0: 100 */
     _Atomic uint64_t at_ns;       /* the time all weights refer to */
     struct fl_mean success;       /* 1 or 0 */
     struct fl_mean failure_ns;    /* dispatch to failure */

@@ -168,6 +168,7 @@ struct fl_health_policy {
 /* How decisions weigh things; 0 or false is the default. */
 struct fl_route_settings {
     double wait_usd_per_second; /* what a second of waiting is worth; 0: 0.01 */
+    unsigned history_size;      /* observations' weight of a mean at most; 0: 100 */
     bool tier_down_allowed;     /* no target of the tier asked for: the nearest below, reported */
     bool over_budget_allowed;   /* no target within the cost limit: the cheapest, reported */
 };

@@ -244,6 +244,7 @@ void fl_route_end(const struct fl_table *t, const struct fl_target *target,
     fl_lock(&s->lock);
     unsigned in_flight = fl_get(s->in_flight);
     fl_assert(in_flight > 0);
+    s->measures.history_size = t->settings.history_size;
     settle(s, &t->health, dispatch, outcome, verdict, now_ns);
     if (verdict != SUCCEEDED) {
         cool_after(s, outcome, now_ns);

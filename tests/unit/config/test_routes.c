@@ -89,7 +89,7 @@ static void assert_origin(const struct loaded *l)
                      "provider 'anthropic' speaks the Anthropic dialect, which this version does "
                      "not speak yet: its models are not routed"));
     assert_int_equal(l->findings.warnings, 1);
-    assert_int_equal(l->findings.count, 6); /* and a note on each key without effect */
+    assert_int_equal(l->findings.count, 5); /* and a note on each key without effect */
 }
 
 static void the_origins_file_loads_as_it_is(void **state)
@@ -224,6 +224,59 @@ static void auto_can_be_configured(void **state)
     loaded_finish(&l);
 }
 
+static void what_requests_may_demand(void **state)
+{
+    (void)state;
+    struct loaded l = load_ok(
+        "providers:\n"
+        "  openai: {models: [a, b], tier: high, prices: {input: 1, cached_input: 0.1, output: 2}}\n"
+        "  groq: {models: [c], tier: low, prices: {input: 1, output: 2}}\n"
+        "routing: {strategy: spd, tier_down_allowed: yes, wait_usd_per_second: 0.5}\n"
+        "load_balancing: {history_size: 50}\n"
+        "models:\n"
+        "  best: {tier: high, max_cost: 0.05, preferences: {summarization: [c, a], other: b}}\n"
+        "  same: {alias: best}\n"
+        "  turns: {strategy: load_balance, algorithm: p2c}\n");
+    const struct fl_table *t = &l.config->table;
+    const struct fl_route *best = fl_route_find(t, FL_LIT("best"));
+    const struct fl_route *same = fl_route_find(t, FL_LIT("same"));
+    const struct fl_route *turns = fl_route_find(t, FL_LIT("turns"));
+    assert_int_equal(t->targets[0].tier, FL_TIER_HIGH);
+    assert_int_equal(t->targets[2].tier, FL_TIER_LOW);
+    assert_int_equal(t->targets[0].price_cached, 100000);
+    assert_int_equal(t->targets[2].price_cached, 1000000);
+    assert_true(t->settings.tier_down_allowed && !t->settings.over_budget_allowed);
+    assert_true(t->settings.wait_usd_per_second == 0.5);
+    assert_int_equal(t->settings.history_size, 50);
+    assert_int_equal(best->tier, FL_TIER_HIGH);
+    assert_int_equal(best->max_cost_picousd, UINT64_C(50000000000));
+    assert_int_equal(best->strategy, FL_STRATEGY_LOAD_BALANCE);
+    assert_int_equal(best->algorithm, FL_SPD);
+    assert_int_equal(best->preferred_count[FL_TASK_SUMMARIZATION], 2);
+    assert_int_equal(best->preferred[FL_TASK_SUMMARIZATION][0], 2);
+    assert_int_equal(best->preferred[FL_TASK_SUMMARIZATION][1], 0);
+    assert_int_equal(best->preferred_count[FL_TASK_OTHER], 1);
+    assert_int_equal(best->preferred_count[FL_TASK_ANALYSIS], 0);
+    assert_int_equal(same->tier, FL_TIER_HIGH);
+    assert_int_equal(same->max_cost_picousd, best->max_cost_picousd);
+    assert_int_equal(same->preferred_count[FL_TASK_SUMMARIZATION], 2);
+    assert_int_equal(turns->algorithm, FL_P2C);
+    assert_int_equal(l.findings.warnings, 0);
+    loaded_finish(&l);
+    l = load_ok("providers: {openai: {models: [a, b], tier: low}}\n"
+                "models: {m: {targets: a, tier: medium, preferences: {other: b}}}\n");
+    assert_true(says(&l, "no target of 'm' is known to be of tier 'medium'"));
+    assert_true(says(&l, "'openai/b' is preferred for other, but is not among the targets of 'm'"));
+    loaded_finish(&l);
+    l = outside_load(&outside,
+                     FL_LIT("providers: {openai: {models: [a]}}\n"
+                            "models: {m: {strategy: spd, algorithm: lew}}\n"),
+                     NULL);
+    assert_int_equal(l.err, FL_ERR_CONFIG);
+    assert_true(says(&l, "'spd' as strategy and 'lew' as algorithm contradict each other; keep one"));
+    loaded_finish(&l);
+}
+
 static void prices_become_picousd_per_token(void **state)
 {
     (void)state;
@@ -318,6 +371,7 @@ int main(void)
         cmocka_unit_test(names_mean_targets),
         cmocka_unit_test(a_provider_without_models_takes_any),
         cmocka_unit_test(auto_can_be_configured),
+        cmocka_unit_test(what_requests_may_demand),
         cmocka_unit_test(prices_become_picousd_per_token),
         cmocka_unit_test(states_outlive_a_reload),
         cmocka_unit_test(many_models_load_fast_and_too_many_are_refused),
