@@ -97,9 +97,10 @@ static size_t count_names(const struct fl_catalog *c, size_t *ret_patterned)
     return count;
 }
 
-static bool index_exact(struct fl_catalog *c)
+static bool index_exact(struct fl_catalog *c, size_t *ret_names)
 {
     size_t patterned = 0, used = 0, count = count_names(c, &patterned);
+    *ret_names = count;
     c->patterns = malloc((patterned + 1) * sizeof(*c->patterns));
     c->first_pattern = calloc((size_t)c->provider_count + 1, sizeof(*c->first_pattern));
     if (!fl_index_init(&c->exact, count) || !c->patterns || !c->first_pattern) {
@@ -131,24 +132,37 @@ static bool index_exact(struct fl_catalog *c)
 
 /* --- Bare names --- */
 
+static bool has_bare(const struct fl_model *m, struct fl_slice bare)
+{
+    char memory[FL_BARE_MAX];
+    struct fl_slice names = m->names, one;
+    if (fl_slice_eq(bare, fl_model_bare_name(m->id, memory))) {
+        return true;
+    }
+    while (fl_names_next(&names, &one)) {
+        if (!fl_name_is_pattern(one) && fl_slice_eq(bare, fl_model_bare_name(one, memory))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct fl_slot *bare_slot(const struct fl_catalog *c, struct fl_slice bare, uint32_t hash)
 {
     for (uint32_t at = hash & c->bare.mask;; at = (at + 1) & c->bare.mask) {
         struct fl_slot *slot = &c->bare.slots[at];
-        char memory[FL_BARE_MAX];
         if (slot->model == FL_NONE ||
-            (slot->hash == hash &&
-             fl_slice_eq(bare, fl_model_bare_name(c->models[slot->model].id, memory)))) {
+            (slot->hash == hash && has_bare(&c->models[slot->model], bare))) {
             return slot;
         }
     }
 }
 
-static bool index_bare(struct fl_catalog *c)
+static bool index_bare(struct fl_catalog *c, size_t names)
 {
     c->next_bare = malloc(((size_t)c->model_count + 1) * sizeof(*c->next_bare));
     c->anyone = malloc(((size_t)c->model_count + 1) * sizeof(*c->anyone));
-    if (!fl_index_init(&c->bare, c->model_count) || !c->next_bare || !c->anyone) {
+    if (!fl_index_init(&c->bare, names) || !c->next_bare || !c->anyone) {
         return false;
     }
     for (uint32_t i = c->model_count; i > 0;
@@ -161,6 +175,23 @@ static bool index_bare(struct fl_catalog *c)
         *slot = (struct fl_slot){hash, i - 1};
     }
     return true;
+}
+
+/* Further names lead to the chain of their model, where no id has such a bare name. */
+static void add_bare_names(struct fl_catalog *c)
+{
+    for (uint32_t i = 0; i < c->model_count; i++) {
+        struct fl_slice names = c->models[i].names, one;
+        while (fl_names_next(&names, &one)) {
+            char memory[FL_BARE_MAX];
+            struct fl_slice bare = fl_model_bare_name(one, memory);
+            uint32_t hash = fl_name_hash(0, bare);
+            struct fl_slot *slot = fl_name_is_pattern(one) ? NULL : bare_slot(c, bare, hash);
+            if (slot && slot->model == FL_NONE) {
+                *slot = (struct fl_slot){hash, i};
+            }
+        }
+    }
 }
 
 /* --- Who speaks for a bare name, and its tier --- */
@@ -253,10 +284,11 @@ static void rate(struct fl_catalog *c, uint32_t head)
     for (uint32_t i = head; i != FL_NONE; i = c->next_bare[i]) {
         c->models[i].family = c->models[i].family ? c->models[i].family : family;
     }
-    c->anyone[head] = speaker(c, head);
-    enum fl_model_tier tier = fl_model_tier_by_price(fl_model_blended(&c->models[c->anyone[head]]),
-                                                     released(c, head), c->day);
+    uint32_t anyone = speaker(c, head);
+    enum fl_model_tier tier =
+        fl_model_tier_by_price(fl_model_blended(&c->models[anyone]), released(c, head), c->day);
     for (uint32_t i = head; i != FL_NONE; i = c->next_bare[i]) {
+        c->anyone[i] = anyone;
         if (!c->models[i].tier_given) {
             c->models[i].tier = (uint8_t)tier;
         }
@@ -265,7 +297,8 @@ static void rate(struct fl_catalog *c, uint32_t head)
 
 bool fl_catalog_index(struct fl_catalog *c)
 {
-    if (!index_exact(c) || !index_bare(c)) {
+    size_t names = 0;
+    if (!index_exact(c, &names) || !index_bare(c, names)) {
         return false;
     }
     for (uint32_t at = 0; at <= c->bare.mask; at++) {
@@ -273,6 +306,7 @@ bool fl_catalog_index(struct fl_catalog *c)
             rate(c, c->bare.slots[at].model);
         }
     }
+    add_bare_names(c);
     return true;
 }
 

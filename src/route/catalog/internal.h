@@ -31,7 +31,7 @@ struct fl_catalog {
     struct fl_index exact;   /* provider and name -> model */
     struct fl_index bare;    /* bare name -> first model of its chain */
     uint32_t *next_bare;     /* of each model: the next one of its bare name */
-    uint32_t *anyone;        /* of each model that heads a chain: the one that speaks for it */
+    uint32_t *anyone;        /* of each model: the one that speaks for its chain */
     int32_t day;
 };
 
