@@ -97,7 +97,7 @@ static void put_capabilities(struct fl_buf *b, uint32_t capabilities)
     for (unsigned i = 0; i < FL_CAPABILITY_COUNT; i++) {
         if (capabilities & 1u << i) {
             fl_buf_put_cstr(b, before);
-            fl_buf_put_cstr(b, fl_capability_names[i]);
+            fl_buf_put(b, fl_capability_names[i]);
             before = ",";
         }
     }

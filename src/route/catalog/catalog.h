@@ -154,7 +154,7 @@ enum fl_capability {
     FL_CAPABILITIES(X)
 #undef X
 };
-extern const char *const fl_capability_names[FL_CAPABILITY_COUNT];
+extern const struct fl_slice fl_capability_names[FL_CAPABILITY_COUNT];
 
 enum fl_model_status { FL_MODEL_ACTIVE, FL_MODEL_DEPRECATED, FL_MODEL_RETIRED };
 enum fl_model_tier { FL_MODEL_TIER_NONE, FL_MODEL_LOW, FL_MODEL_MEDIUM, FL_MODEL_HIGH };

@@ -41,6 +41,8 @@ bool fl_name_eq(struct fl_slice a, struct fl_slice b); /* letters in any case */
 bool fl_names_next(struct fl_slice *io_names, struct fl_slice *ret_name);
 bool fl_name_is_pattern(struct fl_slice name);
 
+const struct fl_family *fl_family_of_bare(struct fl_slice bare);
+
 /* FNV-1a over lower case: names come from files that the operator chose, not from clients. */
 uint32_t fl_name_hash(uint32_t provider, struct fl_slice name);
 
