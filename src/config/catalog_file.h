@@ -43,7 +43,8 @@ enum fl_err fl_catalog_read_models_dev(struct fl_catalog_draft *d, struct fl_sli
                                        int32_t day, struct fl_reterr *reterr) FL_CHECK_RESULT;
 
 /* The built-in rows. */
-enum fl_err fl_catalog_read_builtin(struct fl_catalog_draft *d) FL_CHECK_RESULT;
+enum fl_err fl_catalog_read_builtin(struct fl_catalog_draft *d,
+                                    struct fl_reterr *reterr) FL_CHECK_RESULT;
 size_t fl_catalog_builtin_bytes(void); /* as packed */
 
 /* One catalogue: built-in rows, then those of *own* (empty: none; must be our format). NULL: see
@@ -60,6 +61,8 @@ void fl_catalog_put_rule(struct fl_buf *b, const struct fl_price_rule *r);
 
 /* A number as JSON writes it, not negative, times 10^decimals, rounded half up. */
 bool fl_price_parse(struct fl_slice text, unsigned decimals, uint64_t *ret_value);
+/* *value* / 10^decimals without needless zeros. */
+void fl_price_put(struct fl_buf *b, uint64_t value, unsigned decimals);
 /* "2026-08-21" */
 bool fl_day_parse(struct fl_slice text, int32_t *ret_day);
 void fl_day_put(struct fl_buf *b, int32_t day);

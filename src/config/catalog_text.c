@@ -7,7 +7,66 @@
 
 enum { RULES_MAX = 48 };
 
+/* What a key of a line means. */
+enum kind { TEXT, COUNT, DAY, WINDOW, FACTOR, ABILITIES, STATUS, TIER, FAMILY, PRICE };
+enum { OF_PROVIDER = 1, OF_MODEL = 2, OF_RULE = 4 }; /* where it may stand */
+
+struct member {
+    struct fl_slice key;
+    enum kind kind;
+    unsigned of;
+    size_t at; /* offset of the field; a price's class */
+};
+
+#define KEY(text)                                                                                  \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+#define IN_PROVIDER(field) OF_PROVIDER, offsetof(struct fl_catalog_provider, field)
+#define IN_MODEL(field)    OF_MODEL, offsetof(struct fl_model, field)
+#define IN_RULE(field)     OF_RULE, offsetof(struct fl_price_rule, field)
+
+static const struct member members[] = {
+#define X(id, name, decimals, fallback, unit) {KEY(name), PRICE, OF_MODEL | OF_RULE, id},
+    FL_PRICE_CLASSES(X)
+#undef X
+        {KEY("names"), TEXT, IN_MODEL(names)},
+    {KEY("successor"), TEXT, IN_MODEL(successor)},
+    {KEY("context"), COUNT, IN_MODEL(context_tokens)},
+    {KEY("output"), COUNT, IN_MODEL(output_tokens_max)},
+    {KEY("can"), ABILITIES, IN_MODEL(capabilities)},
+    {KEY("released"), DAY, IN_MODEL(released_day)},
+    {KEY("retired"), DAY, IN_MODEL(retired_day)},
+    {KEY("status"), STATUS, IN_MODEL(status)},
+    {KEY("tier"), TIER, IN_MODEL(tier)},
+    {KEY("family"), FAMILY, IN_MODEL(family)},
+    {KEY("batch"), FACTOR, IN_MODEL(service_permille[FL_SERVICE_BATCH])},
+    {KEY("flex"), FACTOR, IN_MODEL(service_permille[FL_SERVICE_FLEX])},
+    {KEY("priority"), FACTOR, IN_MODEL(service_permille[FL_SERVICE_PRIORITY])},
+    {KEY("from"), DAY, IN_RULE(from_day)},
+    {KEY("time"), WINDOW, IN_RULE(from_minute)},
+    {KEY("above"), COUNT, IN_RULE(above_tokens)},
+    {KEY("vendor"), TEXT, IN_PROVIDER(vendor)},
+    {KEY("base"), TEXT, IN_PROVIDER(base_url)},
+    {KEY("dialect"), TEXT, IN_PROVIDER(dialect)},
+    {KEY("names"), TEXT, IN_PROVIDER(aliases)},
+    {KEY("shares"), TEXT, IN_PROVIDER(fallbacks)},
+    {KEY("batch"), FACTOR, IN_PROVIDER(service_permille[FL_SERVICE_BATCH])},
+    {KEY("flex"), FACTOR, IN_PROVIDER(service_permille[FL_SERVICE_FLEX])},
+    {KEY("priority"), FACTOR, IN_PROVIDER(service_permille[FL_SERVICE_PRIORITY])},
+};
+enum { MEMBER_COUNT = sizeof(members) / sizeof(*members), BUCKETS = 64 };
+
+/* A line's object: what its members are written into. */
+struct object {
+    unsigned of;
+    void *fields;      /* the provider, model or rule */
+    uint32_t *classes; /* of its prices */
+    uint64_t *all;     /* prices by class, where their bit is set */
+};
+
 struct reader {
+    unsigned char buckets[BUCKETS], next[MEMBER_COUNT]; /* members by hash; index + 1, 0: end */
     struct fl_catalog_draft *draft;
     struct fl_reterr *reterr;
     struct fl_slice line;
@@ -16,6 +75,7 @@ struct reader {
     struct fl_model model;
     struct fl_price_rule rules[RULES_MAX];
     uint64_t prices[RULES_MAX][FL_PRICE_CLASS_COUNT];
+    uint64_t all[FL_PRICE_CLASS_COUNT]; /* of the line at hand, by class */
     unsigned rule_count;
 };
 
@@ -23,6 +83,13 @@ static enum fl_err refuse(struct reader *r, const char *at, const char *text, st
 {
     unsigned column = at ? (unsigned)(at - r->line.ptr) + 1 : 1;
     return fl_catalog_refuse(r->reterr, r->number, column, text, word);
+}
+
+/* The first byte and the length rule out nearly all: most words are compared with many. */
+static bool is(struct fl_slice word, struct fl_slice text)
+{
+    return word.len == text.len && word.ptr[0] == text.ptr[0] &&
+           memcmp(word.ptr, text.ptr, text.len) == 0;
 }
 
 /* The next word of *io_rest*; false at the end of the line. */
@@ -33,9 +100,8 @@ static bool next_word(struct fl_slice *io_rest, struct fl_slice *ret_word)
         at++;
     }
     const char *first = at;
-    while (at < end && *at != ' ') {
-        at++;
-    }
+    at = at < end ? memchr(at, ' ', (size_t)(end - at)) : end;
+    at = at ? at : end;
     *ret_word = fl_slice(first, (size_t)(at - first));
     *io_rest = fl_slice(at, (size_t)(end - at));
     return ret_word->len > 0;
@@ -108,8 +174,7 @@ static enum fl_err read_capabilities(struct reader *r, struct fl_slice value, ui
     struct fl_slice item;
     while (next_item(&value, &item)) {
         unsigned i = 0;
-        while (i < FL_CAPABILITY_COUNT &&
-               !fl_slice_eq(item, fl_slice_cstr(fl_capability_names[i]))) {
+        while (i < FL_CAPABILITY_COUNT && !is(item, fl_capability_names[i])) {
             i++;
         }
         if (i == FL_CAPABILITY_COUNT) {
@@ -120,29 +185,14 @@ static enum fl_err read_capabilities(struct reader *r, struct fl_slice value, ui
     return FL_OK;
 }
 
-/* *ret_taken* stays when the key is no service. */
-static enum fl_err read_service(struct reader *r, struct fl_slice key, struct fl_slice value,
-                                uint16_t *permille, bool *ret_taken)
-{
-    static const struct fl_slice names[FL_SERVICE_COUNT] = {
-#define X(id, name) [id] = {name, sizeof(name) - 1},
-        FL_SERVICES(X)
-#undef X
-    };
-    for (unsigned i = FL_SERVICE_STANDARD + 1; i < FL_SERVICE_COUNT; i++) {
-        if (fl_slice_eq(key, names[i])) {
-            *ret_taken = true;
-            return read_factor(r, value, &permille[i]);
-        }
-    }
-    return FL_OK;
-}
-
 /* Cuts "key=value"; false: reported. */
 static enum fl_err cut(struct reader *r, struct fl_slice word, struct fl_slice *ret_key,
                        struct fl_slice *ret_value)
 {
-    size_t equals = fl_slice_find(word, '=');
+    size_t equals = 0;
+    while (equals < word.len && word.ptr[equals] != '=') {
+        equals++;
+    }
     *ret_key = fl_slice_first(word, equals);
     *ret_value = fl_slice_from(word, equals + 1);
     if (equals == 0 || equals + 1 >= word.len) {
@@ -154,84 +204,26 @@ static enum fl_err cut(struct reader *r, struct fl_slice word, struct fl_slice *
 /* --- Prices --- */
 
 static enum fl_err read_price(struct reader *r, struct fl_slice key, struct fl_slice value,
-                              uint64_t *all, uint32_t *classes)
+                              struct object *o, size_t class)
 {
-    for (unsigned c = 0; c < FL_PRICE_CLASS_COUNT; c++) {
-        if (!fl_slice_eq(key, fl_price_classes[c].name)) {
-            continue;
-        }
-        if (*classes & 1u << c) {
-            return refuse(r, key.ptr, "given twice:", key);
-        }
-        if (!fl_price_parse(value, fl_price_classes[c].decimals, &all[c])) {
-            return refuse(r, value.ptr, "not a price:", value);
-        }
-        *classes |= 1u << c;
-        return FL_OK;
+    if (*o->classes & 1u << class) {
+        return refuse(r, key.ptr, "given twice:", key);
     }
-    return refuse(r, key.ptr, "unknown key", key);
+    if (!fl_price_parse(value, fl_price_classes[class].decimals, &o->all[class])) {
+        return refuse(r, value.ptr, "not a price:", value);
+    }
+    *o->classes |= 1u << class;
+    return FL_OK;
 }
 
-/* Keeps the prices read into *all* for the rule. */
-static void keep_prices(struct reader *r, struct fl_price_rule *rule, const uint64_t *all)
+/* Gives the rule the prices of its line. */
+static void keep_prices(struct reader *r, struct fl_price_rule *rule, const struct object *o)
 {
     uint64_t *kept = r->prices[rule - r->rules];
     rule->prices = kept;
-    for (unsigned c = 0; c < FL_PRICE_CLASS_COUNT; c++) {
-        if (rule->classes & 1u << c) {
-            *kept++ = all[c];
-        }
+    for (uint32_t left = rule->classes; left != 0; left &= left - 1) {
+        *kept++ = o->all[__builtin_ctz(left)];
     }
-}
-
-static enum fl_err read_rule(struct reader *r, struct fl_slice rest)
-{
-    uint64_t all[FL_PRICE_CLASS_COUNT];
-    struct fl_slice word, key, value;
-    enum fl_err err = FL_OK;
-    if (!r->has_model || r->rule_count == 0) {
-        return refuse(r, NULL, "a rule belongs to a model with prices", FL_EMPTY);
-    }
-    if (r->rule_count == RULES_MAX) {
-        return refuse(r, NULL, "more than 48 rules of one model", FL_EMPTY);
-    }
-    struct fl_price_rule *rule = &r->rules[r->rule_count];
-    *rule = (struct fl_price_rule){.from_day = FL_DAY_ALWAYS};
-    while (!err && next_word(&rest, &word)) {
-        err = cut(r, word, &key, &value);
-        if (err) {
-            return err;
-        }
-        if (fl_slice_eq(key, FL_LIT("from"))) {
-            err = read_day(r, value, &rule->from_day);
-        } else if (fl_slice_eq(key, FL_LIT("time"))) {
-            err = read_window(r, value, rule);
-        } else if (fl_slice_eq(key, FL_LIT("above"))) {
-            err = read_u32(r, value, &rule->above_tokens);
-        } else {
-            err = read_price(r, key, value, all, &rule->classes);
-        }
-    }
-    if (!err && rule->classes == 0) {
-        err = refuse(r, NULL, "a rule without prices", FL_EMPTY);
-    }
-    if (!err) {
-        keep_prices(r, rule, all);
-        r->rule_count++;
-    }
-    return err;
-}
-
-/* --- Models --- */
-
-static enum fl_err hand_over(struct reader *r)
-{
-    if (!r->has_model) {
-        return FL_OK;
-    }
-    r->has_model = false;
-    enum fl_err err = fl_catalog_draft_model(r->draft, &r->model, r->rules, r->rule_count);
-    return err ? refuse(r, NULL, fl_err_text(err), FL_EMPTY) : FL_OK;
 }
 
 static enum fl_err read_status(struct reader *r, struct fl_slice value, uint8_t *ret_status)
@@ -257,43 +249,121 @@ static enum fl_err read_tier(struct reader *r, struct fl_slice value, struct fl_
     return refuse(r, value.ptr, "not low, medium or high:", value);
 }
 
-static enum fl_err read_member(struct reader *r, struct fl_slice key, struct fl_slice value,
-                               uint64_t *all)
+/* --- Members --- */
+
+static unsigned bucket_of(struct fl_slice key)
 {
-    struct fl_model *m = &r->model;
-    bool taken = false;
-    if (fl_slice_eq(key, FL_LIT("names"))) {
-        m->names = value;
-    } else if (fl_slice_eq(key, FL_LIT("successor"))) {
-        m->successor = value;
-    } else if (fl_slice_eq(key, FL_LIT("context"))) {
-        return read_u32(r, value, &m->context_tokens);
-    } else if (fl_slice_eq(key, FL_LIT("output"))) {
-        return read_u32(r, value, &m->output_tokens_max);
-    } else if (fl_slice_eq(key, FL_LIT("can"))) {
-        return read_capabilities(r, value, &m->capabilities);
-    } else if (fl_slice_eq(key, FL_LIT("released"))) {
-        return read_day(r, value, &m->released_day);
-    } else if (fl_slice_eq(key, FL_LIT("retired"))) {
-        return read_day(r, value, &m->retired_day);
-    } else if (fl_slice_eq(key, FL_LIT("status"))) {
-        return read_status(r, value, &m->status);
-    } else if (fl_slice_eq(key, FL_LIT("tier"))) {
-        return read_tier(r, value, m);
-    } else if (fl_slice_eq(key, FL_LIT("family"))) {
-        m->family = fl_family_of(value);
-    } else {
-        enum fl_err err = read_service(r, key, value, m->service_permille, &taken);
-        return taken || err ? err : read_price(r, key, value, all, &r->rules[0].classes);
+    return ((unsigned)key.len * 7 + (unsigned char)key.ptr[0] * 3 +
+            (unsigned char)key.ptr[key.len - 1]) %
+           BUCKETS;
+}
+
+static void index_members(struct reader *r)
+{
+    for (unsigned i = MEMBER_COUNT; i > 0; i--) {
+        unsigned char *head = &r->buckets[bucket_of(members[i - 1].key)];
+        r->next[i - 1] = *head;
+        *head = (unsigned char)i;
     }
-    return FL_OK;
+}
+
+static const struct member *find_member(const struct reader *r, struct fl_slice key, unsigned of)
+{
+    for (unsigned i = r->buckets[bucket_of(key)]; i > 0; i = r->next[i - 1]) {
+        if ((members[i - 1].of & of) && is(key, members[i - 1].key)) {
+            return &members[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static enum fl_err read_member(struct reader *r, struct fl_slice word, struct object *o)
+{
+    struct fl_slice key, value;
+    enum fl_err err = cut(r, word, &key, &value);
+    if (err) {
+        return err;
+    }
+    const struct member *m = find_member(r, key, o->of);
+    if (!m) {
+        return refuse(r, key.ptr, "unknown key", key);
+    }
+    void *field = m->kind == PRICE ? NULL : (char *)o->fields + m->at;
+    switch (m->kind) {
+    case TEXT:
+        *(struct fl_slice *)field = value;
+        return FL_OK;
+    case COUNT:
+        return read_u32(r, value, field);
+    case DAY:
+        return read_day(r, value, field);
+    case WINDOW:
+        return read_window(r, value, o->fields);
+    case FACTOR:
+        return read_factor(r, value, field);
+    case ABILITIES:
+        return read_capabilities(r, value, field);
+    case STATUS:
+        return read_status(r, value, field);
+    case TIER:
+        return read_tier(r, value, o->fields);
+    case FAMILY:
+        *(const struct fl_family **)field = fl_family_of(value);
+        return FL_OK;
+    case PRICE:
+        return read_price(r, key, value, o, m->at);
+    }
+    return FL_ERR_INTERNAL;
+}
+
+static enum fl_err read_members(struct reader *r, struct fl_slice rest, struct object *o)
+{
+    struct fl_slice word;
+    enum fl_err err = FL_OK;
+    while (!err && next_word(&rest, &word)) {
+        err = read_member(r, word, o);
+    }
+    return err;
+}
+
+/* --- Lines of a model --- */
+
+static enum fl_err read_rule(struct reader *r, struct fl_slice rest)
+{
+    if (!r->has_model || r->rule_count == 0) {
+        return refuse(r, NULL, "a rule belongs to a model with prices", FL_EMPTY);
+    }
+    if (r->rule_count == RULES_MAX) {
+        return refuse(r, NULL, "more than 48 rules of one model", FL_EMPTY);
+    }
+    struct fl_price_rule *rule = &r->rules[r->rule_count];
+    struct object o = {.of = OF_RULE, .fields = rule, .classes = &rule->classes, .all = r->all};
+    *rule = (struct fl_price_rule){.from_day = FL_DAY_ALWAYS};
+    enum fl_err err = read_members(r, rest, &o);
+    if (!err && rule->classes == 0) {
+        err = refuse(r, NULL, "a rule without prices", FL_EMPTY);
+    }
+    if (!err) {
+        keep_prices(r, rule, &o);
+        r->rule_count++;
+    }
+    return err;
+}
+
+static enum fl_err hand_over(struct reader *r)
+{
+    if (!r->has_model) {
+        return FL_OK;
+    }
+    r->has_model = false;
+    enum fl_err err = fl_catalog_draft_model(r->draft, &r->model, r->rules, r->rule_count);
+    return err ? refuse(r, NULL, fl_err_text(err), FL_EMPTY) : FL_OK;
 }
 
 static enum fl_err read_model(struct reader *r, struct fl_slice rest)
 {
-    uint64_t all[FL_PRICE_CLASS_COUNT];
-    struct fl_slice word, key, value;
-    enum fl_err err = FL_OK;
+    struct object o = {
+        .of = OF_MODEL, .fields = &r->model, .classes = &r->rules[0].classes, .all = r->all};
     if (!r->in_provider) {
         return refuse(r, NULL, "a model needs a provider before it", FL_EMPTY);
     }
@@ -303,63 +373,30 @@ static enum fl_err read_model(struct reader *r, struct fl_slice rest)
     if (!next_word(&rest, &r->model.id)) {
         return refuse(r, NULL, "a model needs an id", FL_EMPTY);
     }
-    while (!err && next_word(&rest, &word)) {
-        err = cut(r, word, &key, &value);
-        err = err ? err : read_member(r, key, value, all);
-    }
+    enum fl_err err = read_members(r, rest, &o);
     if (!err && r->rules[0].classes != 0) {
-        keep_prices(r, &r->rules[0], all);
+        keep_prices(r, &r->rules[0], &o);
         r->rule_count = 1;
     }
     r->has_model = !err;
     return err;
 }
 
-/* --- Providers --- */
-
-static enum fl_err read_provider_member(struct reader *r, struct fl_slice key,
-                                        struct fl_slice value, struct fl_catalog_provider *p)
-{
-    static const struct {
-        struct fl_slice key;
-        size_t offset;
-    } texts[] = {
-        {{"vendor", 6}, offsetof(struct fl_catalog_provider, vendor)},
-        {{"base", 4}, offsetof(struct fl_catalog_provider, base_url)},
-        {{"dialect", 7}, offsetof(struct fl_catalog_provider, dialect)},
-        {{"names", 5}, offsetof(struct fl_catalog_provider, aliases)},
-        {{"shares", 6}, offsetof(struct fl_catalog_provider, fallbacks)},
-    };
-    bool taken = false;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-        if (fl_slice_eq(key, texts[i].key)) {
-            *(struct fl_slice *)(void *)((char *)p + texts[i].offset) = value;
-            return FL_OK;
-        }
-    }
-    enum fl_err err = read_service(r, key, value, p->service_permille, &taken);
-    return err || taken ? err : refuse(r, key.ptr, "unknown key", key);
-}
-
 /* A line with nothing but a known name continues that provider. */
 static enum fl_err read_provider(struct reader *r, struct fl_slice rest)
 {
     struct fl_catalog_provider p = {.name = FL_EMPTY};
-    struct fl_slice word, key, value;
-    enum fl_err err = FL_OK;
-    unsigned members = 0;
+    struct object o = {.of = OF_PROVIDER, .fields = &p};
     if (!next_word(&rest, &p.name)) {
         return refuse(r, NULL, "a provider needs a name", FL_EMPTY);
     }
-    for (; !err && next_word(&rest, &word); members++) {
-        err = cut(r, word, &key, &value);
-        err = err ? err : read_provider_member(r, key, value, &p);
-    }
+    bool alone = fl_slice_trim(rest).len == 0;
+    enum fl_err err = read_members(r, rest, &o);
     if (err) {
         return err;
     }
     r->in_provider = true;
-    if (members == 0 && fl_catalog_draft_use(r->draft, p.name)) {
+    if (alone && fl_catalog_draft_use(r->draft, p.name)) {
         return FL_OK;
     }
     err = fl_catalog_draft_provider(r->draft, &p);
@@ -392,41 +429,59 @@ static enum fl_err read_line(struct reader *r)
     if (!next_word(&rest, &word) || word.ptr[0] == '#') {
         return FL_OK;
     }
-    if (fl_slice_eq(word, FL_LIT("rule"))) {
+    if (is(word, FL_LIT("rule"))) {
         return read_rule(r, rest);
     }
     enum fl_err err = hand_over(r);
     if (err) {
         return err;
     }
-    if (fl_slice_eq(word, FL_LIT("model"))) {
+    if (is(word, FL_LIT("model"))) {
         return read_model(r, rest);
     }
-    if (fl_slice_eq(word, FL_LIT("provider"))) {
+    if (is(word, FL_LIT("provider"))) {
         return read_provider(r, rest);
     }
-    if (fl_slice_eq(word, FL_LIT("catalog"))) {
+    if (is(word, FL_LIT("catalog"))) {
         return read_head(r, rest);
     }
     return refuse(r, word.ptr, "expected catalog, provider, model or rule, not", word);
 }
 
-/* Printable ASCII only: what cannot be seen must not be in a name. */
+static bool is_stray(char c)
+{
+    return (unsigned char)c < 0x20 || (unsigned char)c > 0x7e;
+}
+
+/* Printable ASCII only: what cannot be seen must not be in a name. Eight bytes at a time: a byte is
+ * stray when its top bit is set, or becomes so by adding 1 (0x7f) or taking 0x20. */
 static const char *stray_byte(struct fl_slice line)
 {
-    for (size_t i = 0; i < line.len; i++) {
-        if ((unsigned char)line.ptr[i] < 0x20 || (unsigned char)line.ptr[i] > 0x7e) {
-            return line.ptr + i;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t i = 0;
+    for (; i + 8 <= line.len; i += 8) {
+        uint64_t word;
+        memcpy(&word, line.ptr + i, 8);
+        if ((word | (word + ones) | (word - ones * 0x20)) & ones * 0x80) {
+            break;
         }
     }
-    return NULL;
+    while (i < line.len && !is_stray(line.ptr[i])) {
+        i++;
+    }
+    return i < line.len ? line.ptr + i : NULL;
 }
 
 enum fl_err fl_catalog_read_text(struct fl_catalog_draft *d, struct fl_slice text,
                                  struct fl_reterr *reterr)
 {
-    struct reader r = {.draft = d, .reterr = reterr};
+    struct reader r;
     enum fl_err err = FL_OK;
+    memset(&r, 0, offsetof(struct reader, rules)); /* the rest is written before it is read */
+    r.draft = d;
+    r.reterr = reterr;
+    r.rule_count = 0;
+    index_members(&r);
     while (!err && text.len > 0) {
         r.line = fl_slice_first(text, fl_slice_find(text, '\n'));
         text = fl_slice_from(text, r.line.len + 1);

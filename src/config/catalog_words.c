@@ -77,6 +77,15 @@ bool fl_price_parse(struct fl_slice text, unsigned decimals, uint64_t *ret_value
            parse_exponent(text, i, &scale) && scale_by(digits, scale, ret_value);
 }
 
+void fl_price_put(struct fl_buf *b, uint64_t value, unsigned decimals)
+{
+    while (decimals > 0 && value % 10 == 0) {
+        value /= 10;
+        decimals--;
+    }
+    fl_buf_put_scaled(b, value, decimals, decimals);
+}
+
 /* --- Days: the civil calendar, counted in years that begin in March --- */
 
 static int32_t day_of(unsigned year, unsigned month, unsigned day)

@@ -11,8 +11,8 @@ const struct fl_price_class_row fl_price_classes[FL_PRICE_CLASS_COUNT] = {
 #undef X
 };
 
-const char *const fl_capability_names[FL_CAPABILITY_COUNT] = {
-#define X(id, name) [id##_BIT] = name,
+const struct fl_slice fl_capability_names[FL_CAPABILITY_COUNT] = {
+#define X(id, name) [id##_BIT] = {name, sizeof(name) - 1},
     FL_CAPABILITIES(X)
 #undef X
 };

@@ -154,7 +154,7 @@ enum fl_capability {
     FL_CAPABILITIES(X)
 #undef X
 };
-extern const char *const fl_capability_names[FL_CAPABILITY_COUNT];
+extern const struct fl_slice fl_capability_names[FL_CAPABILITY_COUNT];
 
 enum fl_model_status { FL_MODEL_ACTIVE, FL_MODEL_DEPRECATED, FL_MODEL_RETIRED };
 enum fl_model_tier { FL_MODEL_TIER_NONE, FL_MODEL_LOW, FL_MODEL_MEDIUM, FL_MODEL_HIGH };
@@ -245,7 +245,7 @@ const struct fl_model *fl_catalog_find_any(const struct fl_catalog *c, struct fl
 
 enum { FL_BARE_MAX = 128 };
 /* What all spellings of a model have in common: lower case; without the maker before '/' or '.', a
- * tag behind ':' or '@', a date, a version "-v2", "-latest"; '.' and '_' as '-'. Into *memory*. */
+ * tag behind ':' or '@', a date, "-latest"; '.' and '_' as '-'. Into *memory*. */
 struct fl_slice fl_model_bare_name(struct fl_slice name, char memory[FL_BARE_MAX]);
 
 /* Does *name* fit a list of names and patterns (struct fl_model.names)? Letters in any case. */

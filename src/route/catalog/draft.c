@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A catalogue being built: rows in the order of their files. finish() drops those that were
- * replaced, sorts the rest by provider and makes the indexes.
+ * A catalogue being built: rows in the order of their files. finish() sorts them by provider,
+ * unless they came so, and makes the indexes, which drops those that were replaced.
  */
 #include "base/assert.h"
 #include "route/catalog/internal.h"
@@ -12,18 +12,14 @@
 #define ARENA_BYTES_MAX   ((size_t)64 << 20)
 enum { PROVIDERS_MAX = 10000, MODELS_MAX = 200000, RULES_MAX = 64 };
 
-struct row {
-    struct fl_model model;
-    uint32_t provider;
-    bool replaced;
-};
-
 struct fl_catalog_draft {
     struct fl_catalog *catalog; /* its arena and providers */
     unsigned provider_cap;
     uint32_t provider; /* of the models that come */
-    struct row *rows;
-    unsigned count, cap;
+    struct fl_model *models;
+    uint32_t *providers; /* of each model */
+    unsigned count, cap, providers_cap;
+    bool mixed; /* a provider's models do not all stand together, in the order of the providers */
 };
 
 /* Room for one more element. */
@@ -60,8 +56,8 @@ struct fl_catalog_draft *fl_catalog_draft_create(unsigned provider_hint, unsigne
         d->provider_cap = c->providers ? provider_hint : 0;
     }
     if (model_hint > 0 && model_hint <= MODELS_MAX) {
-        d->rows = malloc(model_hint * sizeof(*d->rows));
-        d->cap = d->rows ? model_hint : 0;
+        d->models = malloc(model_hint * sizeof(*d->models));
+        d->cap = d->models ? model_hint : 0;
     }
     return d;
 }
@@ -70,7 +66,8 @@ void fl_catalog_draft_destroy(struct fl_catalog_draft *d)
 {
     if (d) {
         fl_catalog_unref(d->catalog);
-        free(d->rows);
+        free(d->models);
+        free(d->providers);
         free(d);
     }
 }
@@ -156,77 +153,71 @@ static bool copy_rules(struct fl_arena *arena, struct fl_model *model,
 enum fl_err fl_catalog_draft_model(struct fl_catalog_draft *d, const struct fl_model *model,
                                    const struct fl_price_rule *rules, unsigned rule_count)
 {
-    void *items = d->rows;
+    void *models = d->models, *providers = d->providers;
     fl_assert(d->provider != FL_NONE);
     fl_assert(model->id.len > 0);
     if (d->count == MODELS_MAX || rule_count > RULES_MAX) {
         return FL_ERR_TOO_BIG;
     }
-    if (!grow(&items, &d->cap, d->count, sizeof(*d->rows), MODELS_MAX)) {
+    bool ok = grow(&models, &d->cap, d->count, sizeof(*d->models), MODELS_MAX);
+    d->models = models;
+    ok = ok && grow(&providers, &d->providers_cap, d->count, sizeof(*d->providers), MODELS_MAX);
+    d->providers = providers;
+    if (!ok) {
         return FL_ERR_NOMEM;
     }
-    d->rows = items;
-    struct row *row = &d->rows[d->count];
-    *row = (struct row){.model = *model, .provider = d->provider};
-    row->model.rules = NULL;
-    row->model.rule_count = 0;
-    if (!copy_rules(&d->catalog->arena, &row->model, rules, rule_count)) {
+    struct fl_model *own = &d->models[d->count];
+    *own = *model;
+    own->rules = NULL;
+    own->rule_count = 0;
+    if (!copy_rules(&d->catalog->arena, own, rules, rule_count)) {
         return FL_ERR_NOMEM;
     }
-    d->count++;
+    d->mixed = d->mixed || (d->count > 0 && d->provider < d->providers[d->count - 1]);
+    d->providers[d->count++] = d->provider;
     return FL_OK;
 }
 
 /* --- Finishing --- */
 
-/* Marks rows whose provider and id come again later. */
-static bool mark_replaced(struct fl_catalog_draft *d)
-{
-    struct fl_index seen;
-    if (!fl_index_init(&seen, d->count)) {
-        return false;
-    }
-    for (unsigned i = d->count; i > 0; i--) {
-        struct row *row = &d->rows[i - 1];
-        uint32_t hash = fl_name_hash(row->provider, row->model.id), at = hash & seen.mask;
-        while (seen.slots[at].model != FL_NONE && !row->replaced) {
-            const struct row *other = &d->rows[seen.slots[at].model];
-            row->replaced = seen.slots[at].hash == hash && other->provider == row->provider &&
-                            fl_name_eq(other->model.id, row->model.id);
-            at = (at + 1) & seen.mask;
-        }
-        if (!row->replaced) {
-            seen.slots[at] = (struct fl_slot){hash, i - 1};
-        }
-    }
-    fl_index_finish(&seen);
-    return true;
-}
-
-static bool sort_models(struct fl_catalog_draft *d)
+static bool count_models(struct fl_catalog_draft *d)
 {
     struct fl_catalog *c = d->catalog;
     c->first_model = calloc((size_t)c->provider_count + 1, sizeof(*c->first_model));
-    c->models = malloc(((size_t)d->count + 1) * sizeof(*c->models));
-    if (!c->first_model || !c->models) {
+    for (unsigned i = 0; c->first_model && i < d->count; i++) {
+        c->first_model[d->providers[i] + 1]++;
+    }
+    for (unsigned p = 0; c->first_model && p < c->provider_count; p++) {
+        c->first_model[p + 1] += c->first_model[p];
+    }
+    return c->first_model != NULL;
+}
+
+/* The models by provider, in the order of their rows. */
+static bool sort_models(struct fl_catalog_draft *d)
+{
+    struct fl_catalog *c = d->catalog;
+    struct fl_model *from = d->models;
+    if (!count_models(d)) {
         return false;
     }
-    for (unsigned i = 0; i < d->count; i++) {
-        c->providers[d->rows[i].provider].model_count += !d->rows[i].replaced;
-    }
-    for (unsigned p = 0; p < c->provider_count; p++) {
-        c->first_model[p + 1] = c->first_model[p] + c->providers[p].model_count;
-        c->providers[p].model_count = 0;
-    }
-    for (unsigned i = 0; i < d->count; i++) {
-        struct fl_catalog_provider *provider = &c->providers[d->rows[i].provider];
-        if (!d->rows[i].replaced) {
-            struct fl_model *m =
-                &c->models[c->first_model[d->rows[i].provider] + provider->model_count++];
-            *m = d->rows[i].model;
-            m->provider = provider;
-            c->model_count++;
+    c->model_count = d->count;
+    if (d->mixed) {
+        c->models = malloc(((size_t)d->count + 1) * sizeof(*c->models));
+        if (!c->models) {
+            return false;
         }
+    } else {
+        c->models = from;
+        d->models = NULL;
+    }
+    for (unsigned i = 0; i < d->count; i++) {
+        struct fl_catalog_provider *provider = &c->providers[d->providers[i]];
+        unsigned to = c->first_model[d->providers[i]] + provider->model_count++;
+        if (d->mixed) {
+            c->models[to] = from[i];
+        }
+        c->models[to].provider = provider;
     }
     return true;
 }
@@ -234,8 +225,9 @@ static bool sort_models(struct fl_catalog_draft *d)
 struct fl_catalog *fl_catalog_draft_finish(struct fl_catalog_draft *d)
 {
     struct fl_catalog *c = d->catalog;
-    bool ok = mark_replaced(d) && sort_models(d) && fl_catalog_index(c) && !c->arena.failed;
-    free(d->rows);
+    bool ok = sort_models(d) && fl_catalog_index(c) && !c->arena.failed;
+    free(d->models);
+    free(d->providers);
     free(d);
     if (!ok) {
         fl_catalog_unref(c);

@@ -81,6 +81,64 @@ static void add_exact(struct fl_catalog *c, uint32_t model, struct fl_slice name
     }
 }
 
+/* Ids only, the last row of an id first. *ret_dead gets a mark for each row that a later one
+ * replaces; returns how many. */
+static unsigned add_ids(struct fl_catalog *c, bool *ret_dead)
+{
+    unsigned dead = 0;
+    for (uint32_t i = c->model_count; i > 0; i--) {
+        struct fl_slice id = c->models[i - 1].id;
+        uint32_t provider = provider_of(c, &c->models[i - 1]), hash = fl_name_hash(provider, id);
+        uint32_t at = hash & c->exact.mask;
+        bool replaced = false;
+        for (; c->exact.slots[at].model != FL_NONE && !replaced; at = (at + 1) & c->exact.mask) {
+            const struct fl_model *other = &c->models[c->exact.slots[at].model];
+            replaced = c->exact.slots[at].hash == hash && provider_of(c, other) == provider &&
+                       fl_name_eq(other->id, id);
+        }
+        ret_dead[i - 1] = replaced;
+        dead += replaced;
+        if (!replaced) {
+            c->exact.slots[at] = (struct fl_slot){hash, i - 1};
+        }
+    }
+    return dead;
+}
+
+/* Removes the dead rows. */
+static void compact(struct fl_catalog *c, const bool *dead)
+{
+    uint32_t to = 0;
+    for (unsigned p = 0; p < c->provider_count; p++) {
+        uint32_t first = to;
+        for (uint32_t i = c->first_model[p]; i < c->first_model[p + 1]; i++) {
+            if (!dead[i]) {
+                c->models[to++] = c->models[i];
+            }
+        }
+        c->first_model[p] = first;
+        c->providers[p].model_count = to - first;
+    }
+    c->first_model[c->provider_count] = to;
+    c->model_count = to;
+}
+
+static bool index_ids(struct fl_catalog *c, size_t names)
+{
+    bool *dead = malloc((size_t)c->model_count + 1);
+    bool ok = dead && fl_index_init(&c->exact, names);
+    if (ok && add_ids(c, dead) > 0) {
+        compact(c, dead);
+        fl_index_finish(&c->exact);
+        ok = fl_index_init(&c->exact, names);
+        if (ok) {
+            (void)add_ids(c, dead);
+        }
+    }
+    free(dead);
+    return ok;
+}
+
 static size_t count_names(const struct fl_catalog *c, size_t *ret_patterned)
 {
     size_t count = c->model_count, patterned = 0;
@@ -97,16 +155,14 @@ static size_t count_names(const struct fl_catalog *c, size_t *ret_patterned)
     return count;
 }
 
-static bool index_exact(struct fl_catalog *c)
+static bool index_exact(struct fl_catalog *c, size_t *ret_names)
 {
     size_t patterned = 0, used = 0, count = count_names(c, &patterned);
+    *ret_names = count;
     c->patterns = malloc((patterned + 1) * sizeof(*c->patterns));
     c->first_pattern = calloc((size_t)c->provider_count + 1, sizeof(*c->first_pattern));
-    if (!fl_index_init(&c->exact, count) || !c->patterns || !c->first_pattern) {
-        return false;
-    }
-    for (uint32_t i = 0; i < c->model_count; i++) { /* ids come before other models' names */
-        add_exact(c, i, c->models[i].id);
+    if (!c->patterns || !c->first_pattern || !index_ids(c, count)) {
+        return false; /* ids come before other models' names */
     }
     for (uint32_t i = 0; i < c->model_count; i++) {
         struct fl_slice names = c->models[i].names, one;
@@ -131,24 +187,37 @@ static bool index_exact(struct fl_catalog *c)
 
 /* --- Bare names --- */
 
+static bool has_bare(const struct fl_model *m, struct fl_slice bare)
+{
+    char memory[FL_BARE_MAX];
+    struct fl_slice names = m->names, one;
+    if (fl_slice_eq(bare, fl_model_bare_name(m->id, memory))) {
+        return true;
+    }
+    while (fl_names_next(&names, &one)) {
+        if (!fl_name_is_pattern(one) && fl_slice_eq(bare, fl_model_bare_name(one, memory))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct fl_slot *bare_slot(const struct fl_catalog *c, struct fl_slice bare, uint32_t hash)
 {
     for (uint32_t at = hash & c->bare.mask;; at = (at + 1) & c->bare.mask) {
         struct fl_slot *slot = &c->bare.slots[at];
-        char memory[FL_BARE_MAX];
         if (slot->model == FL_NONE ||
-            (slot->hash == hash &&
-             fl_slice_eq(bare, fl_model_bare_name(c->models[slot->model].id, memory)))) {
+            (slot->hash == hash && has_bare(&c->models[slot->model], bare))) {
             return slot;
         }
     }
 }
 
-static bool index_bare(struct fl_catalog *c)
+static bool index_bare(struct fl_catalog *c, size_t names)
 {
     c->next_bare = malloc(((size_t)c->model_count + 1) * sizeof(*c->next_bare));
     c->anyone = malloc(((size_t)c->model_count + 1) * sizeof(*c->anyone));
-    if (!fl_index_init(&c->bare, c->model_count) || !c->next_bare || !c->anyone) {
+    if (!fl_index_init(&c->bare, names) || !c->next_bare || !c->anyone) {
         return false;
     }
     for (uint32_t i = c->model_count; i > 0;
@@ -157,10 +226,32 @@ static bool index_bare(struct fl_catalog *c)
         struct fl_slice bare = fl_model_bare_name(c->models[i - 1].id, memory);
         uint32_t hash = fl_name_hash(0, bare);
         struct fl_slot *slot = bare_slot(c, bare, hash);
+        struct fl_model *m = &c->models[i - 1];
         c->next_bare[i - 1] = slot->model;
+        if (!m->family) {
+            m->family =
+                slot->model == FL_NONE ? fl_family_of_bare(bare) : c->models[slot->model].family;
+        }
         *slot = (struct fl_slot){hash, i - 1};
     }
     return true;
+}
+
+/* Further names lead to the chain of their model, where no id has such a bare name. */
+static void add_bare_names(struct fl_catalog *c)
+{
+    for (uint32_t i = 0; i < c->model_count; i++) {
+        struct fl_slice names = c->models[i].names, one;
+        while (fl_names_next(&names, &one)) {
+            char memory[FL_BARE_MAX];
+            struct fl_slice bare = fl_model_bare_name(one, memory);
+            uint32_t hash = fl_name_hash(0, bare);
+            struct fl_slot *slot = fl_name_is_pattern(one) ? NULL : bare_slot(c, bare, hash);
+            if (slot && slot->model == FL_NONE) {
+                *slot = (struct fl_slot){hash, i};
+            }
+        }
+    }
 }
 
 /* --- Who speaks for a bare name, and its tier --- */
@@ -249,14 +340,11 @@ static int32_t released(const struct fl_catalog *c, uint32_t head)
 
 static void rate(struct fl_catalog *c, uint32_t head)
 {
-    const struct fl_family *family = fl_family_of(c->models[head].id);
+    uint32_t anyone = speaker(c, head);
+    enum fl_model_tier tier =
+        fl_model_tier_by_price(fl_model_blended(&c->models[anyone]), released(c, head), c->day);
     for (uint32_t i = head; i != FL_NONE; i = c->next_bare[i]) {
-        c->models[i].family = c->models[i].family ? c->models[i].family : family;
-    }
-    c->anyone[head] = speaker(c, head);
-    enum fl_model_tier tier = fl_model_tier_by_price(fl_model_blended(&c->models[c->anyone[head]]),
-                                                     released(c, head), c->day);
-    for (uint32_t i = head; i != FL_NONE; i = c->next_bare[i]) {
+        c->anyone[i] = anyone;
         if (!c->models[i].tier_given) {
             c->models[i].tier = (uint8_t)tier;
         }
@@ -265,7 +353,8 @@ static void rate(struct fl_catalog *c, uint32_t head)
 
 bool fl_catalog_index(struct fl_catalog *c)
 {
-    if (!index_exact(c) || !index_bare(c)) {
+    size_t names = 0;
+    if (!index_exact(c, &names) || !index_bare(c, names)) {
         return false;
     }
     for (uint32_t at = 0; at <= c->bare.mask; at++) {
@@ -273,6 +362,7 @@ bool fl_catalog_index(struct fl_catalog *c)
             rate(c, c->bare.slots[at].model);
         }
     }
+    add_bare_names(c);
     return true;
 }
 

@@ -31,7 +31,7 @@ struct fl_catalog {
     struct fl_index exact;   /* provider and name -> model */
     struct fl_index bare;    /* bare name -> first model of its chain */
     uint32_t *next_bare;     /* of each model: the next one of its bare name */
-    uint32_t *anyone;        /* of each model that heads a chain: the one that speaks for it */
+    uint32_t *anyone;        /* of each model: the one that speaks for its chain */
     int32_t day;
 };
 
@@ -40,6 +40,8 @@ bool fl_name_eq(struct fl_slice a, struct fl_slice b); /* letters in any case */
 /* Splits a list at its commas. */
 bool fl_names_next(struct fl_slice *io_names, struct fl_slice *ret_name);
 bool fl_name_is_pattern(struct fl_slice name);
+
+const struct fl_family *fl_family_of_bare(struct fl_slice bare);
 
 /* FNV-1a over lower case: names come from files that the operator chose, not from clients. */
 uint32_t fl_name_hash(uint32_t provider, struct fl_slice name);

@@ -47,8 +47,9 @@ static bool all_digits(const char *at, size_t n)
     return true;
 }
 
-/* Bytes of one removable ending: "-latest", "-v12", "-20240513", "-2024-05-13"; 0: none. */
-static size_t ending(struct fl_slice s)
+/* Bytes of one removable ending: "-latest", "-20240513", "-2024-05-13", and "-v1" where a tag ":0"
+ * stood behind it, as Bedrock writes; 0: none. Else a version is part of the name (deepseek-v3). */
+static size_t ending(struct fl_slice s, bool tagged)
 {
     const struct fl_slice latest = FL_LIT("-latest");
     if (s.len > latest.len && fl_slice_eq(fl_slice_from(s, s.len - latest.len), latest)) {
@@ -62,13 +63,7 @@ static size_t ending(struct fl_slice s)
         all_digits(end - 5, 2) && end[-3] == '-' && all_digits(end - 2, 2)) {
         return 11;
     }
-    size_t digits = 0;
-    while (digits < s.len && is_digit(end[-1 - (ptrdiff_t)digits])) {
-        digits++;
-    }
-    bool version = digits > 0 && digits <= 2 && s.len > digits + 2 &&
-                   end[-1 - (ptrdiff_t)digits] == 'v' && end[-2 - (ptrdiff_t)digits] == '-';
-    return version ? digits + 2 : 0;
+    return tagged && s.len > 3 && end[-3] == '-' && end[-2] == 'v' && is_digit(end[-1]) ? 3 : 0;
 }
 
 struct fl_slice fl_model_bare_name(struct fl_slice name, char memory[FL_BARE_MAX])
@@ -80,7 +75,8 @@ struct fl_slice fl_model_bare_name(struct fl_slice name, char memory[FL_BARE_MAX
         memory[len++] = c == '.' || c == '_' ? '-' : c;
     }
     struct fl_slice bare = fl_slice(memory, len);
-    for (size_t cut = ending(bare); cut > 0; cut = ending(bare)) {
+    bool tagged = len + 1 < s.len && s.ptr[len] == ':' && is_digit(s.ptr[len + 1]);
+    for (size_t cut = ending(bare, tagged); cut > 0; cut = ending(bare, tagged)) {
         bare.len -= cut;
     }
     return bare;
