@@ -29,6 +29,7 @@ const char *fl_command_suggest(const char *asked);
 
 int fl_cli_serve(int argc, char **argv);
 int fl_cli_demo(int argc, char **argv);
+int fl_cli_explain(int argc, char **argv);
 int fl_cli_check(int argc, char **argv);
 int fl_cli_schema(int argc, char **argv);
 int fl_cli_init(int argc, char **argv);

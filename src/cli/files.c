@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include "config/catalog_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -79,9 +81,20 @@ static enum fl_err file(void *owner, struct fl_slice path, struct fl_buf *ret)
     return fl_read_file(path, ret);
 }
 
+/* The built-in catalogue, read once; lives as long as the process. NULL: no memory. */
+static struct fl_catalog *built_in(void)
+{
+    static struct fl_catalog *catalog;
+    struct fl_reterr reterr = {0};
+    if (!catalog) {
+        catalog = fl_catalog_load(FL_EMPTY, &reterr);
+    }
+    return catalog;
+}
+
 struct fl_config_env fl_process_env(struct fl_registry *registry, struct fl_hash_key hash_key)
 {
-    return (struct fl_config_env){NULL, variable, file, registry, hash_key};
+    return (struct fl_config_env){NULL, variable, file, registry, hash_key, built_in()};
 }
 
 static bool exists(const char *path)

@@ -96,6 +96,20 @@ const struct fl_command fl_commands[] = {
      "  Prints every error as FILE:LINE:COLUMN with the line and a caret. Exit code 3 when there is one.\n"
      "      --strict       warnings count as errors\n",
      fl_cli_check},
+    {"explain", "show which target a request would go to, and why: nobody is asked",
+     "usage: fairlead explain --prompt TEXT | -f REQUEST.json [-m MODEL] [--tier low|medium|high]\n"
+     "                        [--strategy NAME] [--max-cost USD] [-c FILE] [--json]\n\n"
+     "  Prints every target considered, why it is left out or what its score is made of, who is chosen, and what\n"
+     "  that would cost. What a running gateway has measured is not known here; ask it with the request header\n"
+     "  'x-fairlead-explain: only'. Exit code 1 when no target may answer.\n\n"
+     "  -p, --prompt TEXT      a request with this one message\n"
+     "  -f, --file FILE        a request's body, as an SDK sends it; - reads standard input\n"
+     "  -m, --model MODEL      default: the request's, or auto\n"
+     "      --tier TIER        quality tier at least\n"
+     "      --strategy NAME    instead of the configured one\n"
+     "      --max-cost USD     what the request may cost at most\n"
+     "      --json             the decision record\n",
+     fl_cli_explain},
     {"init", "write a commented fairlead.yaml from what is found in the environment",
      "usage: fairlead init > fairlead.yaml\n\n"
      "  Lists the providers whose key variables are set (the keys themselves are never written).\n",

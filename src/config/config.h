@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/sys.h"
+#include "route/catalog/catalog.h"
 #include "route/route.h"
 
 #include <stdatomic.h>
@@ -99,6 +100,7 @@ struct fl_config {
     uint64_t health_interval_ns, health_timeout_ns;
     const struct fl_provider *providers;
     unsigned provider_count;
+    struct fl_catalog *catalog; /* a reference, or NULL */
     struct fl_table table;
 };
 
@@ -138,6 +140,9 @@ struct fl_config_env {
     /* Of target states; NULL: a throw-away check (states stay NULL). */
     struct fl_registry *registry;
     struct fl_hash_key hash_key;
+    /* What models can do and cost where the file does not say; NULL: nothing is known. The
+     * configuration keeps a reference. */
+    struct fl_catalog *catalog;
 };
 
 /* Loads *yaml*. FL_OK: *ret_config has one reference (warnings and notes may stand in *findings*).

@@ -63,10 +63,67 @@ static void set_prices(const struct fl_object *provider, struct fl_target *targe
     if (prices && fl_object_value(prices, FL_KEY_PRICES_input)->node &&
         fl_object_value(prices, FL_KEY_PRICES_output)->node) {
         target->priced = true;
+        target->prices = NULL;
         target->price_in = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_input));
         const struct fl_value *cached = fl_object_value(prices, FL_KEY_PRICES_cached_input);
         target->price_cached = cached->node ? picousd_per_token(cached) : target->price_in;
         target->price_out = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_output));
+    }
+}
+
+/* --- What the catalogue knows --- */
+
+static uint32_t lacks_of(uint32_t capabilities)
+{
+    static const struct {
+        enum fl_capability can;
+        uint32_t need;
+    } rows[] = {{FL_CAN_TOOLS, FL_NEED_TOOLS},      {FL_CAN_SEE, FL_NEED_VISION},
+                {FL_CAN_HEAR, FL_NEED_AUDIO},       {FL_CAN_JSON, FL_NEED_JSON_SCHEMA},
+                {FL_CAN_REASON, FL_NEED_REASONING}, {FL_CAN_STREAM, FL_NEED_STREAMING}};
+    uint32_t lacks = 0;
+    for (size_t i = 0; capabilities != 0 && i < sizeof(rows) / sizeof(*rows); i++) {
+        lacks |= capabilities & (uint32_t)rows[i].can ? 0 : rows[i].need;
+    }
+    return lacks;
+}
+
+static void take_prices(const struct fl_model *model, struct fl_target *target)
+{
+    const struct fl_price_rule *usual = model->rules;
+    if (model->rule_count == 0 || !fl_price_find(usual, FL_PRICE_IN, &target->price_in, NULL) ||
+        !fl_price_find(usual, FL_PRICE_OUT, &target->price_out, NULL) ||
+        !fl_price_find(usual, FL_PRICE_CACHED, &target->price_cached, NULL)) {
+        return;
+    }
+    target->priced = true;
+    target->prices = model;
+    /* One rule without a price for each call: the three say it all. */
+    if (model->rule_count == 1 && !(usual->classes & 1u << FL_PRICE_REQUEST)) {
+        target->prices = NULL;
+    }
+}
+
+/* A server of one's own is not the vendor's: what its model is may be known by its name, what it
+ * costs and how long a context it was given is not. */
+static void learn(struct fl_load *load, unsigned provider, struct fl_target *target)
+{
+    const struct fl_catalog *catalog = load->config->catalog;
+    const struct fl_provider *p = &load->config->providers[provider];
+    if (!catalog || target->model.len == 0) {
+        return;
+    }
+    const struct fl_model *model = fl_catalog_find(catalog, p->type, target->model, NULL);
+    const struct fl_model *alike = model ? model : fl_catalog_find_any(catalog, target->model);
+    target->tokenizer = fl_family_of(target->model)->tokenizer;
+    if (alike) {
+        target->tier = (enum fl_tier)alike->tier;
+    }
+    if (model) {
+        target->context_tokens = model->context_tokens;
+        target->output_tokens = model->output_tokens_max;
+        target->lacks = lacks_of(model->capabilities);
+        take_prices(model, target);
     }
 }
 
@@ -112,6 +169,7 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .weight = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_weight)),
         .cost_multiplier = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_cost_multiplier)),
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
+    learn(load, provider, target);
     set_prices(o, target);
     const struct fl_value *tier = fl_object_value(o, FL_KEY_PROVIDER_tier);
     if (tier->node && !tier->bad) {

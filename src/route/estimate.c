@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "route/estimate.h"
 
+#include "route/catalog/price.h"
+
 enum { default_tokens_in = 1000, default_tokens_out = 300, million = 1000000 };
 
 static unsigned or_else(unsigned tokens, unsigned otherwise)
@@ -23,6 +25,7 @@ struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
                        : r->tokens_in;
     struct fl_tokens n = {.in = or_else(own, default_tokens_in),
                           .cached = r->cached_tokens ? r->cached_tokens[target] : 0,
+                          .when_s = r->when_s,
                           .cached_ppm = r->cached_ppm > 0 ? r->cached_ppm : million,
                           .out = or_else(r->tokens_out, default_tokens_out)};
     n.cached = n.cached < n.in ? n.cached : n.in;
@@ -51,24 +54,67 @@ static uint64_t times(uint64_t picousd, double multiplier)
                                               : UINT64_MAX;
 }
 
-bool fl_cost_exact(const struct fl_target *target, uint64_t in, uint64_t cached, uint64_t out,
+static uint64_t plain_cost(const struct fl_target *t, uint64_t in, uint64_t cached, uint64_t out)
+{
+    uint64_t sum = add_product(0, in - cached, t->price_in);
+    return add_product(add_product(sum, cached, t->price_cached), out, t->price_out);
+}
+
+bool fl_cost_exact(const struct fl_target *target, const struct fl_usage *usage, int64_t when_s,
                    uint64_t *ret_picousd)
 {
+    struct fl_bill bill;
+    uint64_t picousd;
     if (!target->priced) {
         return false;
     }
-    cached = cached < in ? cached : in;
-    uint64_t sum = add_product(0, in - cached, target->price_in);
-    sum = add_product(sum, cached, target->price_cached);
-    *ret_picousd = times(add_product(sum, out, target->price_out), target->cost_multiplier);
+    if (target->prices) {
+        if (fl_price_usage(target->prices, usage, when_s, &bill) != FL_OK) {
+            return false;
+        }
+        picousd = bill.picousd;
+    } else {
+        uint64_t in = usage->tokens_in, cached = usage->tokens_cached;
+        picousd = plain_cost(target, in, cached < in ? cached : in, usage->tokens_out);
+    }
+    *ret_picousd = times(picousd, target->cost_multiplier);
+    return true;
+}
+
+static bool by_catalogue(const struct fl_target *target, const struct fl_tokens *n,
+                         struct fl_cost *ret_cost)
+{
+    struct fl_price_request request = {.tokens_in = n->in,
+                                       .tokens_prefix = n->cached,
+                                       .prefix_ppm = n->cached_ppm,
+                                       .tokens_out_p50 = n->out_p50,
+                                       .tokens_out_p90 = n->out_p90};
+    struct fl_estimate estimate;
+    if (fl_price_estimate(target->prices, &request, n->when_s, &estimate) != FL_OK) {
+        return false;
+    }
+    *ret_cost = (struct fl_cost){estimate.picousd_p50, estimate.picousd_p90};
     return true;
 }
 
 bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *tokens,
                       struct fl_cost *ret_cost)
 {
+    struct fl_cost cost;
     unsigned cached = tokens->cached < tokens->in ? tokens->cached : tokens->in;
     cached = (unsigned)((uint64_t)cached * tokens->cached_ppm / million);
-    return fl_cost_exact(target, tokens->in, cached, tokens->out_p50, &ret_cost->p50) &&
-           fl_cost_exact(target, tokens->in, 0, tokens->out_p90, &ret_cost->p90);
+    if (!target->priced) {
+        return false;
+    }
+    if (target->prices) {
+        if (!by_catalogue(target, tokens, &cost)) {
+            return false;
+        }
+    } else {
+        cost.p50 = plain_cost(target, tokens->in, cached, tokens->out_p50);
+        cost.p90 = plain_cost(target, tokens->in, 0, tokens->out_p90);
+    }
+    ret_cost->p50 = times(cost.p50, target->cost_multiplier);
+    ret_cost->p90 = times(cost.p90, target->cost_multiplier);
+    return true;
 }

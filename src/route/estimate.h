@@ -3,12 +3,14 @@
 #ifndef FL_ROUTE_ESTIMATE_H
 #define FL_ROUTE_ESTIMATE_H
 
+#include "base/usage.h"
 #include "route/route.h"
 
 struct fl_tokens {
     unsigned in;                    /* as the target's tokenizer counts */
     unsigned cached;                /* of these, held in the target's prompt cache */
     uint32_t cached_ppm;            /* with this probability, in millionths */
+    int64_t when_s;                 /* for prices by date; 0: not known */
     unsigned out_p50, out, out_p90; /* of the answer: the median, the mean, rarely exceeded */
 };
 
@@ -29,8 +31,8 @@ struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
  * False when the target has no price. Saturates. */
 bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *tokens,
                       struct fl_cost *ret_cost);
-/* The same of tokens that were counted; cached ones are among *in*. */
-bool fl_cost_exact(const struct fl_target *target, uint64_t in, uint64_t cached, uint64_t out,
+/* The same of what was counted. */
+bool fl_cost_exact(const struct fl_target *target, const struct fl_usage *usage, int64_t when_s,
                    uint64_t *ret_picousd);
 
 #endif

@@ -116,6 +116,7 @@ struct fl_selection fl_selection_at(unsigned index);
 bool fl_selection_parse(struct fl_slice word, struct fl_selection *ret_selection);
 
 struct fl_target_state; /* opaque, see state.h */
+struct fl_model;        /* see catalog/catalog.h */
 struct fl_registry;     /* all target states of the process, by target id */
 
 struct fl_target {
@@ -127,6 +128,9 @@ struct fl_target {
     double cost_multiplier;   /* > 0 */
     double performance_bonus;
     bool priced;
+    const struct fl_model
+        *prices;                  /* of the catalogue, where they differ by day, hour or length; the
+                                      next three are then the usual ones. NULL: those count */
     uint64_t price_in, price_out; /* pico-USD per token */
     uint64_t price_cached;        /* of input read from the provider's cache; price_in where that
                                      costs the same */

@@ -32,7 +32,20 @@ static void refuse_model(struct fl_exchange *x)
     fl_exchange_refuse(x, FL_ERR_MODEL_UNKNOWN, fl_buf_slice(&b), "model");
 }
 
-static uint32_t needs_of(const struct fl_facts *facts)
+enum { tokens_max = 100000000, bytes_per_token = 4 };
+
+unsigned fl_facts_tokens_in(const struct fl_facts *facts)
+{
+    uint64_t tokens = (facts->text_bytes + bytes_per_token - 1) / bytes_per_token;
+    return (unsigned)(tokens < tokens_max ? tokens : tokens_max);
+}
+
+unsigned fl_facts_tokens_out(const struct fl_facts *facts)
+{
+    return (unsigned)(facts->tokens_out_max < tokens_max ? facts->tokens_out_max : tokens_max);
+}
+
+uint32_t fl_facts_needs(const struct fl_facts *facts)
 {
     return (facts->tools ? FL_NEED_TOOLS : 0u) | (facts->vision ? FL_NEED_VISION : 0u) |
            (facts->audio ? FL_NEED_AUDIO : 0u) | (facts->json_schema ? FL_NEED_JSON_SCHEMA : 0u) |
@@ -43,10 +56,8 @@ static uint32_t needs_of(const struct fl_facts *facts)
 static struct fl_route_request request_of(struct fl_exchange *x, char client_key[16])
 {
     const struct fl_wishes *w = &x->wishes;
-    const uint64_t most = 100000000, bytes_per_token = 4;
-    uint64_t out_max = x->facts.tokens_out_max < most ? x->facts.tokens_out_max : most;
-    uint64_t in = (x->facts.text_bytes + bytes_per_token - 1) / bytes_per_token;
-    x->tokens_in = (unsigned)(in < most ? in : most);
+    unsigned out_max = fl_facts_tokens_out(&x->facts);
+    x->tokens_in = fl_facts_tokens_in(&x->facts);
     return (struct fl_route_request){
         .now_ns = x->worker->sys->now_ns,
         .when_s = (int64_t)(x->decision->wall_ns / 1000000000),
@@ -54,9 +65,9 @@ static struct fl_route_request request_of(struct fl_exchange *x, char client_key
         .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, client_key),
         .session = w->session,
         .tokens_in = x->tokens_in,
-        .tokens_out_max = (unsigned)out_max,
-        .tokens_out_p90 = (unsigned)out_max,
-        .needs = needs_of(&x->facts),
+        .tokens_out_max = out_max,
+        .tokens_out_p90 = out_max,
+        .needs = fl_facts_needs(&x->facts),
         .streaming = x->facts.stream,
         .tier = w->tier,
         .max_cost_given = w->max_cost_given,
@@ -125,7 +136,7 @@ static uint64_t since_begin(const struct fl_exchange *x, uint64_t at_ns)
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd)
 {
     return x->served && usage->known &&
-           fl_cost_exact(x->served, usage->tokens_in, usage->tokens_cached, usage->tokens_out, ret_picousd);
+           fl_cost_exact(x->served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
 }
 
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)

@@ -11,6 +11,12 @@
 #define FL_SERVER_DECISIONS_H
 
 #include "config/config.h"
+#include "dialect/dialect.h"
+
+/* From a request's facts to what routing asks of them. */
+uint32_t fl_facts_needs(const struct fl_facts *facts);       /* FL_NEED_ bits */
+unsigned fl_facts_tokens_in(const struct fl_facts *facts);   /* about; 0: not known */
+unsigned fl_facts_tokens_out(const struct fl_facts *facts);  /* at most; 0: not given */
 
 struct fl_decision {
     uint64_t id;

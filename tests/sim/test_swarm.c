@@ -78,7 +78,7 @@ static void start_server(struct rig *r)
     struct fl_buf yaml;
     struct fl_findings findings;
     struct fl_reterr reterr;
-    struct fl_config_env env = {NULL, no_variable, no_file, r->registry, {1, 2}};
+    struct fl_config_env env = {NULL, no_variable, no_file, r->registry, {1, 2}, NULL};
     fl_buf_init(&yaml, 65536);
     fl_findings_init(&findings);
     put_config(r, &yaml);
