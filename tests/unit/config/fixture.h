@@ -5,11 +5,13 @@
 
 #include "config/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Name, value, name, value, ..., NULL. */
 struct outside {
     const char *const *variables, *const *files;
+    struct fl_catalog *catalog; /* or NULL */
 };
 
 /* One load with what came of it. */
@@ -55,7 +57,8 @@ static inline struct loaded outside_load(struct outside *outside, struct fl_slic
                                 .variable = outside_variable,
                                 .file = outside_file,
                                 .registry = registry,
-                                .hash_key = {1, 2}};
+                                .hash_key = {1, 2},
+                                .catalog = outside->catalog};
     fl_findings_init(&l.findings);
     fl_buf_init(&l.text, 4u << 20);
     l.err = yaml.ptr ? fl_config_load(yaml, FL_LIT("fairlead.yaml"), &env, &l.config, &l.findings)

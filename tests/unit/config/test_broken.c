@@ -43,7 +43,7 @@ static void check_one(const char *name)
 {
     char path[300];
     struct fl_buf yaml;
-    struct outside outside = {variables, files};
+    struct outside outside = {.variables = variables, .files = files};
     (void)snprintf(path, sizeof(path), FOLDER "/%s.yaml", name);
     fl_buf_init(&yaml, 1u << 20);
     assert_true(read_whole(path, &yaml));

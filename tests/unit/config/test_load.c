@@ -36,7 +36,7 @@ static const char *const files[] = {"/run/secrets/groq",
                                     "/etc/key.pem",
                                     "KEY",
                                     NULL};
-static struct outside outside = {variables, files};
+static struct outside outside = {.variables = variables, .files = files};
 
 static struct loaded load(const char *yaml)
 {
@@ -320,7 +320,7 @@ static void without_a_file_the_environment_decides(void **state)
                                        "ANTHROPIC_API_KEY",
                                        "c",
                                        NULL};
-    struct outside here = {some, NULL};
+    struct outside here = {.variables = some, .files = NULL};
     struct loaded l = outside_load(&here, FL_EMPTY, NULL);
     assert_int_equal(l.err, FL_OK);
     assert_slice(l.config->file, "(environment)");
@@ -335,7 +335,7 @@ static void without_a_file_the_environment_decides(void **state)
     loaded_finish(&l);
 
     static const char *const none[] = {NULL};
-    struct outside nothing = {none, NULL};
+    struct outside nothing = {.variables = none, .files = NULL};
     l = outside_load(&nothing, FL_EMPTY, NULL);
     assert_int_equal(l.err, FL_ERR_CONFIG);
     assert_true(says(&l, "set a provider's key in the environment"));

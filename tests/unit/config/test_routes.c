@@ -9,9 +9,9 @@
 static const char *const variables[] = {
     "OPENAI_API_KEY", "openai-key", "TOGETHER_API_KEY", "together-key", "GROQ_API_KEY",
     "groq-key",       NULL};
-static struct outside outside = {variables, NULL};
+static struct outside outside = {.variables = variables, .files = NULL};
 static const char *const nothing[] = {NULL};
-static struct outside bare = {nothing, NULL};
+static struct outside bare = {.variables = nothing, .files = NULL};
 
 static struct loaded load_ok(const char *yaml)
 {
