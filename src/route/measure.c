@@ -11,8 +11,9 @@
 /* What a weight keeps of itself since m->at_ns. */
 struct fade {
     double success; /* success, time to failure */
-    double latency; /* twice as fast: its square. Until there is only REST left: */
-    double rest;
+    double latency; /* twice as fast: its square, until there is only REST left */
+    double ns;      /* since then */
+    double rest;    /* what REST keeps; computed when needed, negative until then */
 };
 
 /* Clocks of two threads may differ a little: never below no time at all. */
@@ -20,19 +21,23 @@ static struct fade fade_until(const struct fl_measures *m, uint64_t now_ns)
 {
     uint64_t at_ns = fl_get(m->at_ns);
     if (now_ns <= at_ns) {
-        return (struct fade){1, 1, 1};
+        return (struct fade){1, 1, 0, 1};
     }
-    double ns = (double)(now_ns - at_ns), success = exp2(-ns / HALF_LIFE_SUCCESS_NS);
-    return (struct fade){success, success * success, exp2(-ns / HALF_LIFE_REST_NS)};
+    double ns = (double)(now_ns - at_ns), success = fl_fade(ns / HALF_LIFE_SUCCESS_NS);
+    return (struct fade){success, success * success, ns, -1};
 }
 
 /* A quiet target's latency is remembered by a few observations for long: it would be a stranger
  * after each pause otherwise, and be tried as one. */
-static double latency_keeps(double weight, const struct fade *f)
+static double latency_keeps(double weight, struct fade *f)
 {
-    return weight * f->latency >= REST ? f->latency
-           : weight > REST             ? REST / weight * f->rest
-                                       : f->rest;
+    if (weight * f->latency >= REST) {
+        return f->latency;
+    }
+    if (f->rest < 0) {
+        f->rest = fl_fade(f->ns / HALF_LIFE_REST_NS);
+    }
+    return weight > REST ? REST / weight * f->rest : f->rest;
 }
 
 static void mean_fade(struct fl_mean *m, double keeps)
@@ -41,9 +46,14 @@ static void mean_fade(struct fl_mean *m, double keeps)
     fl_set(m->weight, fl_get(m->weight) * keeps);
 }
 
-static void latency_fade(struct fl_mean *m, const struct fade *f)
+/* A mean of latencies and its squares, which have the same weight; NULL: has none. */
+static void latency_fade(struct fl_mean *m, struct fl_mean *square_s2, struct fade *f)
 {
-    mean_fade(m, latency_keeps(fl_get(m->weight), f));
+    double keeps = latency_keeps(fl_get(m->weight), f);
+    mean_fade(m, keeps);
+    if (square_s2) {
+        mean_fade(square_s2, keeps);
+    }
 }
 
 static void mean_add(struct fl_mean *m, double value, double weight, double weight_max)
@@ -75,13 +85,10 @@ static void fade_all(struct fl_measures *m, uint64_t now_ns)
     struct fade f = fade_until(m, now_ns);
     mean_fade(&m->success, f.success);
     mean_fade(&m->failure_ns, f.success);
-    latency_fade(&m->first_byte_ns, &f);
-    latency_fade(&m->total_ns, &f);
-    latency_fade(&m->token_ns, &f);
-    latency_fade(&m->load, &f);
-    latency_fade(&m->first_byte_s2, &f);
-    latency_fade(&m->total_s2, &f);
-    latency_fade(&m->token_s2, &f);
+    latency_fade(&m->first_byte_ns, &m->first_byte_s2, &f);
+    latency_fade(&m->total_ns, &m->total_s2, &f);
+    latency_fade(&m->token_ns, &m->token_s2, &f);
+    latency_fade(&m->load, NULL, &f);
     if (now_ns > fl_get(m->at_ns)) {
         fl_set(m->at_ns, now_ns);
     }
@@ -117,26 +124,26 @@ static struct fl_mean_seen mean_see(const struct fl_mean *m, double keeps)
     return (struct fl_mean_seen){fl_get(m->sum) * keeps, fl_get(m->weight) * keeps};
 }
 
-static struct fl_mean_seen latency_see(const struct fl_mean *m, const struct fade *f)
+static void latency_see(const struct fl_mean *m, const struct fl_mean *square_s2, struct fade *f,
+                        struct fl_mean_seen *ret_mean, struct fl_mean_seen *ret_square)
 {
-    return mean_see(m, latency_keeps(fl_get(m->weight), f));
+    double keeps = latency_keeps(fl_get(m->weight), f);
+    *ret_mean = mean_see(m, keeps);
+    *ret_square = mean_see(square_s2, keeps);
 }
 
-void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
-                     struct fl_measures_seen *ret_seen)
+double fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
+                       struct fl_measures_seen *ret_seen)
 {
     struct fade f = fade_until(m, now_ns);
-    *ret_seen = (struct fl_measures_seen){
-        .success = mean_see(&m->success, f.success),
-        .failure_ns = mean_see(&m->failure_ns, f.success),
-        .first_byte_ns = latency_see(&m->first_byte_ns, &f),
-        .total_ns = latency_see(&m->total_ns, &f),
-        .token_ns = latency_see(&m->token_ns, &f),
-        .load = latency_see(&m->load, &f),
-        .first_byte_s2 = latency_see(&m->first_byte_s2, &f),
-        .total_s2 = latency_see(&m->total_s2, &f),
-        .token_s2 = latency_see(&m->token_s2, &f),
-    };
+    ret_seen->success = mean_see(&m->success, f.success);
+    ret_seen->failure_ns = mean_see(&m->failure_ns, f.success);
+    ret_seen->load = mean_see(&m->load, latency_keeps(fl_get(m->load.weight), &f));
+    latency_see(&m->first_byte_ns, &m->first_byte_s2, &f, &ret_seen->first_byte_ns,
+                &ret_seen->first_byte_s2);
+    latency_see(&m->total_ns, &m->total_s2, &f, &ret_seen->total_ns, &ret_seen->total_s2);
+    latency_see(&m->token_ns, &m->token_s2, &f, &ret_seen->token_ns, &ret_seen->token_s2);
+    return f.success;
 }
 
 static void mean_join(struct fl_mean_seen *into, struct fl_mean_seen m)
@@ -151,22 +158,4 @@ void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_se
     mean_join(&pool->total_ns, one->total_ns);
     mean_join(&pool->token_ns, one->token_ns);
     mean_join(&pool->load, one->load);
-}
-
-#define SPREAD 0.5
-
-struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2,
-                                double prior_ns)
-{
-    if (mean_ns.weight <= 1) {
-        return (struct fl_latency){prior_ns, SPREAD * prior_ns};
-    }
-    double mean_s = mean_ns.sum / mean_ns.weight / 1e9;
-    double variance = square_s2.sum / square_s2.weight - mean_s * mean_s;
-    double least = SPREAD * SPREAD * mean_s * mean_s;
-    double own_ns = sqrt((variance > least ? variance : least) / (mean_ns.weight - 1)) * 1e9;
-    return (struct fl_latency){
-        fl_mean_shrunk(mean_ns, prior_ns, FL_PRIOR_SAMPLES),
-        own_ns * mean_ns.weight / (mean_ns.weight + FL_PRIOR_SAMPLES),
-    };
 }

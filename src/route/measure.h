@@ -14,9 +14,28 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define fl_get(field)        atomic_load_explicit(&(field), memory_order_relaxed)
 #define fl_set(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
+
+/* What is left after *halves* half-lives, 2^-halves, to 2e-7 of it; halves >= 0. Exact for whole
+ * numbers, and the same on every build whatever the library's exp2 rounds to. */
+static inline double fl_fade(double halves)
+{
+    if (!(halves < 1000)) {
+        return 0;
+    }
+    unsigned whole = (unsigned)(halves + 0.5);
+    double x = ((double)whole - halves) * 0.6931471805599453; /* |x| <= ln 2 / 2: Taylor's e^x */
+    double x2 = x * x;
+    double power = 1 + x + x2 * (1.0 / 2 + x * (1.0 / 6)) +
+                   x2 * x2 * (1.0 / 24 + x * (1.0 / 120) + x2 * (1.0 / 720));
+    uint64_t bits = (uint64_t)(1023 - whole) << 52; /* 2^-whole */
+    double scale;
+    memcpy(&scale, &bits, sizeof(scale));
+    return power * scale;
+}
 
 enum {
     FL_PRIOR_SAMPLES = 5,         /* weight of the pool's mean in a target's latency */
@@ -55,8 +74,9 @@ struct fl_measures_seen {
     struct fl_mean_seen success, failure_ns, first_byte_ns, total_ns, token_ns, load;
     struct fl_mean_seen first_byte_s2, total_s2, token_s2;
 };
-void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
-                     struct fl_measures_seen *ret_seen);
+/* Returns what 60 s half-lives left since m->at_ns. */
+double fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
+                       struct fl_measures_seen *ret_seen);
 /* Adds a target's latencies to its pool's. */
 void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_seen *one);
 
@@ -74,13 +94,27 @@ static inline double fl_mean_shrunk(struct fl_mean_seen m, double prior, double 
 
 /* A latency drawn to its pool's, and how far off it may be. */
 struct fl_latency {
-    double ns, error_ns;
+    double ns, variance_ns2; /* of the mean: the square of its standard error */
 };
 /* The mean with FL_PRIOR_SAMPLES of *prior_ns* in it, and the standard error of what was seen, whose
  * spread is taken to be half the mean at least. With no more weight than one observation the prior
  * stands alone, off by half: what a single one says is not believed. */
-struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns, struct fl_mean_seen square_s2,
-                                double prior_ns);
+static inline struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns,
+                                              struct fl_mean_seen square_s2, double prior_ns)
+{
+    const double spread = 0.5, ns2 = 1e18;
+    if (mean_ns.weight <= 1) {
+        return (struct fl_latency){prior_ns, spread * spread * prior_ns * prior_ns};
+    }
+    double one = 1 / mean_ns.weight, mean_s = mean_ns.sum * one / 1e9;
+    double least = spread * spread * mean_s * mean_s;
+    double variance = square_s2.sum * one - mean_s * mean_s;
+    double shrunk = 1 / (mean_ns.weight + FL_PRIOR_SAMPLES), part = mean_ns.weight * shrunk;
+    return (struct fl_latency){
+        (mean_ns.sum + FL_PRIOR_SAMPLES * prior_ns) * shrunk,
+        (variance > least ? variance : least) / (mean_ns.weight - 1) * part * part * ns2,
+    };
+}
 
 static inline double fl_success_of(const struct fl_measures_seen *m)
 {

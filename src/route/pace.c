@@ -3,9 +3,7 @@
 
 #include <math.h>
 
-#define KEEP               0.97 /* of a ratio's sums with each sample */
-#define PROMPT_PRIOR_S     0.5  /* weight of the pool in a target's prompt rate, in seconds seen */
-#define TOKEN_PRIOR        50.0 /* and in its token time, in samples */
+#define KEEP               0.97         /* of a ratio's sums with each sample */
 #define FIRST_PROMPT_S     (1.0 / 5000) /* before anybody was seen */
 #define FIRST_SHARE_NS     1e9
 #define FIRST_TOKEN_S      0.02
@@ -29,7 +27,8 @@ static void ratio_add(struct fl_mean *m, double sum, double weight)
  * long. */
 static double peak_fade(double cost_ns, double for_ns)
 {
-    return exp(-for_ns / fmax(PEAK_LIFE_NS, PEAK_LATENCY_LIVES * cost_ns));
+    const double halves_a_life = 1.4426950408889634; /* 1 / ln 2 */
+    return fl_fade(for_ns / fmax(PEAK_LIFE_NS, PEAK_LATENCY_LIVES * cost_ns) * halves_a_life);
 }
 
 static void peak_add(struct fl_peak *p, double ns, uint64_t now_ns)
@@ -96,10 +95,19 @@ static struct fl_mean_seen faded(const struct fl_mean *m, double fade)
     return (struct fl_mean_seen){fl_get(m->sum) * fade, fl_get(m->weight) * fade};
 }
 
-void fl_pace_see(const struct fl_pace *p, uint64_t now_ns, struct fl_pace_seen *ret_seen)
+double fl_pace_fade(const struct fl_pace *p, uint64_t now_ns)
+{
+    return fl_fade(since_ns(fl_get(p->at_ns), now_ns) / HALF_LIFE_NS);
+}
+
+double fl_pace_peak_ns(const struct fl_pace *p, uint64_t now_ns)
 {
     double cost_ns = fl_get(p->peak.cost_ns);
-    double fade = exp2(-since_ns(fl_get(p->at_ns), now_ns) / HALF_LIFE_NS);
+    return cost_ns * peak_fade(cost_ns, since_ns(fl_get(p->peak.at_ns), now_ns));
+}
+
+void fl_pace_see(const struct fl_pace *p, double fade, struct fl_pace_seen *ret_seen)
+{
     *ret_seen = (struct fl_pace_seen){
         .prompt = faded(&p->prompt, fade),
         .token = faded(&p->token, fade),
@@ -107,7 +115,6 @@ void fl_pace_see(const struct fl_pace *p, uint64_t now_ns, struct fl_pace_seen *
         .first_prior = 1 - fl_get(p->first_kept) * fade,
         .ended_prior = 1 - fl_get(p->ended_kept) * fade,
         .rtt_ns = fl_get(p->rtt_ns),
-        .peak_ns = cost_ns * peak_fade(cost_ns, since_ns(fl_get(p->peak.at_ns), now_ns)),
     };
 }
 
@@ -124,21 +131,9 @@ void fl_pace_pool(struct fl_pace_seen *pool, const struct fl_pace_seen *one)
     join(&pool->share_ns, one->share_ns);
 }
 
-double fl_pace_prompt_s(const struct fl_pace_seen *one, const struct fl_pace_seen *pool)
+struct fl_pace_priors fl_pace_priors_of(const struct fl_pace_seen *pool)
 {
-    double prior_s = PROMPT_PRIOR_S * one->first_prior;
-    double prior_tokens = prior_s / fl_mean_or(pool->prompt, FIRST_PROMPT_S);
-    return (one->prompt.sum + prior_s) / (one->prompt.weight + prior_tokens);
-}
-
-double fl_pace_token_s(const struct fl_pace_seen *one, const struct fl_pace_seen *pool)
-{
-    return fl_mean_shrunk(one->token, fl_mean_or(pool->token, FIRST_TOKEN_S),
-                          TOKEN_PRIOR * one->ended_prior);
-}
-
-double fl_pace_share_ns(const struct fl_pace_seen *one, const struct fl_pace_seen *pool)
-{
-    return fl_mean_shrunk(one->share_ns, fl_mean_or(pool->share_ns, FIRST_SHARE_NS),
-                          FL_PRIOR_SAMPLES);
+    return (struct fl_pace_priors){fl_mean_or(pool->prompt, FIRST_PROMPT_S),
+                                   fl_mean_or(pool->token, FIRST_TOKEN_S),
+                                   fl_mean_or(pool->share_ns, FIRST_SHARE_NS)};
 }

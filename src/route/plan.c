@@ -38,6 +38,12 @@ struct inspected {
     struct fl_cost cost;
 };
 
+struct extras {
+    struct fl_measures_seen seen;
+    struct fl_pace_seen pace;
+    double terms[FL_TERMS_MAX];
+};
+
 struct aside {
     const struct inspected *at;
     enum aside_kind kind;
@@ -53,9 +59,11 @@ struct survey {
     unsigned later_count; /* aside, and left out but for panic */
     unsigned out_count;   /* aside, and not in the plan */
     bool panic;
-    struct inspected inspected[FL_ROUTE_TARGETS_MAX];
-    struct aside aside[FL_ROUTE_TARGETS_MAX];
-    struct fl_option options[FL_ROUTE_TARGETS_MAX];
+    /* One for each target looked at: */
+    struct inspected *inspected;
+    struct aside *aside;
+    struct fl_option *options;
+    struct extras *extras; /* of the options: apart, so that passes over these stay in the cache */
 };
 
 /* The best of what was offered, in order. */
@@ -127,7 +135,11 @@ static void inspect_all(struct survey *s, struct fl_shortage *shortage)
 static void add_option(struct survey *s, const struct inspected *i)
 {
     const struct fl_target *t = &s->choice.table->targets[i->index];
+    struct extras *extras = &s->extras[s->choice.count];
     struct fl_option *o = &s->options[s->choice.count++];
+    o->seen = &extras->seen;
+    o->pace = &extras->pace;
+    o->terms = extras->terms;
     o->target = t;
     o->state = t->state;
     o->index = i->index;
@@ -239,6 +251,7 @@ static void predict_best(struct fl_choice *c, const struct best *best)
         fl_look(o, c->request->now_ns);
         fl_pool_add(&pool, o);
     }
+    fl_pool_close(&pool);
     for (unsigned i = 0; i < best->count; i++) {
         fl_predict_one(c, &pool, best->items[i]);
     }
@@ -358,51 +371,100 @@ static enum fl_err refusal_of(enum fl_skip binding)
     return binding == FL_SKIP_NONE ? FL_ERR_NO_TARGET : errors[binding];
 }
 
-static void begin(struct survey *s, const struct fl_table *t, const struct fl_route *route,
-                  const struct fl_route_request *request, struct fl_rng *rng)
+static void plan_in(struct survey *s, struct fl_plan *ret_plan)
 {
-    enum fl_strategy strategy = request->strategy_given ? request->strategy : route->strategy;
-    s->choice = (struct fl_choice){.table = t,
-                                   .route = route,
-                                   .request = request,
-                                   .rng = rng,
-                                   .options = s->options,
-                                   .propensity = 1,
-                                   .why = ""};
-    s->choice.algorithm = request->algorithm_given ? request->algorithm : route->algorithm;
+    struct fl_shortage shortage = {0};
+    const struct fl_route_request *request = s->choice.request;
+    enum fl_strategy strategy =
+        request->strategy_given ? request->strategy : s->choice.route->strategy;
+    s->choice.options = s->options;
+    s->choice.algorithm =
+        request->algorithm_given ? request->algorithm : s->choice.route->algorithm;
     s->policy = fl_policy_of(strategy, s->choice.algorithm);
-    s->demand = fl_demand_of(route, request);
-    s->inspected_count = s->aside_count = s->later_count = s->out_count = 0;
+    s->demand = fl_demand_of(s->choice.route, request);
+    inspect_all(s, &shortage);
+    for (unsigned i = 0; i < s->inspected_count; i++) {
+        sort_one(s, &s->inspected[i]);
+    }
+    s->panic = s->choice.count == 0 && s->later_count > 0 && s->aside_count == s->out_count;
+    memset(ret_plan, 0, offsetof(struct fl_plan, candidates)); /* the rest is set below */
+    ret_plan->route = s->choice.route;
+    ret_plan->strategy = strategy;
+    ret_plan->policy = s->policy->name;
+    ret_plan->why = "none";
+    ret_plan->considered = s->inspected_count;
+    ret_plan->terms = NULL;
+    ret_plan->term_count = 0;
+    ret_plan->propensity = 1;
+    ret_plan->panic = s->panic;
+    ret_plan->relaxed = s->concession.relaxed | (s->panic ? FL_RELAXED_PANIC : 0u);
+    count_skipped(s, ret_plan);
+    take_options(s, ret_plan);
+    take_aside(s, ret_plan);
+    if (ret_plan->count == 0) {
+        ret_plan->err = refusal_of(ret_plan->binding);
+        ret_plan->relaxed = 0;
+    }
+}
+
+/* A survey is large, and of a short route only a little of it is needed: the stack that is not used is
+ * not even probed. */
+enum { few = 16, many = 64 };
+
+static __attribute__((noinline)) void plan_few(struct survey s, struct fl_plan *ret_plan)
+{
+    struct inspected inspected[few];
+    struct aside aside[few];
+    struct fl_option options[few];
+    struct extras extras[few];
+    s.extras = extras;
+    s.inspected = inspected;
+    s.aside = aside;
+    s.options = options;
+    plan_in(&s, ret_plan);
+}
+
+static __attribute__((noinline)) void plan_many(struct survey s, struct fl_plan *ret_plan)
+{
+    struct inspected inspected[many];
+    struct aside aside[many];
+    struct fl_option options[many];
+    struct extras extras[many];
+    s.extras = extras;
+    s.inspected = inspected;
+    s.aside = aside;
+    s.options = options;
+    plan_in(&s, ret_plan);
+}
+
+static __attribute__((noinline)) void plan_most(struct survey s, struct fl_plan *ret_plan)
+{
+    struct inspected inspected[FL_ROUTE_TARGETS_MAX];
+    struct aside aside[FL_ROUTE_TARGETS_MAX];
+    struct fl_option options[FL_ROUTE_TARGETS_MAX];
+    struct extras extras[FL_ROUTE_TARGETS_MAX];
+    s.extras = extras;
+    s.inspected = inspected;
+    s.aside = aside;
+    s.options = options;
+    plan_in(&s, ret_plan);
 }
 
 void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
                    const struct fl_route_request *request, struct fl_rng *rng,
                    struct fl_plan *ret_plan)
 {
-    struct survey s; /* large: only what is used is written */
-    struct fl_shortage shortage = {0};
-    begin(&s, t, route, request, rng);
-    inspect_all(&s, &shortage);
-    for (unsigned i = 0; i < s.inspected_count; i++) {
-        sort_one(&s, &s.inspected[i]);
-    }
-    s.panic = s.choice.count == 0 && s.later_count > 0 && s.aside_count == s.out_count;
-    memset(ret_plan, 0, offsetof(struct fl_plan, candidates));
-    ret_plan->route = route;
-    ret_plan->strategy = request->strategy_given ? request->strategy : route->strategy;
-    ret_plan->policy = s.policy->name;
-    ret_plan->why = "none";
-    ret_plan->considered = s.inspected_count;
-    ret_plan->terms = NULL;
-    ret_plan->term_count = 0;
-    ret_plan->propensity = 1;
-    ret_plan->panic = s.panic;
-    ret_plan->relaxed = s.concession.relaxed | (s.panic ? FL_RELAXED_PANIC : 0u);
-    count_skipped(&s, ret_plan);
-    take_options(&s, ret_plan);
-    take_aside(&s, ret_plan);
-    if (ret_plan->count == 0) {
-        ret_plan->err = refusal_of(ret_plan->binding);
-        ret_plan->relaxed = 0;
+    struct survey s = {.choice = {.table = t,
+                                  .route = route,
+                                  .request = request,
+                                  .rng = rng,
+                                  .propensity = 1,
+                                  .why = ""}};
+    if (route->target_count <= few) {
+        plan_few(s, ret_plan);
+    } else if (route->target_count <= many) {
+        plan_many(s, ret_plan);
+    } else {
+        plan_most(s, ret_plan);
     }
 }

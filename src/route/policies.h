@@ -30,18 +30,18 @@ struct fl_option {
     struct fl_cost cost; /* 0 when not priced */
     /* Where the policy's row says measured: what was seen of the target, and what is predicted from
      * it and from what was seen of all options together. */
-    struct fl_measures_seen seen;
-    struct fl_pace_seen pace;
+    struct fl_measures_seen *seen;
+    struct fl_pace_seen *pace;
     double ttft_ns, total_ns; /* of an attempt begun now */
     double error_ns;          /* standard error of total_ns */
-    double success, success_error;
+    double success;
     double quality; /* in [0, 1]; NAN: not known */
     /* the policy's answer: */
-    unsigned group;             /* 0 on entry */
-    double key;                 /* 0 on entry */
-    double score;               /* for people: in the policy's own unit */
-    double terms[FL_TERMS_MAX]; /* what the score is made of: by fl_choice.terms */
-    uint64_t tie;               /* set by the plan */
+    unsigned group; /* 0 on entry */
+    double key;     /* 0 on entry */
+    double score;   /* for people: in the policy's own unit */
+    double *terms;  /* FL_TERMS_MAX of what the score is made of: by fl_choice.terms */
+    uint64_t tie;   /* set by the plan */
 };
 
 struct fl_choice {

@@ -124,14 +124,30 @@ void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *wh
 
 void fl_look(struct fl_option *o, uint64_t now_ns)
 {
-    fl_measures_see(&o->state->measures, now_ns, &o->seen);
-    fl_pace_see(&o->state->pace, now_ns, &o->pace);
+    const struct fl_target_state *s = o->state;
+    double fade = fl_measures_see(&s->measures, now_ns, o->seen);
+    if (fl_get(s->pace.at_ns) != fl_get(s->measures.at_ns)) { /* their half-lives are equal */
+        fade = fl_pace_fade(&s->pace, now_ns);
+    }
+    fl_pace_see(&s->pace, fade, o->pace);
 }
 
 void fl_pool_add(struct fl_pool_seen *pool, const struct fl_option *o)
 {
-    fl_measures_pool(&pool->measures, &o->seen);
-    fl_pace_pool(&pool->pace, &o->pace);
+    fl_measures_pool(&pool->measures, o->seen);
+    fl_pace_pool(&pool->pace, o->pace);
+}
+
+void fl_pool_close(struct fl_pool_seen *pool)
+{
+    const double second = 1e9;
+    const struct fl_measures_seen *m = &pool->measures;
+    pool->priors = fl_pace_priors_of(&pool->pace);
+    pool->first_ns = fl_mean_or(m->first_byte_ns, second);
+    pool->token_ns = fl_mean_or(m->token_ns, 0);
+    pool->total_ns = fl_mean_or(m->total_ns, second);
+    pool->by_token = m->token_ns.weight > 0 && m->first_byte_ns.weight > 0;
+    pool->told = pool->pace.token.weight > 0 || pool->pace.share_ns.weight <= 0;
 }
 
 struct fl_pool_seen fl_pool_of(const struct fl_choice *c)
@@ -140,6 +156,7 @@ struct fl_pool_seen fl_pool_of(const struct fl_choice *c)
     for (unsigned i = 0; i < c->count; i++) {
         fl_pool_add(&pool, &c->options[i]);
     }
+    fl_pool_close(&pool);
     return pool;
 }
 
@@ -197,8 +214,8 @@ void fl_add_failures(struct fl_choice *c)
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         double alternative_ns = o->key > least[0] ? least[0] : least[1];
-        double failure_ns = fl_mean_or(o->seen.failure_ns, 0);
-        o->key += (1 - fl_success_of(&o->seen)) * (failure_ns + alternative_ns);
+        double failure_ns = fl_mean_or(o->seen->failure_ns, 0);
+        o->key += (1 - fl_success_of(o->seen)) * (failure_ns + alternative_ns);
     }
 }
 
@@ -211,73 +228,52 @@ void fl_add_failures(struct fl_choice *c)
 /* A wait that is longer than what is predicted is a lower bound of what comes. */
 static double at_least(double predicted_ns, double waited, double times)
 {
-    double late_ns = times * predicted_ns + fmin(predicted_ns, LATE_NS);
-    return waited > late_ns ? predicted_ns + waited : predicted_ns;
+    double slack_ns = predicted_ns < LATE_NS ? predicted_ns : LATE_NS;
+    return waited > times * predicted_ns + slack_ns ? predicted_ns + waited : predicted_ns;
 }
 
 /* ROUTING 1.6: prompts are computed one after another, answers side by side. Where nobody reports
  * tokens, what is known is the share of its target that an attempt takes. */
-static double first_ns(const struct fl_option *o, const struct fl_pace_seen *one,
-                       const struct fl_pace_seen *pool)
+static double first_ns(const struct fl_option *o, const struct fl_pace_priors *pool)
 {
     double prompt = (double)o->pending_tokens + o->tokens.in - o->tokens.cached;
-    return one->rtt_ns + prompt * fl_pace_prompt_s(one, pool) * 1e9;
+    return o->pace->rtt_ns + prompt * fl_pace_prompt_s(o->pace, pool) * 1e9;
 }
 
-static bool tokens_are_told(const struct fl_pace_seen *pool)
+static double rest_ns(const struct fl_option *o, const struct fl_pool_seen *pool)
 {
-    return pool->token.weight > 0 || pool->share_ns.weight == 0;
-}
-
-static double rest_ns(const struct fl_option *o, const struct fl_pace_seen *one,
-                      const struct fl_pace_seen *pool, double ttft_ns)
-{
-    if (tokens_are_told(pool)) {
+    if (pool->told) {
         double batch = 1 + FL_BATCH_GROWTH * (o->in_flight + 1);
-        return o->tokens.out * fl_pace_token_s(one, pool) * batch * 1e9;
+        return o->tokens.out * fl_pace_token_s(o->pace, &pool->priors) * batch * 1e9;
     }
-    return fmax(fl_pace_share_ns(one, pool) * (o->in_flight + 1) - ttft_ns, 0);
+    double rest = fl_pace_share_ns(o->pace, &pool->priors) * (o->in_flight + 1) - o->ttft_ns;
+    return rest > 0 ? rest : 0;
 }
 
 struct fl_latency fl_latency_at(const struct fl_measures_seen *seen,
-                                const struct fl_measures_seen *pool, double tokens)
+                                const struct fl_pool_seen *pool, double tokens)
 {
-    const double second = 1e9;
-    if (pool->token_ns.weight > 0 && pool->first_byte_ns.weight > 0) {
-        struct fl_latency first = fl_latency_of(seen->first_byte_ns, seen->first_byte_s2,
-                                                fl_mean_or(pool->first_byte_ns, second));
-        struct fl_latency token =
-            fl_latency_of(seen->token_ns, seen->token_s2, fl_mean_or(pool->token_ns, 0));
-        double off_ns = tokens * token.error_ns;
-        return (struct fl_latency){
-            first.ns + tokens * token.ns,
-            sqrt(first.error_ns * first.error_ns + off_ns * off_ns),
-        };
+    if (!pool->by_token) {
+        return fl_latency_of(seen->total_ns, seen->total_s2, pool->total_ns);
     }
-    return fl_latency_of(seen->total_ns, seen->total_s2, fl_mean_or(pool->total_ns, second));
-}
-
-/* What part of the whole the prediction may be off by. */
-static double doubt_of(const struct fl_measures_seen *m, const struct fl_measures_seen *pool,
-                       double tokens)
-{
-    struct fl_latency total = fl_latency_at(m, pool, tokens);
-    return total.error_ns / total.ns;
+    struct fl_latency first =
+        fl_latency_of(seen->first_byte_ns, seen->first_byte_s2, pool->first_ns);
+    struct fl_latency token = fl_latency_of(seen->token_ns, seen->token_s2, pool->token_ns);
+    return (struct fl_latency){first.ns + tokens * token.ns,
+                               first.variance_ns2 + tokens * tokens * token.variance_ns2};
 }
 
 void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool, struct fl_option *o)
 {
     double stream_waits = waited_ns(&o->state->streams, c->request->now_ns);
     double answer_waits = waited_ns(&o->state->answers, c->request->now_ns);
-    double ttft_ns = first_ns(o, &o->pace, &pool->pace);
-    o->ttft_ns = at_least(ttft_ns, stream_waits, 1);
-    o->total_ns = o->ttft_ns + rest_ns(o, &o->pace, &pool->pace, o->ttft_ns);
-    o->error_ns = o->total_ns * doubt_of(&o->seen, &pool->measures, o->tokens.out);
-    o->total_ns =
-        at_least(o->total_ns, answer_waits, tokens_are_told(&pool->pace) ? LATE_TIMES : 1);
-    o->success = fl_success_of(&o->seen);
-    o->success_error =
-        sqrt(o->success * (1 - o->success) / (o->seen.success.weight + FL_PRIOR_SUCCESS_SAMPLES));
+    o->ttft_ns = at_least(first_ns(o, &pool->priors), stream_waits, 1);
+    o->total_ns = o->ttft_ns + rest_ns(o, pool);
+    /* What part of the whole the prediction may be off by. */
+    struct fl_latency measured = fl_latency_at(o->seen, pool, o->tokens.out);
+    o->error_ns = o->total_ns * sqrt(measured.variance_ns2) / measured.ns;
+    o->total_ns = at_least(o->total_ns, answer_waits, pool->told ? LATE_TIMES : 1);
+    o->success = fl_success_of(o->seen);
 }
 
 void fl_believe(unsigned count, double *values, const double *errors)
@@ -286,16 +282,20 @@ void fl_believe(unsigned count, double *values, const double *errors)
     for (unsigned i = 1; i < count; i++) {
         least = values[i] < values[least] ? i : least;
     }
-    double value = values[least], error = errors[least];
+    double value = values[least], error2 = errors[least] * errors[least];
     for (unsigned i = 0; i < count; i++) {
-        double doubt = FL_CONFIDENCE * sqrt(errors[i] * errors[i] + error * error);
-        values[i] = value + fmax(values[i] - value - doubt, 0);
+        double apart = values[i] - value;
+        double doubt2 = FL_CONFIDENCE * FL_CONFIDENCE * (errors[i] * errors[i] + error2);
+        values[i] = apart * apart <= doubt2 ? value : value + apart - sqrt(doubt2);
     }
 }
 
 double fl_believed_success(const struct fl_option *o)
 {
-    return fmin(o->success + FL_CONFIDENCE * o->success_error, 1);
+    double variance =
+        o->success * (1 - o->success) / (o->seen->success.weight + FL_PRIOR_SUCCESS_SAMPLES);
+    double missing = 1 - o->success, doubt2 = FL_CONFIDENCE * FL_CONFIDENCE * variance;
+    return missing * missing <= doubt2 ? 1 : o->success + sqrt(doubt2);
 }
 
 void fl_predict(struct fl_choice *c)

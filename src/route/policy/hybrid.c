@@ -99,7 +99,7 @@ static void price_range(const struct fl_choice *c, double *ret_least, double *re
     for (unsigned i = 0; i < c->count; i++) {
         double usd = usd_of(&c->options[i]);
         if (c->options[i].priced) {
-            least = fmin(least, usd);
+            least = usd < least ? usd : least;
             sum += usd;
             priced++;
         }
@@ -116,7 +116,7 @@ static void believe(struct fl_choice *c)
     for (unsigned i = 0; i < c->count; i++) {
         const struct fl_option *o = &c->options[i];
         latencies_ns[i] = o->ttft_ns + gamma * (o->total_ns - o->ttft_ns);
-        errors_ns[i] = o->error_ns * latencies_ns[i] / fmax(o->total_ns, 1);
+        errors_ns[i] = o->error_ns * latencies_ns[i] / (o->total_ns + 1);
     }
     for (unsigned i = 0; i < c->count; i++) {
         c->options[i].terms[ERROR_MS] = errors_ns[i] / 1e6;
@@ -139,7 +139,7 @@ static void score(struct fl_choice *c)
         struct fl_option *o = &c->options[i];
         double usd = o->priced ? usd_of(o) : unpriced_usd;
         double other_ns = o->key > least[0] ? least[0] : least[1];
-        double failure_ns = fl_mean_or(o->seen.failure_ns, 0) + other_ns;
+        double failure_ns = fl_mean_or(o->seen->failure_ns, 0) + other_ns;
         o->terms[FAILURE_MS] = (1 - fl_believed_success(o)) * failure_ns / 1e6;
         o->terms[COST_USD] = usd;
         o->terms[COST_MS] = (usd - least_usd) * ns_per_usd(c) / 1e6;
@@ -174,7 +174,7 @@ static double least_of(const struct fl_choice *c, double (*value_of)(const struc
     double least = HUGE_VAL;
     for (unsigned i = 0; i < c->count; i++) {
         const struct fl_option *o = &c->options[i];
-        least = o->group == GROUP_TIE ? fmin(least, value_of(o)) : least;
+        least = o->group == GROUP_TIE && value_of(o) < least ? value_of(o) : least;
     }
     return least;
 }

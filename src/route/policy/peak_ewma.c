@@ -11,12 +11,14 @@ void fl_policy_peak_ewma(struct fl_choice *c)
 {
     double sum_ns = 0, seen = 0;
     for (unsigned i = 0; i < c->count; i++) {
-        sum_ns += c->options[i].pace.peak_ns;
-        seen += c->options[i].pace.peak_ns > 0;
+        struct fl_option *o = &c->options[i];
+        o->key = fl_pace_peak_ns(&o->state->pace, c->request->now_ns);
+        sum_ns += o->key;
+        seen += o->key > 0;
     }
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        double cost_ns = o->pace.peak_ns > 0 ? o->pace.peak_ns : seen > 0 ? sum_ns / seen : 1e9;
+        double cost_ns = o->key > 0 ? o->key : seen > 0 ? sum_ns / seen : 1e9;
         cost_ns = fmax(cost_ns, fl_age_of(o->state, c->request->now_ns));
         o->key = cost_ns * (o->in_flight + 1) / o->weight;
     }

@@ -18,12 +18,12 @@ static const char *const terms[TERMS] = {"success", "latency_ms", "bonus"};
 
 static void score(struct fl_choice *c)
 {
-    struct fl_measures_seen pool = fl_pool_of(c).measures;
+    struct fl_pool_seen pool = fl_pool_of(c);
     double latencies_ns[FL_ROUTE_TARGETS_MAX], errors_ns[FL_ROUTE_TARGETS_MAX];
     for (unsigned i = 0; i < c->count; i++) {
-        struct fl_latency l = fl_latency_at(&c->options[i].seen, &pool, FL_DEFAULT_TOKENS_OUT);
+        struct fl_latency l = fl_latency_at(c->options[i].seen, &pool, FL_DEFAULT_TOKENS_OUT);
         latencies_ns[i] = l.ns;
-        errors_ns[i] = l.error_ns;
+        errors_ns[i] = sqrt(l.variance_ns2);
     }
     fl_believe(c->count, latencies_ns, errors_ns);
     for (unsigned i = 0; i < c->count; i++) {
