@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/sys.h"
+#include "route/catalog/catalog.h"
 #include "route/route.h"
 
 #include <stdatomic.h>
@@ -47,6 +48,7 @@ struct fl_provider {
     bool stream_options;      /* understands stream_options.include_usage */
     bool simulated;
     bool any_model; /* no models configured: every model name is passed on */
+    const struct fl_catalog_provider *listed; /* what the catalogue says of it, or NULL */
 };
 
 struct fl_client_key {
@@ -96,6 +98,7 @@ struct fl_config {
     bool access_log;
     bool expose_decisions; /* x-fairlead-* response headers */
     uint64_t health_interval_ns, health_timeout_ns;
+    struct fl_catalog *catalog; /* a reference; NULL: none was given */
     const struct fl_provider *providers;
     unsigned provider_count;
     struct fl_table table;
@@ -137,6 +140,8 @@ struct fl_config_env {
     /* Of target states; NULL: a throw-away check (states stay NULL). */
     struct fl_registry *registry;
     struct fl_hash_key hash_key;
+    /* Prices and facts of models, of which the configuration takes a reference; NULL: none. */
+    struct fl_catalog *catalog;
 };
 
 /* Loads *yaml*. FL_OK: *ret_config has one reference (warnings and notes may stand in *findings*).

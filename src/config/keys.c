@@ -130,6 +130,7 @@ const char *fl_enum_word(enum fl_enum words, unsigned index)
     static const char *const algorithms[] = {FL_ALGORITHMS(X)
 #undef X
     };
+    static const char *const tiers[] = {"low", "medium", "high"};
     switch (words) {
     case FL_ENUM_NONE:
         break;
@@ -139,6 +140,10 @@ const char *fl_enum_word(enum fl_enum words, unsigned index)
         return index < FL_ALGORITHM_COUNT ? algorithms[index] : NULL;
     case FL_ENUM_VENDOR:
         return index < fl_vendor_count ? fl_vendors[index].name : NULL;
+    case FL_ENUM_TIER:
+        return index < sizeof(tiers) / sizeof(*tiers) ? tiers[index] : NULL;
+    case FL_ENUM_TOKENIZER:
+        return index < FL_TOKENIZER_COUNT ? fl_tokenizer_name((enum fl_tokenizer)index) : NULL;
     }
     return NULL;
 }

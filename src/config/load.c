@@ -108,6 +108,7 @@ static enum fl_err begin(struct fl_load *load, struct fl_slice file)
         return FL_ERR_NOMEM;
     }
     atomic_init(&load->config->refs, 1);
+    load->config->catalog = fl_catalog_ref(load->env->catalog);
     fl_arena_init(&load->config->arena, (size_t)16 * 1024, CONFIG_BYTES_MAX);
     fl_arena_init(&load->scratch, (size_t)64 * 1024, SCRATCH_BYTES_MAX);
     load->config->file = fl_arena_copy(&load->config->arena, file);
@@ -183,6 +184,7 @@ void fl_config_unref(struct fl_config *c)
     fl_assert(before > 0);
     if (before == 1) {
         fl_secrets_wipe(c);
+        fl_catalog_unref(c->catalog);
         fl_arena_finish(&c->arena);
         free(c);
     }

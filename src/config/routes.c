@@ -96,6 +96,7 @@ static void resolve_list(struct builder *b, struct draft_route *route, enum fl_k
             if (picks->count == before) {
                 fl_load_warn(b->load, entry->node, "'%.*s' is listed twice", FL_TEXT(entry->text));
             }
+            fl_targets_place(&b->targets, picks, before, entry->node);
             break;
         case FL_RESOLVED_LEFT_OUT:
             route->left_out = true;
@@ -207,8 +208,10 @@ static void follow_alias(struct builder *b, struct draft_route *route, const str
         copy_route(route, other);
         return;
     }
+    unsigned before = route->primaries.count;
     switch (fl_targets_resolve(b->load, &b->targets, alias->text, &route->primaries)) {
     case FL_RESOLVED:
+        fl_targets_place(&b->targets, &route->primaries, before, alias->node);
         break;
     case FL_RESOLVED_LEFT_OUT:
         route->left_out = true;
@@ -472,6 +475,7 @@ void fl_routes_build(struct fl_load *load)
         check_filled(&b, &b.routes[i]);
         check_prices_known(&b, &b.routes[i]);
     }
+    fl_targets_check(load, &b.targets);
     add_targets_and_models(&b);
     add_wildcards(&b);
     finish_table(&b);

@@ -2,6 +2,7 @@
 #include "config/targets.h"
 
 #include "base/assert.h"
+#include "config/catalog_file.h"
 #include "config/secret.h"
 
 /* --- Picks --- */
@@ -46,28 +47,6 @@ static bool is_model_name(struct fl_slice name)
            !fl_slice_eq(name, FL_LIT("*"));
 }
 
-static uint64_t picousd_per_token(const struct fl_value *usd_per_million)
-{
-    return (uint64_t)usd_per_million->number / 1000; /* 1e-9 USD / 1e6 tokens = 1e-15 = 1e-3 pico */
-}
-
-static void set_prices(const struct fl_object *provider, struct fl_target *target)
-{
-    const struct fl_value *value = fl_object_value(provider, FL_KEY_PROVIDER_prices);
-    const struct fl_object *prices = value->object;
-    for (unsigned i = 0; i < value->count; i++) {
-        if (fl_slice_eq(value->entries[i].name, target->model)) {
-            prices = value->entries[i].object;
-        }
-    }
-    if (prices && fl_object_value(prices, FL_KEY_PRICES_input)->node &&
-        fl_object_value(prices, FL_KEY_PRICES_output)->node) {
-        target->priced = true;
-        target->price_in = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_input));
-        target->price_out = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_output));
-    }
-}
-
 static struct fl_slice join_id(struct fl_load *load, struct fl_slice provider,
                                struct fl_slice model)
 {
@@ -110,7 +89,8 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .weight = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_weight)),
         .cost_multiplier = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_cost_multiplier)),
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
-    set_prices(o, target);
+    fl_models_attach(load, target);
+    t->places[t->count] = NULL;
     if (load->env->registry) {
         target->state = fl_registry_target(load->env->registry, target->id);
         load->scratch.failed = load->scratch.failed || !target->state;
@@ -132,33 +112,6 @@ static bool lists_model(const struct fl_draft *draft, struct fl_slice model)
     return false;
 }
 
-static void check_prices(struct fl_load *load, const struct fl_draft *draft)
-{
-    const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_prices);
-    const struct fl_value *models = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_models);
-    for (unsigned i = 0; i < value->count; i++) {
-        const struct fl_entry *entry = &value->entries[i];
-        struct fl_nearest nearest = {.wanted = entry->name};
-        if (!models->node || lists_model(draft, entry->name)) {
-            continue;
-        }
-        for (unsigned j = 0; j < models->count; j++) {
-            fl_nearest_offer(&nearest, models->entries[j].text);
-        }
-        fl_load_error(load, entry->key, "prices of '%.*s', which is not among the models%s%.*s%s",
-                      FL_TEXT(entry->name), nearest.best.len > 0 ? "; did you mean '" : "",
-                      FL_TEXT(nearest.best), nearest.best.len > 0 ? "'?" : "");
-    }
-    for (unsigned i = 0; i < value->count + 1; i++) {
-        const struct fl_object *o = i < value->count ? value->entries[i].object : value->object;
-        if (o && o->node &&
-            !fl_object_value(o, FL_KEY_PRICES_input)->node !=
-                !fl_object_value(o, FL_KEY_PRICES_output)->node) {
-            fl_load_error(load, o->node, "prices need both 'input' and 'output'");
-        }
-    }
-}
-
 static void add_models(struct fl_load *load, struct fl_targets *t, unsigned provider)
 {
     const struct fl_draft *draft = &load->drafts[provider];
@@ -177,6 +130,8 @@ static void add_models(struct fl_load *load, struct fl_targets *t, unsigned prov
         } else if (!add_target(load, t, provider, entry->text)) {
             fl_load_error(load, entry->node, "more than 4096 targets (provider x model)");
             return;
+        } else {
+            t->places[t->count - 1] = entry->node;
         }
     }
     if (models->node && !models->bad && models->count == 0) {
@@ -191,7 +146,8 @@ void fl_targets_build(struct fl_load *load, struct fl_targets *ret_targets)
     struct fl_targets t = {.cap = FL_TARGETS_MAX};
     t.items = fl_arena_take(&load->scratch, t.cap * sizeof(*t.items));
     t.primary = fl_arena_take(&load->scratch, t.cap * sizeof(*t.primary));
-    if (!t.items || !t.primary) {
+    t.places = fl_arena_take(&load->scratch, t.cap * sizeof(*t.places));
+    if (!t.items || !t.primary || !t.places) {
         t.cap = 0;
     }
     for (unsigned i = 0; i < load->config->provider_count; i++) {
@@ -199,7 +155,7 @@ void fl_targets_build(struct fl_load *load, struct fl_targets *ret_targets)
         if (!draft->vendor) {
             continue;
         }
-        check_prices(load, draft);
+        fl_models_check(load, i);
         add_models(load, &t, i);
         if (draft->routed && load->config->providers[i].any_model) {
             (void)add_target(load, &t, i, FL_EMPTY);
@@ -288,6 +244,39 @@ enum fl_resolved fl_targets_resolve(struct fl_load *load, struct fl_targets *t,
         }
     }
     return resolved;
+}
+
+void fl_targets_place(struct fl_targets *t, const struct fl_picks *picks, unsigned first,
+                      const struct fl_yaml *node)
+{
+    for (unsigned i = first; i < picks->count; i++) {
+        if (!t->places[picks->items[i]]) {
+            t->places[picks->items[i]] = node;
+        }
+    }
+}
+
+void fl_targets_check(struct fl_load *load, const struct fl_targets *t)
+{
+    for (unsigned i = 0; i < t->count; i++) {
+        const struct fl_model *m = t->items[i].model_facts;
+        char day[16] = "";
+        struct fl_buf b;
+        if (!m || m->status != FL_MODEL_RETIRED || !t->places[i]) {
+            continue;
+        }
+        if (m->retired_day != FL_DAY_UNKNOWN) {
+            fl_buf_init_in(&b, day, sizeof(day) - 1);
+            fl_buf_put_cstr(&b, " on ");
+            fl_day_put(&b, m->retired_day);
+            day[b.len] = '\0';
+        }
+        fl_load_warn(load, t->places[i],
+                     "model '%.*s' was retired by %.*s%s: requests to it will fail%s%.*s%s",
+                     FL_TEXT(t->items[i].model), FL_TEXT(t->items[i].provider), day,
+                     m->successor.len > 0 ? "; its successor is '" : "", FL_TEXT(m->successor),
+                     m->successor.len > 0 ? "'" : "");
+    }
 }
 
 void fl_targets_offer(const struct fl_load *load, const struct fl_targets *t,

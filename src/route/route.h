@@ -28,6 +28,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "base/slice.h"
+#include "route/catalog/catalog.h"
 
 enum {
     FL_PLAN_MAX = 16,          /* targets of one plan */
@@ -76,7 +77,9 @@ struct fl_target {
     double cost_multiplier;   /* > 0 */
     double performance_bonus;
     bool priced;
-    uint64_t price_in, price_out; /* pico-USD per token */
+    uint64_t price_in, price_out; /* pico-USD per token, today's for a short input */
+    const struct fl_model *model_facts; /* the catalogue's, with the file's prices and facts over
+                                           it; NULL: nothing is known */
     struct fl_target_state *state;
 };
 
