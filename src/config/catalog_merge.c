@@ -92,12 +92,17 @@ static void keep_rules(struct row *row, const struct fl_model *m)
     }
 }
 
-/* The prices in force with those of *said* over them, as a rule from *day* on. */
+/* The prices in force with those of *said* over them, as a rule from *day* on, before what is
+ * announced for later. */
 static void add_rule(struct row *row, const struct fl_price_rule *now,
                      const struct fl_price_rule *said, int32_t day)
 {
-    unsigned kept = 0;
-    struct fl_price_rule *rule = &row->rules[row->rule_count];
+    unsigned kept = 0, at = row->rule_count;
+    while (at > 0 && row->rules[at - 1].from_day > day) {
+        at--;
+    }
+    struct fl_price_rule *rule = &row->rules[at];
+    memmove(rule + 1, rule, (row->rule_count - at) * sizeof(*rule));
     *rule = (struct fl_price_rule){.from_day = day, .prices = row->own};
     for (unsigned c = 0; c < FL_PRICE_CLASS_COUNT; c++) {
         if (fl_price_get(said, (enum fl_price_class)c, &row->own[kept]) ||
