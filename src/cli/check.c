@@ -29,6 +29,10 @@ int fl_cli_check(int argc, char **argv)
     struct fl_findings findings;
     struct fl_buf source, out;
     struct fl_config *config = NULL;
+    env.catalog = fl_load_catalog();
+    if (!env.catalog) {
+        return FL_EXIT_CONFIG;
+    }
     fl_findings_init(&findings);
     fl_buf_init(&source, 4 * 1024 * 1024);
     fl_buf_init(&out, 16 * 1024 * 1024);
@@ -52,6 +56,7 @@ int fl_cli_check(int argc, char **argv)
                      findings.warnings == 1 ? "" : "s");
     }
     fl_config_unref(config);
+    fl_catalog_unref(env.catalog);
     fl_buf_finish(&out);
     fl_buf_finish(&source);
     fl_findings_finish(&findings);

@@ -6,6 +6,7 @@
 #ifndef FL_CLI_CLI_H
 #define FL_CLI_CLI_H
 
+#include "config/catalog_file.h"
 #include "config/config.h"
 #include "server/server.h"
 
@@ -34,6 +35,8 @@ int fl_cli_check(int argc, char **argv);
 int fl_cli_schema(int argc, char **argv);
 int fl_cli_init(int argc, char **argv);
 int fl_cli_healthcheck(int argc, char **argv);
+int fl_cli_models(int argc, char **argv);
+int fl_cli_catalog(int argc, char **argv);
 
 /* --- files.c: the outside, as configuration sees it --- */
 
@@ -47,6 +50,13 @@ bool fl_find_config(const char *given, char *ret_path, size_t cap);
 enum fl_err fl_load_config(const char *path, const struct fl_config_env *env, bool print_notes,
                            struct fl_config **ret_config);
 void fl_write_all(int fd, struct fl_slice bytes);
+/* The user's catalogue file: $FAIRLEAD_CATALOG, else the first that exists of
+ * $XDG_CONFIG_HOME/fairlead/catalog.txt, /etc/fairlead/catalog.txt. False: none. */
+bool fl_find_catalog(char *ret_path, size_t cap);
+/* The built-in catalogue with the user's over it. NULL: reported to stderr. */
+struct fl_catalog *fl_load_catalog(void);
+/* "path:line:column: error: message" to stderr. */
+void fl_print_place(const char *path, const struct fl_reterr *reterr);
 
 /* --- runtime.c: workers on threads --- */
 

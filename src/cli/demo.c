@@ -149,7 +149,9 @@ static enum fl_err start_gateway(struct demo *d, const struct fl_addr *addrs)
         fl_buf_put_cstr(&yaml, "\n");
     }
     struct fl_config_env env = fl_process_env(d->registry, (struct fl_hash_key){d->seed, ~d->seed});
+    env.catalog = fl_catalog_load(FL_EMPTY, NULL);
     enum fl_err err = fl_config_load(fl_buf_slice(&yaml), FL_LIT("demo"), &env, &config, &findings);
+    fl_catalog_unref(env.catalog);
     if (err) {
         struct fl_buf text;
         fl_buf_init(&text, 64 * 1024);

@@ -274,7 +274,10 @@ int fl_cli_explain(int argc, char **argv)
     if (code == FL_EXIT_OK) {
         bool found = fl_find_config(e.config_path, path, sizeof(path));
         struct fl_config_env env = fl_process_env(e.registry, (struct fl_hash_key){1, 2});
-        code = fl_load_config(found ? path : NULL, &env, false, &e.config) ? FL_EXIT_CONFIG : read_request(&e);
+        env.catalog = fl_load_catalog();
+        code = !env.catalog || fl_load_config(found ? path : NULL, &env, false, &e.config) ? FL_EXIT_CONFIG
+                                                                                           : read_request(&e);
+        fl_catalog_unref(env.catalog);
     }
     if (code == FL_EXIT_OK) {
         code = explain(&e);

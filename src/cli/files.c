@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
-#include "config/catalog_file.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -81,20 +79,9 @@ static enum fl_err file(void *owner, struct fl_slice path, struct fl_buf *ret)
     return fl_read_file(path, ret);
 }
 
-/* The built-in catalogue, read once; lives as long as the process. NULL: no memory. */
-static struct fl_catalog *built_in(void)
-{
-    static struct fl_catalog *catalog;
-    struct fl_reterr reterr = {0};
-    if (!catalog) {
-        catalog = fl_catalog_load(FL_EMPTY, &reterr);
-    }
-    return catalog;
-}
-
 struct fl_config_env fl_process_env(struct fl_registry *registry, struct fl_hash_key hash_key)
 {
-    return (struct fl_config_env){NULL, variable, file, registry, hash_key, built_in()};
+    return (struct fl_config_env){.variable = variable, .file = file, .registry = registry, .hash_key = hash_key};
 }
 
 static bool exists(const char *path)
@@ -103,27 +90,69 @@ static bool exists(const char *path)
     return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
+/* *name* in the folders of configuration: the user's, then the system's. */
+static bool first_file(const char *name, char *ret_path, size_t cap)
+{
+    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    (void)snprintf(ret_path, cap, "%s%s/fairlead/%s", xdg && *xdg ? xdg : home ? home : "",
+                   xdg && *xdg ? "" : "/.config", name);
+    if (exists(ret_path)) {
+        return true;
+    }
+    (void)snprintf(ret_path, cap, "/etc/fairlead/%s", name);
+    return exists(ret_path);
+}
+
 bool fl_find_config(const char *given, char *ret_path, size_t cap)
 {
-    const char *env = getenv("FAIRLEAD_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    const char *env = getenv("FAIRLEAD_CONFIG");
     if (given || (env && *env)) {
         (void)snprintf(ret_path, cap, "%s", given ? given : env);
         return true;
     }
     (void)snprintf(ret_path, cap, "fairlead.yaml");
-    if (exists(ret_path)) {
+    return exists(ret_path) || first_file("fairlead.yaml", ret_path, cap);
+}
+
+/* --- The catalogue of models --- */
+
+bool fl_find_catalog(char *ret_path, size_t cap)
+{
+    const char *env = getenv("FAIRLEAD_CATALOG");
+    if (env && *env) {
+        (void)snprintf(ret_path, cap, "%s", env);
         return true;
     }
-    if (xdg && *xdg) {
-        (void)snprintf(ret_path, cap, "%s/fairlead/fairlead.yaml", xdg);
+    return first_file("catalog.txt", ret_path, cap);
+}
+
+struct fl_catalog *fl_load_catalog(void)
+{
+    char path[4096];
+    struct fl_reterr reterr = {0};
+    struct fl_buf own;
+    struct fl_catalog *catalog = NULL;
+    bool found = fl_find_catalog(path, sizeof(path));
+    fl_buf_init(&own, FL_CATALOG_BYTES_MAX);
+    if (found && fl_read_file(fl_slice_cstr(path), &own) != FL_OK) {
+        (void)fprintf(stderr, "%s: error: cannot be read: %s\n", path, strerror(errno));
     } else {
-        (void)snprintf(ret_path, cap, "%s/.config/fairlead/fairlead.yaml", home ? home : "");
+        catalog = fl_catalog_load(fl_buf_slice(&own), &reterr);
+        if (!catalog) {
+            fl_print_place(path, &reterr);
+        }
     }
-    if (exists(ret_path)) {
-        return true;
+    fl_buf_finish(&own);
+    return catalog;
+}
+
+void fl_print_place(const char *path, const struct fl_reterr *reterr)
+{
+    if (reterr->line > 0) {
+        (void)fprintf(stderr, "%s:%u:%u: error: %s\n", path, reterr->line, reterr->column, reterr->message);
+    } else {
+        (void)fprintf(stderr, "%s: error: %s\n", path, reterr->message[0] ? reterr->message : "no memory");
     }
-    (void)snprintf(ret_path, cap, "/etc/fairlead/fairlead.yaml");
-    return exists(ret_path);
 }
 
 static void print_findings(const struct fl_findings *f, struct fl_slice file, struct fl_slice source)

@@ -110,6 +110,32 @@ const struct fl_command fl_commands[] = {
      "      --max-cost USD     what the request may cost at most\n"
      "      --json             the decision record\n",
      fl_cli_explain},
+    {"models", "list the models that are known, with prices",
+     "usage: fairlead models [OPTIONS] [PATTERN]\n\n"
+     "  fairlead models gpt-4o                names with that text in them\n"
+     "  fairlead models --provider groq\n"
+     "  fairlead models --tier high --capability vision --max-price 5\n\n"
+     "      --provider NAME\n"
+     "      --tier low|medium|high\n"
+     "      --capability NAME       chat, stream, tools, json, reasoning, vision, audio, video, pdf, speech,\n"
+     "                              images, embeddings; may be repeated\n"
+     "      --status active|deprecated|retired\n"
+     "                              without it and without PATTERN, retired models are left out\n"
+     "      --max-price USD         per million tokens, three of input for one of output\n"
+     "      --json                  everything that is known, as JSON\n"
+     "  PATTERN with '*' (anything) or '#' (a digit) must fit the whole name.\n",
+     fl_cli_models},
+    {"catalog", "show where models and prices come from, or update them",
+     "usage: fairlead catalog\n"
+     "       fairlead catalog update FILE [--output FILE] [--dry-run]\n\n"
+     "  FILE is a catalogue of fairlead's, a price file of genai-prices (JSON), or a table of models.dev (CSV);\n"
+     "  '-' is standard input. What it changes is printed; the rows that differ from the built-in ones are\n"
+     "  written to --output, else to $FAIRLEAD_CATALOG, else to the first that exists of\n"
+     "  $XDG_CONFIG_HOME/fairlead/catalog.txt and /etc/fairlead/catalog.txt, else to the first of these.\n"
+     "  'serve' and 'check' read the file from the same places; SIGHUP reads it again. A file that is older than\n"
+     "  the catalogue only adds models.\n"
+     "      --dry-run      writes nothing\n",
+     fl_cli_catalog},
     {"init", "write a commented fairlead.yaml from what is found in the environment",
      "usage: fairlead init > fairlead.yaml\n\n"
      "  Lists the providers whose key variables are set (the keys themselves are never written).\n",

@@ -72,7 +72,9 @@ static bool usable(const struct fl_config *config)
 static enum fl_err load(struct serving *s, struct fl_config **ret_config)
 {
     struct fl_config_env env = fl_process_env(s->registry, s->hash_key);
-    enum fl_err err = fl_load_config(s->file, &env, false, ret_config);
+    env.catalog = fl_load_catalog();
+    enum fl_err err = env.catalog ? fl_load_config(s->file, &env, false, ret_config) : FL_ERR_CONFIG;
+    fl_catalog_unref(env.catalog);
     if (err) {
         return err;
     }

@@ -57,6 +57,41 @@ void fl_catalog_put_provider(struct fl_buf *b, const struct fl_catalog_provider 
 void fl_catalog_put_model(struct fl_buf *b, const struct fl_model *m);
 void fl_catalog_put_rule(struct fl_buf *b, const struct fl_price_rule *r);
 
+/* --- Merging --- */
+
+enum fl_catalog_change_kind {
+    FL_CATALOG_ADDED,
+    FL_CATALOG_DEARER, /* by three input tokens and one of output, on the day of the newer file */
+    FL_CATALOG_CHEAPER,
+    FL_CATALOG_PRICES, /* other prices, rules or factors */
+    FL_CATALOG_RETIRED,
+    FL_CATALOG_DEPRECATED,
+    FL_CATALOG_FACTS /* anything else */
+};
+struct fl_catalog_change {
+    enum fl_catalog_change_kind kind;
+    const struct fl_model *before; /* of the base; NULL: added */
+    const struct fl_model *after;  /* of the merged catalogue */
+};
+struct fl_catalog_merge {
+    struct fl_catalog *merged;         /* lives no longer than the two it was made of */
+    struct fl_catalog_change *changes; /* heap */
+    unsigned change_count;
+};
+
+/* *newer* over *base*. Of a model in both, what *newer* says counts, and what it does not say
+ * stays: names, successor, abilities. Prices count only when *newer* is not older than *base*; an
+ * older file adds models that *base* does not have. *partial*: *newer* has neither steps nor dates,
+ * so that a changed price becomes a rule from its day on. FL_ERR_NOMEM or FL_OK. */
+enum fl_err fl_catalog_merge(struct fl_catalog *base, const struct fl_catalog *newer, bool partial,
+                             struct fl_catalog_merge *ret_merge) FL_CHECK_RESULT;
+void fl_catalog_merge_finish(struct fl_catalog_merge *m);
+/* Are all facts and prices of two rows the same (whichever catalogue they are of)? */
+bool fl_catalog_same_model(const struct fl_model *a, const struct fl_model *b);
+/* The rows of *c* that *base* has not, or has otherwise: a file to lay over *base*. */
+void fl_catalog_put_difference(struct fl_buf *b, const struct fl_catalog *c,
+                               const struct fl_catalog *base);
+
 /* --- Words of the format --- */
 
 /* A number as JSON writes it, not negative, times 10^decimals, rounded half up. */

@@ -48,6 +48,7 @@ struct fl_provider {
     bool stream_options;      /* understands stream_options.include_usage */
     bool simulated;
     bool any_model; /* no models configured: every model name is passed on */
+    const struct fl_catalog_provider *listed; /* what the catalogue says of it, or NULL */
 };
 
 struct fl_client_key {
@@ -98,9 +99,9 @@ struct fl_config {
     bool expose_decisions; /* x-fairlead-* response headers */
     unsigned decisions_kept; /* decision records of each worker */
     uint64_t health_interval_ns, health_timeout_ns;
+    struct fl_catalog *catalog; /* a reference; NULL: none was given */
     const struct fl_provider *providers;
     unsigned provider_count;
-    struct fl_catalog *catalog; /* a reference, or NULL */
     struct fl_table table;
 };
 
@@ -140,8 +141,7 @@ struct fl_config_env {
     /* Of target states; NULL: a throw-away check (states stay NULL). */
     struct fl_registry *registry;
     struct fl_hash_key hash_key;
-    /* What models can do and cost where the file does not say; NULL: nothing is known. The
-     * configuration keeps a reference. */
+    /* Prices and facts of models, of which the configuration takes a reference; NULL: none. */
     struct fl_catalog *catalog;
 };
 

@@ -30,6 +30,8 @@
     X(PRICES, "providers.NAME.prices",                                                             \
       "Prices in USD per million tokens, for all models of the "                                   \
       "provider, or as a mapping from each model's name to its prices.")                           \
+    X(MODEL_INFO, "providers.NAME.model_info.MODEL",                                               \
+      "What a model of the provider is, where the catalogue does not know it or is wrong.")         \
     X(MODEL, "models.NAME",                                                                        \
       "A name that clients may ask for. Without targets and alias it means "                       \
       "every target.")                                                                             \
@@ -71,7 +73,14 @@ enum fl_key_type {
     FL_TYPE_LATER       /* known, but its feature is not in this version: an error that says so */
 };
 
-enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR, FL_ENUM_TIER };
+enum fl_enum {
+    FL_ENUM_NONE,
+    FL_ENUM_STRATEGY,
+    FL_ENUM_ALGORITHM,
+    FL_ENUM_VENDOR,
+    FL_ENUM_TIER,
+    FL_ENUM_TOKENIZER
+};
 
 /* Shorthands of the `of` column. */
 #define FL_OF_NONE           0
@@ -79,11 +88,13 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
 #define FL_OF_ALGORITHM      FL_ENUM_ALGORITHM
 #define FL_OF_VENDOR         FL_ENUM_VENDOR
 #define FL_OF_TIER           FL_ENUM_TIER
+#define FL_OF_TOKENIZER      FL_ENUM_TOKENIZER
 #define FL_OF_TLS            FL_SECTION_TLS
 #define FL_OF_ROUTING        FL_SECTION_ROUTING
 #define FL_OF_TIMEOUTS       FL_SECTION_TIMEOUTS
 #define FL_OF_PROVIDER       FL_SECTION_PROVIDER
 #define FL_OF_PRICES         FL_SECTION_PRICES
+#define FL_OF_MODEL_INFO     FL_SECTION_MODEL_INFO
 #define FL_OF_MODEL          FL_SECTION_MODEL
 #define FL_OF_PREFERENCES    FL_SECTION_PREFERENCES
 #define FL_OF_LOAD_BALANCING FL_SECTION_LOAD_BALANCING
@@ -174,8 +185,6 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "false takes the provider's targets out of every route.", "")                                \
     X(PROVIDER, models, STRINGS, NONE, "", "", "", "0.1", "",                                      \
       "Model names to route to. Absent: any model name is passed on as PROVIDER/MODEL.", "")       \
-    X(PROVIDER, tier, ENUM, TIER, "", "", "", "0.1", "",                                           \
-      "Quality tier of its models, where it is not known or not right.", "")                       \
     X(PROVIDER, weight, REAL, NONE, "1", "0.001", "1000", "0.1", "",                               \
       "Share of the traffic relative to other providers.", "")                                     \
     X(PROVIDER, cost_multiplier, REAL, NONE, "1", "0.001", "1000", "0.1", "",                      \
@@ -186,7 +195,10 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "Added to the provider's score where performance is compared; 'hybrid' multiplies its "      \
       "share by 1 + this.",                                                                        \
       "")                                                                                          \
-    X(PROVIDER, prices, PRICES, PRICES, "", "", "", "0.1", "", "Prices of its models.", "")        \
+    X(PROVIDER, prices, PRICES, PRICES, "", "", "", "0.1", "",                                     \
+      "Prices of its models, over those of the catalogue.", "")                                    \
+    X(PROVIDER, model_info, MAP, MODEL_INFO, "", "", "", "0.2", "",                                \
+      "Facts about its models, by name, over those of the catalogue.", "")                         \
     X(PROVIDER, headers, STRING_MAP, NONE, "", "", "", "0.1", "",                                  \
       "Extra request headers, by name.", "")                                                       \
     X(PROVIDER, timeouts, OBJECT, TIMEOUTS, "", "", "", "0.1", "",                                 \
@@ -201,11 +213,44 @@ enum fl_enum { FL_ENUM_NONE, FL_ENUM_STRATEGY, FL_ENUM_ALGORITHM, FL_ENUM_VENDOR
       "Its answers are made up; they are marked with 'x-fairlead-simulated: true'.", "")           \
     X(PRICES, input, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million input tokens.",   \
       "")                                                                                          \
-    X(PRICES, cached_input, REAL, NONE, "", "0", "1000000", "0.1", "",                             \
-      "USD per million input tokens that the provider reads from its cache. Absent: as input.",    \
-      "")                                                                                          \
     X(PRICES, output, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million output tokens.", \
       "")                                                                                          \
+    X(PRICES, cached_input, REAL, NONE, "", "0", "1000000", "0.2", "",                             \
+      "USD per million input tokens read from a prompt cache. Absent: as input.", "")              \
+    X(PRICES, cache_write, REAL, NONE, "", "0", "1000000", "0.2", "",                              \
+      "USD per million input tokens written to a cache for minutes. Absent: as input.", "")        \
+    X(PRICES, cache_write_1h, REAL, NONE, "", "0", "1000000", "0.2", "",                           \
+      "USD per million input tokens written to a cache for an hour. Absent: as cache_write.", "")  \
+    X(PRICES, reasoning, REAL, NONE, "", "0", "1000000", "0.2", "",                                \
+      "USD per million reasoning tokens. Absent: as output.", "")                                  \
+    X(PRICES, input_audio, REAL, NONE, "", "0", "1000000", "0.2", "",                              \
+      "USD per million input tokens of sound. Absent: as input.", "")                              \
+    X(PRICES, input_image, REAL, NONE, "", "0", "1000000", "0.2", "",                              \
+      "USD per million input tokens of images. Absent: as input.", "")                             \
+    X(PRICES, output_audio, REAL, NONE, "", "0", "1000000", "0.2", "",                             \
+      "USD per million output tokens of sound. Absent: as output.", "")                            \
+    X(PRICES, output_image, REAL, NONE, "", "0", "1000000", "0.2", "",                             \
+      "USD per million output tokens of images. Absent: as output.", "")                           \
+    X(PRICES, request, REAL, NONE, "", "0", "1000000", "0.2", "", "USD per thousand requests.", "") \
+    X(PRICES, web_search, REAL, NONE, "", "0", "1000000", "0.2", "",                               \
+      "USD per thousand searches of the web.", "")                                                 \
+    X(PRICES, batch, REAL, NONE, "", "0.001", "65", "0.2", "",                                     \
+      "Factor on token prices of answers served as 'batch'.", "")                                  \
+    X(PRICES, flex, REAL, NONE, "", "0.001", "65", "0.2", "",                                      \
+      "Factor on token prices of answers served as 'flex'.", "")                                   \
+    X(PRICES, priority, REAL, NONE, "", "0.001", "65", "0.2", "",                                  \
+      "Factor on token prices of answers served as 'priority'.", "")                               \
+    X(MODEL_INFO, context, UINT, NONE, "", "1", "4294967295", "0.2", "",                           \
+      "Tokens of input and output together at most.", "")                                          \
+    X(MODEL_INFO, max_output, UINT, NONE, "", "1", "4294967295", "0.2", "",                        \
+      "Tokens of an answer at most.", "")                                                          \
+    X(MODEL_INFO, tier, ENUM, TIER, "", "", "", "0.2", "", "Quality tier.", "")                    \
+    X(MODEL_INFO, capabilities, STRINGS, NONE, "", "", "", "0.2", "",                              \
+      "What it can: chat, stream, tools, json, reasoning, vision, audio, video, pdf, speech, "     \
+      "images, embeddings.",                                                                       \
+      "")                                                                                          \
+    X(MODEL_INFO, tokenizer, ENUM, TOKENIZER, "", "", "", "0.2", "",                               \
+      "How it cuts text into tokens, for estimates. Absent: by the model's name.", "")             \
     X(MODEL, strategy, ENUM, STRATEGY, "", "", "", "0.1", "", "Replaces that of 'routing'.", "")   \
     X(MODEL, algorithm, ENUM, ALGORITHM, "", "", "", "0.1", "",                                    \
       "Replaces that of 'load_balancing'.", "")                                                    \

@@ -108,9 +108,9 @@ static enum fl_err begin(struct fl_load *load, struct fl_slice file)
         return FL_ERR_NOMEM;
     }
     atomic_init(&load->config->refs, 1);
+    load->config->catalog = fl_catalog_ref(load->env->catalog);
     fl_arena_init(&load->config->arena, (size_t)16 * 1024, CONFIG_BYTES_MAX);
     fl_arena_init(&load->scratch, (size_t)64 * 1024, SCRATCH_BYTES_MAX);
-    load->config->catalog = load->env->catalog ? fl_catalog_ref(load->env->catalog) : NULL;
     load->config->file = fl_arena_copy(&load->config->arena, file);
     return FL_OK;
 }

@@ -73,4 +73,14 @@ void fl_providers_build(struct fl_load *load);
 void fl_environment_entries(struct fl_load *load, struct fl_value *ret_providers);
 void fl_routes_build(struct fl_load *load);
 
+/* --- models.c: the catalogue, and what the file says over it --- */
+
+/* The catalogue's row of a provider, by its type, or by its address where the type is a protocol. */
+const struct fl_catalog_provider *fl_models_provider(const struct fl_load *load,
+                                                     const struct fl_provider *provider);
+/* Reports prices and facts of models that cannot be. */
+void fl_models_check(struct fl_load *load, unsigned provider);
+/* Fills the facts and prices of a target whose names are set. */
+void fl_models_attach(struct fl_load *load, struct fl_target *target);
+
 #endif

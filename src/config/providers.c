@@ -257,6 +257,7 @@ static void build_rest(struct fl_load *load, const struct fl_draft *draft, struc
     p->stream_options = options->node ? options->number != 0 : draft->vendor->stream_options;
     p->simulated = fl_object_value(o, FL_KEY_PROVIDER_simulated)->number != 0;
     p->any_model = fl_object_value(o, FL_KEY_PROVIDER_models)->node == NULL;
+    p->listed = fl_models_provider(load, p);
 }
 
 /* Says why a provider's targets are left out; true when they are not. */

@@ -111,6 +111,7 @@ static void resolve_list(struct builder *b, struct draft_route *route, const str
             if (picks->count == before) {
                 fl_load_warn(b->load, entry->node, "'%.*s' is listed twice", FL_TEXT(entry->text));
             }
+            fl_targets_place(&b->targets, picks, before, entry->node);
             break;
         case FL_RESOLVED_LEFT_OUT:
             route->left_out = true;
@@ -276,8 +277,10 @@ static void follow_alias(struct builder *b, struct draft_route *route, const str
         copy_route(route, other);
         return;
     }
+    unsigned before = route->primaries.count;
     switch (fl_targets_resolve(b->load, &b->targets, alias->text, &route->primaries)) {
     case FL_RESOLVED:
+        fl_targets_place(&b->targets, &route->primaries, before, alias->node);
         break;
     case FL_RESOLVED_LEFT_OUT:
         route->left_out = true;
@@ -374,7 +377,7 @@ static void check_tiers_known(struct builder *b, const struct draft_route *route
     }
     fl_load_warn(b->load, value_of(route, FL_KEY_MODEL_tier)->node,
                  "no target of '%.*s' is known to be of tier '%s': its requests will be refused; "
-                 "give the provider a 'tier'",
+                 "give its models one under 'model_info'",
                  FL_TEXT(route->route.name), fl_tier_name(route->route.tier));
 }
 
@@ -580,6 +583,7 @@ void fl_routes_build(struct fl_load *load)
         check_tiers_known(&b, &b.routes[i]);
         check_prices_known(&b, &b.routes[i]);
     }
+    fl_targets_check(load, &b.targets);
     add_targets_and_models(&b);
     add_wildcards(&b);
     finish_table(&b);

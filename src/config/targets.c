@@ -2,6 +2,7 @@
 #include "config/targets.h"
 
 #include "base/assert.h"
+#include "config/catalog_file.h"
 #include "config/secret.h"
 
 /* --- Picks --- */
@@ -46,32 +47,7 @@ static bool is_model_name(struct fl_slice name)
            !fl_slice_eq(name, FL_LIT("*"));
 }
 
-static uint64_t picousd_per_token(const struct fl_value *usd_per_million)
-{
-    return (uint64_t)usd_per_million->number / 1000; /* 1e-9 USD / 1e6 tokens = 1e-15 = 1e-3 pico */
-}
-
-static void set_prices(const struct fl_object *provider, struct fl_target *target)
-{
-    const struct fl_value *value = fl_object_value(provider, FL_KEY_PROVIDER_prices);
-    const struct fl_object *prices = value->object;
-    for (unsigned i = 0; i < value->count; i++) {
-        if (fl_slice_eq(value->entries[i].name, target->model)) {
-            prices = value->entries[i].object;
-        }
-    }
-    if (prices && fl_object_value(prices, FL_KEY_PRICES_input)->node &&
-        fl_object_value(prices, FL_KEY_PRICES_output)->node) {
-        target->priced = true;
-        target->prices = NULL;
-        target->price_in = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_input));
-        const struct fl_value *cached = fl_object_value(prices, FL_KEY_PRICES_cached_input);
-        target->price_cached = cached->node ? picousd_per_token(cached) : target->price_in;
-        target->price_out = picousd_per_token(fl_object_value(prices, FL_KEY_PRICES_output));
-    }
-}
-
-/* --- What the catalogue knows --- */
+/* --- What decisions need of the catalogue's facts --- */
 
 static uint32_t lacks_of(uint32_t capabilities)
 {
@@ -88,42 +64,22 @@ static uint32_t lacks_of(uint32_t capabilities)
     return lacks;
 }
 
-static void take_prices(const struct fl_model *model, struct fl_target *target)
+static void digest_facts(struct fl_target *target)
 {
-    const struct fl_price_rule *usual = model->rules;
-    if (model->rule_count == 0 || !fl_price_find(usual, FL_PRICE_IN, &target->price_in, NULL) ||
-        !fl_price_find(usual, FL_PRICE_OUT, &target->price_out, NULL) ||
-        !fl_price_find(usual, FL_PRICE_CACHED, &target->price_cached, NULL)) {
+    const struct fl_model *m = target->model_facts;
+    target->price_cached = target->price_in;
+    if (!m) {
         return;
     }
-    target->priced = true;
-    target->prices = model;
-    /* One rule without a price for each call: the three say it all. */
-    if (model->rule_count == 1 && !(usual->classes & 1u << FL_PRICE_REQUEST)) {
-        target->prices = NULL;
-    }
-}
-
-/* A server of one's own is not the vendor's: what its model is may be known by its name, what it
- * costs and how long a context it was given is not. */
-static void learn(struct fl_load *load, unsigned provider, struct fl_target *target)
-{
-    const struct fl_catalog *catalog = load->config->catalog;
-    const struct fl_provider *p = &load->config->providers[provider];
-    if (!catalog || target->model.len == 0) {
-        return;
-    }
-    const struct fl_model *model = fl_catalog_find(catalog, p->type, target->model, NULL);
-    const struct fl_model *alike = model ? model : fl_catalog_find_any(catalog, target->model);
-    target->tokenizer = fl_family_of(target->model)->tokenizer;
-    if (alike) {
-        target->tier = (enum fl_tier)alike->tier;
-    }
-    if (model) {
-        target->context_tokens = model->context_tokens;
-        target->output_tokens = model->output_tokens_max;
-        target->lacks = lacks_of(model->capabilities);
-        take_prices(model, target);
+    target->context_tokens = m->context_tokens;
+    target->output_tokens = m->output_tokens_max;
+    target->lacks = lacks_of(m->capabilities);
+    target->tier = (enum fl_tier)m->tier;
+    target->tokenizer = m->family ? m->family->tokenizer : FL_TOKENIZER_UNKNOWN;
+    if (m->rule_count > 0) {
+        (void)fl_price_find(&m->rules[0], FL_PRICE_CACHED, &target->price_cached, NULL);
+        target->plain_prices =
+            m->rule_count == 1 && !(m->rules[0].classes & 1u << FL_PRICE_REQUEST);
     }
 }
 
@@ -169,12 +125,9 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .weight = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_weight)),
         .cost_multiplier = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_cost_multiplier)),
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
-    learn(load, provider, target);
-    set_prices(o, target);
-    const struct fl_value *tier = fl_object_value(o, FL_KEY_PROVIDER_tier);
-    if (tier->node && !tier->bad) {
-        target->tier = (enum fl_tier)(tier->number + FL_TIER_LOW);
-    }
+    fl_models_attach(load, target);
+    digest_facts(target);
+    t->places[t->count] = NULL;
     if (load->env->registry) {
         target->state = fl_registry_target(load->env->registry, target->id);
         load->scratch.failed = load->scratch.failed || !target->state;
@@ -196,33 +149,6 @@ static bool lists_model(const struct fl_draft *draft, struct fl_slice model)
     return false;
 }
 
-static void check_prices(struct fl_load *load, const struct fl_draft *draft)
-{
-    const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_prices);
-    const struct fl_value *models = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_models);
-    for (unsigned i = 0; i < value->count; i++) {
-        const struct fl_entry *entry = &value->entries[i];
-        struct fl_nearest nearest = {.wanted = entry->name};
-        if (!models->node || lists_model(draft, entry->name)) {
-            continue;
-        }
-        for (unsigned j = 0; j < models->count; j++) {
-            fl_nearest_offer(&nearest, models->entries[j].text);
-        }
-        fl_load_error(load, entry->key, "prices of '%.*s', which is not among the models%s%.*s%s",
-                      FL_TEXT(entry->name), nearest.best.len > 0 ? "; did you mean '" : "",
-                      FL_TEXT(nearest.best), nearest.best.len > 0 ? "'?" : "");
-    }
-    for (unsigned i = 0; i < value->count + 1; i++) {
-        const struct fl_object *o = i < value->count ? value->entries[i].object : value->object;
-        if (o && o->node &&
-            !fl_object_value(o, FL_KEY_PRICES_input)->node !=
-                !fl_object_value(o, FL_KEY_PRICES_output)->node) {
-            fl_load_error(load, o->node, "prices need both 'input' and 'output'");
-        }
-    }
-}
-
 static void add_models(struct fl_load *load, struct fl_targets *t, unsigned provider)
 {
     const struct fl_draft *draft = &load->drafts[provider];
@@ -241,6 +167,8 @@ static void add_models(struct fl_load *load, struct fl_targets *t, unsigned prov
         } else if (!add_target(load, t, provider, entry->text)) {
             fl_load_error(load, entry->node, "more than 4096 targets (provider x model)");
             return;
+        } else {
+            t->places[t->count - 1] = entry->node;
         }
     }
     if (models->node && !models->bad && models->count == 0) {
@@ -255,7 +183,8 @@ void fl_targets_build(struct fl_load *load, struct fl_targets *ret_targets)
     struct fl_targets t = {.cap = FL_TARGETS_MAX};
     t.items = fl_arena_take(&load->scratch, t.cap * sizeof(*t.items));
     t.primary = fl_arena_take(&load->scratch, t.cap * sizeof(*t.primary));
-    if (!t.items || !t.primary) {
+    t.places = fl_arena_take(&load->scratch, t.cap * sizeof(*t.places));
+    if (!t.items || !t.primary || !t.places) {
         t.cap = 0;
     }
     for (unsigned i = 0; i < load->config->provider_count; i++) {
@@ -263,7 +192,7 @@ void fl_targets_build(struct fl_load *load, struct fl_targets *ret_targets)
         if (!draft->vendor) {
             continue;
         }
-        check_prices(load, draft);
+        fl_models_check(load, i);
         add_models(load, &t, i);
         if (draft->routed && load->config->providers[i].any_model) {
             (void)add_target(load, &t, i, FL_EMPTY);
@@ -352,6 +281,39 @@ enum fl_resolved fl_targets_resolve(struct fl_load *load, struct fl_targets *t,
         }
     }
     return resolved;
+}
+
+void fl_targets_place(struct fl_targets *t, const struct fl_picks *picks, unsigned first,
+                      const struct fl_yaml *node)
+{
+    for (unsigned i = first; i < picks->count; i++) {
+        if (!t->places[picks->items[i]]) {
+            t->places[picks->items[i]] = node;
+        }
+    }
+}
+
+void fl_targets_check(struct fl_load *load, const struct fl_targets *t)
+{
+    for (unsigned i = 0; i < t->count; i++) {
+        const struct fl_model *m = t->items[i].model_facts;
+        char day[16] = "";
+        struct fl_buf b;
+        if (!m || m->status != FL_MODEL_RETIRED || !t->places[i]) {
+            continue;
+        }
+        if (m->retired_day != FL_DAY_UNKNOWN) {
+            fl_buf_init_in(&b, day, sizeof(day) - 1);
+            fl_buf_put_cstr(&b, " on ");
+            fl_day_put(&b, m->retired_day);
+            day[b.len] = '\0';
+        }
+        fl_load_warn(load, t->places[i],
+                     "model '%.*s' was retired by %.*s%s: requests to it will fail%s%.*s%s",
+                     FL_TEXT(t->items[i].model), FL_TEXT(t->items[i].provider), day,
+                     m->successor.len > 0 ? "; its successor is '" : "", FL_TEXT(m->successor),
+                     m->successor.len > 0 ? "'" : "");
+    }
 }
 
 void fl_targets_offer(const struct fl_load *load, const struct fl_targets *t,

@@ -14,6 +14,7 @@ enum { FL_TARGETS_MAX = 4096 };
 struct fl_targets {
     struct fl_target *items; /* finished targets, in the order they were made */
     bool *primary;           /* of each: part of "every target" */
+    const struct fl_yaml **places; /* of each: where the file names it; NULL: nowhere */
     unsigned count, cap;
 };
 
@@ -36,6 +37,11 @@ enum fl_resolved {
  * to *picks* what is not there yet. */
 enum fl_resolved fl_targets_resolve(struct fl_load *load, struct fl_targets *t,
                                     struct fl_slice text, struct fl_picks *picks);
+/* *node* names the picks from *first* on, unless something else did before. */
+void fl_targets_place(struct fl_targets *t, const struct fl_picks *picks, unsigned first,
+                      const struct fl_yaml *node);
+/* Warnings about models that are no longer served. */
+void fl_targets_check(struct fl_load *load, const struct fl_targets *t);
 /* False when the pick stands there already. */
 bool fl_picks_add(struct fl_load *load, struct fl_picks *picks, unsigned target);
 bool fl_picks_have(const struct fl_picks *picks, unsigned target);

@@ -44,7 +44,8 @@ enum field {
     FIELDS(X)
 #undef X
         MUST = 1 << 30, /* without it the object has another shape */
-    MOST = 1 << 29      /* another word for a field that may be given already: the greater counts */
+    CACHED_TOO =
+        1 << 29 /* another word for CACHED, which may be given as well: the greater counts */
 };
 
 static const size_t offsets[FIELD_COUNT] = {
@@ -67,9 +68,9 @@ static const struct row chat[] = {{"prompt_tokens", IN | MUST},
                                   {"completion_tokens_details.audio_tokens", OUT_AUDIO},
                                   {NULL, 0}};
 /* Beside these, where the vendor is not known: other words for the same. */
-static const struct row chat_more[] = {{"prompt_cache_hit_tokens", CACHED | MOST}, /* DeepSeek */
-                                       {"cached_tokens", CACHED | MOST},           /* Moonshot */
-                                       {"num_cached_tokens", CACHED | MOST},       /* Mistral */
+static const struct row chat_more[] = {{"prompt_cache_hit_tokens", CACHED_TOO}, /* DeepSeek */
+                                       {"cached_tokens", CACHED_TOO},           /* Moonshot */
+                                       {"num_cached_tokens", CACHED_TOO},       /* Mistral */
                                        {NULL, 0}};
 static const struct row chat_apart[] = {
     {"prompt_tokens", IN | MUST},
@@ -183,8 +184,9 @@ enum { PATH_MAX_BYTES = 96, DEPTH_MAX = 3 };
 struct walk {
     const struct row *rows, *more; /* more: or NULL */
     struct fl_usage usage;
-    uint64_t total; /* total_tokens */
-    unsigned seen;  /* fields that were given */
+    uint64_t total;      /* total_tokens */
+    uint64_t cached_too; /* the greatest */
+    unsigned seen;       /* fields that were given */
     char path[PATH_MAX_BYTES];
     struct fl_slice service;
 };
@@ -207,12 +209,11 @@ static void take_number(struct walk *w, unsigned fields, uint64_t n)
         if (!(fields & 1u << i)) {
             continue;
         }
-        if (fields & MOST) {
-            *field = n > *field ? n : *field;
-        } else {
-            *field =
-                plus(*field, i == AUDIO_S_AT ? (n > UINT64_MAX / 1000 ? UINT64_MAX : n * 1000) : n);
-        }
+        *field =
+            plus(*field, i == AUDIO_S_AT ? (n > UINT64_MAX / 1000 ? UINT64_MAX : n * 1000) : n);
+    }
+    if ((fields & CACHED_TOO) && n > w->cached_too) {
+        w->cached_too = n;
     }
     w->seen |= fields;
 }
@@ -411,6 +412,7 @@ bool fl_usage_read_any(struct fl_json object, struct fl_usage *usage)
         return false;
     }
     struct fl_usage *u = &w.usage;
+    u->tokens_cached = w.cached_too > u->tokens_cached ? w.cached_too : u->tokens_cached;
     uint64_t apart = plus(plus(u->tokens_in, u->tokens_out), u->tokens_reasoning);
     if (shape == FL_USAGE_CHAT && u->tokens_reasoning > 0 && w.total == apart) {
         u->tokens_out += u->tokens_reasoning;

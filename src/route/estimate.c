@@ -68,8 +68,8 @@ bool fl_cost_exact(const struct fl_target *target, const struct fl_usage *usage,
     if (!target->priced) {
         return false;
     }
-    if (target->prices) {
-        if (fl_price_usage(target->prices, usage, when_s, &bill) != FL_OK) {
+    if (target->model_facts && target->model_facts->rule_count > 0) {
+        if (fl_price_usage(target->model_facts, usage, when_s, &bill) != FL_OK) {
             return false;
         }
         picousd = bill.picousd;
@@ -90,7 +90,7 @@ static bool by_catalogue(const struct fl_target *target, const struct fl_tokens 
                                        .tokens_out_p50 = n->out_p50,
                                        .tokens_out_p90 = n->out_p90};
     struct fl_estimate estimate;
-    if (fl_price_estimate(target->prices, &request, n->when_s, &estimate) != FL_OK) {
+    if (fl_price_estimate(target->model_facts, &request, n->when_s, &estimate) != FL_OK) {
         return false;
     }
     *ret_cost = (struct fl_cost){estimate.picousd_p50, estimate.picousd_p90};
@@ -106,7 +106,7 @@ bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *to
     if (!target->priced) {
         return false;
     }
-    if (target->prices) {
+    if (target->model_facts && target->model_facts->rule_count > 0 && !target->plain_prices) {
         if (!by_catalogue(target, tokens, &cost)) {
             return false;
         }

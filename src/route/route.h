@@ -28,6 +28,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "base/slice.h"
+#include "route/catalog/catalog.h"
 
 enum {
     FL_PLAN_MAX = 16,          /* targets of one plan */
@@ -116,7 +117,6 @@ struct fl_selection fl_selection_at(unsigned index);
 bool fl_selection_parse(struct fl_slice word, struct fl_selection *ret_selection);
 
 struct fl_target_state; /* opaque, see state.h */
-struct fl_model;        /* see catalog/catalog.h */
 struct fl_registry;     /* all target states of the process, by target id */
 
 struct fl_target {
@@ -128,12 +128,12 @@ struct fl_target {
     double cost_multiplier;   /* > 0 */
     double performance_bonus;
     bool priced;
-    const struct fl_model
-        *prices;                  /* of the catalogue, where they differ by day, hour or length; the
-                                      next three are then the usual ones. NULL: those count */
-    uint64_t price_in, price_out; /* pico-USD per token */
+    uint64_t price_in, price_out; /* pico-USD per token, today's for a short input */
     uint64_t price_cached;        /* of input read from the provider's cache; price_in where that
                                      costs the same */
+    bool plain_prices; /* the three are all there is to know: no day, hour, step or other class */
+    const struct fl_model *model_facts; /* the catalogue's, with the file's prices and facts over
+                                           it; NULL: nothing is known. Of these, for decisions: */
     /* What is not known (0) excludes nothing, but for a tier or a budget that is asked for. */
     uint32_t context_tokens, output_tokens; /* at most */
     uint32_t lacks;                         /* FL_NEED_ bits it is known not to have */

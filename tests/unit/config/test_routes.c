@@ -229,8 +229,14 @@ static void what_requests_may_demand(void **state)
     (void)state;
     struct loaded l = load_ok(
         "providers:\n"
-        "  openai: {models: [a, b], tier: high, prices: {input: 1, cached_input: 0.1, output: 2}}\n"
-        "  groq: {models: [c], tier: low, prices: {input: 1, output: 2}}\n"
+        "  openai:\n"
+        "    models: [a, b]\n"
+        "    prices: {input: 1, cached_input: 0.1, output: 2}\n"
+        "    model_info: {a: {tier: high}, b: {tier: high, context: 8000, capabilities: [chat]}}\n"
+        "  groq:\n"
+        "    models: [c]\n"
+        "    prices: {input: 1, output: 2}\n"
+        "    model_info: {c: {tier: low}}\n"
         "routing: {strategy: spd, tier_down_allowed: yes, wait_usd_per_second: 0.5}\n"
         "load_balancing: {history_size: 50}\n"
         "models:\n"
@@ -244,6 +250,10 @@ static void what_requests_may_demand(void **state)
     assert_int_equal(t->targets[0].tier, FL_TIER_HIGH);
     assert_int_equal(t->targets[2].tier, FL_TIER_LOW);
     assert_int_equal(t->targets[0].price_cached, 100000);
+    assert_true(t->targets[0].plain_prices);
+    assert_int_equal(t->targets[0].lacks, 0); /* not known */
+    assert_int_equal(t->targets[1].context_tokens, 8000);
+    assert_int_equal(t->targets[1].lacks, 63);
     assert_int_equal(t->targets[2].price_cached, 1000000);
     assert_true(t->settings.tier_down_allowed && !t->settings.over_budget_allowed);
     assert_true(t->settings.wait_usd_per_second == 0.5);
@@ -263,7 +273,7 @@ static void what_requests_may_demand(void **state)
     assert_int_equal(turns->algorithm, FL_P2C);
     assert_int_equal(l.findings.warnings, 0);
     loaded_finish(&l);
-    l = load_ok("providers: {openai: {models: [a, b], tier: low}}\n"
+    l = load_ok("providers: {openai: {models: [a, b], model_info: {a: {tier: low}}}}\n"
                 "models: {m: {targets: a, tier: medium, preferences: {other: b}}}\n");
     assert_true(says(&l, "no target of 'm' is known to be of tier 'medium'"));
     assert_true(says(&l, "'openai/b' is preferred for other, but is not among the targets of 'm'"));
