@@ -31,6 +31,7 @@ struct rig {
     struct fl_simprovider *providers[providers_max];
     struct fl_simclient *clients[clients_max];
     bool stream[clients_max];
+    uint64_t deadline_ns;
 };
 
 static bool no_variable(void *owner, struct fl_slice name, struct fl_slice *ret_value)
@@ -78,7 +79,8 @@ static void start_server(struct rig *r)
     struct fl_buf yaml;
     struct fl_findings findings;
     struct fl_reterr reterr;
-    struct fl_config_env env = {NULL, no_variable, no_file, r->registry, {1, 2}, NULL};
+    struct fl_config_env env = {
+        .variable = no_variable, .file = no_file, .registry = r->registry, .hash_key = {1, 2}};
     fl_buf_init(&yaml, 65536);
     fl_findings_init(&findings);
     put_config(r, &yaml);
