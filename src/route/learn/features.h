@@ -16,7 +16,7 @@
  * Invariants: a set, not a bag: no index comes twice. The same bytes give the same features in the
  * same order on every machine, compiler and optimisation level: integers only. Invalid UTF-8 is
  * harmless. No allocation, no state between calls; a struct fl_features is scratch of one thread
- * (about 25 KiB: keep one a thread).
+ * (about 16 KiB: keep one a thread).
  */
 #ifndef FL_ROUTE_LEARN_FEATURES_H
 #define FL_ROUTE_LEARN_FEATURES_H
@@ -24,9 +24,9 @@
 #include "base/slice.h"
 
 enum {
-    FL_WINDOW_HEAD = 1024, /* bytes read from the start */
-    FL_WINDOW_TAIL = 512,  /* and from the end */
-    FL_FEATURES_MAX = 2048,
+    FL_WINDOW_HEAD = 512, /* bytes read from the start */
+    FL_WINDOW_TAIL = 256, /* and from the end */
+    FL_FEATURES_MAX = 1024,
     FL_FEATURE_ONE = 4, /* the value of an ordinary feature; the first words have more */
     FL_SURFACE_COUNT = 10
 };
@@ -55,8 +55,8 @@ enum fl_surface {
     FL_SURFACE_CAPITALS,  /* share of ASCII capitals */
     FL_SURFACE_FOREIGN,   /* share of bytes that are not ASCII */
     FL_SURFACE_SYMBOLS,   /* share of ASCII that is neither letter, digit, blank nor .,?!'"- */
-    FL_SURFACE_LIST, /* lines that begin like an item: -, *, a digit, or one letter and ) . : */
-    FL_SURFACE_WORD  /* mean length of a token in bytes, times 8 */
+    FL_SURFACE_LIST,      /* lines that begin with -, * or a digit */
+    FL_SURFACE_WORD       /* mean length of a token in bytes, times 8 */
 };
 
 struct fl_features {
