@@ -4,7 +4,8 @@
 
 usage: tools/make_prompts.py [--each N] [--seed S] > prompts.jsonl
 
-Every template is drawn N times its group's weight; a line of output is {"prompt", "label"}. The
+Every template is drawn N times its group's weight; a line of output is {"prompt",
+"label", "source", "group"}, a group being a template. The
 same seed gives the same file on every Python 3.
 """
 import argparse
@@ -97,17 +98,18 @@ def shaken(prompt, rng):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--each", type=int, default=8)
+    parser.add_argument("--each", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     writer = Writer(read_slots(TRAINING / "slots.txt"), args.seed)
     seen = set()
-    for label, weight, template in read_templates(TRAINING / "templates.txt"):
+    for number, (label, weight, template) in enumerate(read_templates(TRAINING / "templates.txt")):
         for _ in range(args.each * weight):
             prompt = shaken(writer.write(template).replace("\\n", "\n"), writer.random).strip()
             if prompt and prompt not in seen:
                 seen.add(prompt)
-                print(json.dumps({"prompt": prompt, "label": label}, ensure_ascii=False))
+                row = {"prompt": prompt, "label": label, "source": "own", "group": f"template {number}"}
+                print(json.dumps(row, ensure_ascii=False))
 
 
 if __name__ == "__main__":

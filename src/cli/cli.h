@@ -33,6 +33,7 @@ int fl_cli_check(int argc, char **argv);
 int fl_cli_schema(int argc, char **argv);
 int fl_cli_init(int argc, char **argv);
 int fl_cli_healthcheck(int argc, char **argv);
+int fl_cli_train(int argc, char **argv);
 
 /* --- files.c: the outside, as configuration sees it --- */
 
