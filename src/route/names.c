@@ -25,17 +25,6 @@ const char *fl_algorithm_name(enum fl_algorithm a)
     return names[a];
 }
 
-const char *fl_task_name(enum fl_task t)
-{
-    static const char *const names[FL_TASK_COUNT] = {
-#define X(id, name) [id] = (name),
-        FL_TASKS(X)
-#undef X
-    };
-    fl_assert((unsigned)t < FL_TASK_COUNT);
-    return names[t];
-}
-
 static const char *const tiers[FL_TIER_COUNT] = {"unknown", "low", "medium", "high"};
 
 const char *fl_tier_name(enum fl_tier t)

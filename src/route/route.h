@@ -29,6 +29,7 @@
 #include "base/rng.h"
 #include "base/slice.h"
 #include "route/catalog/catalog.h"
+#include "route/learn/classifier.h"
 
 enum {
     FL_PLAN_MAX = 16,          /* targets of one plan */
@@ -60,15 +61,6 @@ enum {
     X(FL_SPD, "spd")                                                                               \
     X(FL_PRICE_WEIGHTED, "price_weighted")                                                         \
     X(FL_PREFIX_AFFINITY, "prefix_affinity")
-/* Kinds of task, most specific first. X(id, name) */
-#define FL_TASKS(X)                                                                                \
-    X(FL_TASK_SUMMARIZATION, "summarization")                                                      \
-    X(FL_TASK_CLASSIFICATION, "classification")                                                    \
-    X(FL_TASK_GENERATION, "generation")                                                            \
-    X(FL_TASK_ANALYSIS, "analysis")                                                                \
-    X(FL_TASK_TRANSLATION, "translation")                                                          \
-    X(FL_TASK_OTHER, "other")
-
 enum fl_strategy {
 #define X(id, name) id,
     FL_STRATEGIES(X)
@@ -80,12 +72,6 @@ enum fl_algorithm {
     FL_ALGORITHMS(X)
 #undef X
         FL_ALGORITHM_COUNT
-};
-enum fl_task {
-#define X(id, name) id,
-    FL_TASKS(X)
-#undef X
-        FL_TASK_COUNT
 };
 enum fl_tier { FL_TIER_UNKNOWN, FL_TIER_LOW, FL_TIER_MEDIUM, FL_TIER_HIGH, FL_TIER_COUNT };
 /* What a request may need of a target: bits. */
@@ -100,7 +86,6 @@ enum {
 
 const char *fl_strategy_name(enum fl_strategy s);
 const char *fl_algorithm_name(enum fl_algorithm a);
-const char *fl_task_name(enum fl_task t);
 const char *fl_tier_name(enum fl_tier t); /* "low", "medium", "high"; "unknown" */
 bool fl_tier_parse(struct fl_slice word, enum fl_tier *ret_tier);
 
@@ -139,7 +124,6 @@ struct fl_target {
     uint32_t lacks;                         /* FL_NEED_ bits it is known not to have */
     enum fl_tier tier;
     unsigned tokenizer; /* index into fl_route_request.tokens_by_tokenizer */
-    unsigned vendor;    /* failure domain: equal for providers of one vendor */
     unsigned kind;      /* equal for targets of the same model, whoever serves it */
     bool disabled;      /* taken out of service by its operator, or retired by its vendor */
     struct fl_target_state *state;
@@ -230,7 +214,14 @@ struct fl_route_request {
     enum fl_tier tier; /* at least; FL_TIER_UNKNOWN: any */
     bool task_known;
     enum fl_task task;
-    float task_probability[FL_TASK_COUNT];
+    double task_probability[FL_TASK_COUNT]; /* used where task_known */
+    /* What is learned of the quality of answers, by fl_target.kind: reward in [0, 1], NAN where it is
+     * not known. And whether it is unproven (1) that the kind is not worse than the default one for
+     * this sort of request. NULL: nothing is learned. */
+    const double *quality;
+    const uint8_t *quality_unproven;
+    unsigned quality_count;
+    double quality_price; /* lambda: what a pico-USD must add to the reward */
     bool max_cost_given; /* no target whose p90 cost is more */
     uint64_t max_cost_picousd;
     const uint8_t *denied; /* by index in the table: 1 = this client may not use it; NULL: none */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Spending a budget evenly and well: each request takes the option with the greatest
+ * quality - price * cost, and the price (lambda) is what the budget makes it: it rises when money
+ * goes out faster than the budget allows and falls when slower (dual descent, Balseiro and Gur
+ * 2019; ROUTING.md 3.4). The price of a well paced budget is that of the best fixed price in
+ * hindsight.
+ *
+ * What a request cost is compared with an even share of what is left, for as many requests as are
+ * still expected: a lead is paid back over the whole rest and not at once, and the period ends with
+ * the budget spent. An option that the remainder cannot carry is left out, so what is spent never
+ * exceeds the budget, but for the cheapest option, which is always there.
+ *
+ * Money is an integer in pico-USD, and sums of it are exact. A price is a double in reward per
+ * even share (budget / requests). One owner, no locks.
+ */
+#ifndef FL_ROUTE_QUALITY_PACING_H
+#define FL_ROUTE_QUALITY_PACING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fl_pacing {
+    uint64_t budget_picousd, spent_picousd;
+    uint64_t requests_expected, requests; /* in the budget's period; so far */
+    double share_picousd;                 /* budget / requests_expected */
+    double lambda;                        /* >= 0, reward per share; may be set to where an earlier
+                                             period ended */
+    double rate;                          /* of lambda, FL_PACING_RATE / sqrt(requests_expected) */
+};
+
+/* Measured on outcome data: a larger one holds the pace closer and chooses worse. */
+#define FL_PACING_RATE 0.05
+
+/* *budget* > 0 for *requests_expected* > 0 requests. */
+void fl_pacing_init(struct fl_pacing *p, uint64_t budget_picousd, uint64_t requests_expected);
+/* A new estimate of how many requests the period will have in all. */
+void fl_pacing_expect(struct fl_pacing *p, uint64_t requests_expected);
+/* A new period: the same budget again; lambda is kept. */
+void fl_pacing_renew(struct fl_pacing *p);
+/* The price of one pico-USD in reward, now. */
+double fl_pacing_price(const struct fl_pacing *p);
+/* The option with the greatest quality - price * cost; of equals the cheaper, then the first. */
+unsigned fl_pacing_choose(const struct fl_pacing *p, const double *quality,
+                          const uint64_t *cost_picousd, unsigned count);
+/* A request was served at *cost*. */
+void fl_pacing_charge(struct fl_pacing *p, uint64_t cost_picousd);
+
+/* --- A hard cap on escalation --- */
+
+/* At most share * requests + burst requests of a tenant go to a model above its default, whatever
+ * the prompts say: a prompt can be written to look difficult (ROUTING.md 4.4), a bucket cannot be
+ * talked to. In millionths, exact. */
+struct fl_escalation {
+    uint32_t share_ppm;  /* of the tenant's requests, 0..1,000,000 */
+    uint32_t burst;      /* requests */
+    uint64_t tokens_ppm; /* at most burst + 1, in millionths of an escalation */
+};
+
+/* Starts full. */
+void fl_escalation_init(struct fl_escalation *e, uint32_t share_ppm, uint32_t burst);
+/* Counts one request; *wanted*: it would go to a stronger model. True: it may. */
+bool fl_escalation_admit(struct fl_escalation *e, bool wanted);
+
+#endif
