@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/text/estimate.h"
+
+#include "base/assert.h"
+#include "route/text/coefficients.h"
+
+uint32_t fl_tokens_estimate(enum fl_tokenizer tokenizer, const uint32_t count[FL_TEXT_COUNTS])
+{
+    fl_assert(tokenizer < FL_TOKENIZERS);
+    const int32_t *coefficient = fl_token_coefficients[tokenizer];
+    int64_t sum = 0;
+    uint64_t any = 0;
+    for (unsigned i = 0; i < FL_TEXT_TOKEN_COUNTS; i++) {
+        sum += (int64_t)coefficient[i] * count[i];
+        any |= count[i];
+    }
+    any |= count[FL_TEXT_SPACE];
+    int64_t tokens = (sum + fl_token_coefficient_one / 2) / fl_token_coefficient_one;
+    return any == 0 ? 0 : tokens < 1 ? 1 : tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
+}
+
+/* In order: the first part found decides, so longer parts come before what they contain. */
+static const struct {
+    const char *part;
+    enum fl_tokenizer tokenizer;
+} parts[] = {
+    {"o200k", FL_TOKENIZER_O200K},     {"cl100k", FL_TOKENIZER_CL100K},
+    {"gpt-4o", FL_TOKENIZER_O200K},    {"gpt-4.", FL_TOKENIZER_O200K},
+    {"gpt-4", FL_TOKENIZER_CL100K},    {"gpt-3.5", FL_TOKENIZER_CL100K},
+    {"gpt-35", FL_TOKENIZER_CL100K},   {"text-embedding", FL_TOKENIZER_CL100K},
+    {"claude", FL_TOKENIZER_CLAUDE},   {"deepseek", FL_TOKENIZER_DEEPSEEK3},
+    {"qwen", FL_TOKENIZER_QWEN3},      {"qwq", FL_TOKENIZER_QWEN3},
+    {"gemma", FL_TOKENIZER_GEMMA3},    {"gemini", FL_TOKENIZER_GEMMA3},
+    {"llama", FL_TOKENIZER_LLAMA3},    {"hermes", FL_TOKENIZER_LLAMA3},
+    {"nemotron", FL_TOKENIZER_LLAMA3},
+};
+
+static bool has_part(struct fl_slice name, struct fl_slice part)
+{
+    for (size_t at = 0; at + part.len <= name.len; at++) {
+        if (fl_slice_eq_nocase(fl_slice(name.ptr + at, part.len), part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum fl_tokenizer fl_tokenizer_of(struct fl_slice model)
+{
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (has_part(model, fl_slice_cstr(parts[i].part))) {
+            return parts[i].tokenizer;
+        }
+    }
+    return FL_TOKENIZER_O200K;
+}
+
+const char *fl_tokenizer_name(enum fl_tokenizer tokenizer)
+{
+    static const char *const names[FL_TOKENIZERS] = {
+        [FL_TOKENIZER_O200K] = "o200k_base",    [FL_TOKENIZER_CL100K] = "cl100k_base",
+        [FL_TOKENIZER_CLAUDE] = "claude",       [FL_TOKENIZER_LLAMA3] = "llama3",
+        [FL_TOKENIZER_GEMMA3] = "gemma3",       [FL_TOKENIZER_QWEN3] = "qwen3",
+        [FL_TOKENIZER_DEEPSEEK3] = "deepseek3",
+    };
+    fl_assert(tokenizer < FL_TOKENIZERS);
+    return names[tokenizer];
+}
