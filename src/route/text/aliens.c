@@ -72,54 +72,93 @@ static unsigned class_of_second(unsigned ask, unsigned char b)
     }
 }
 
+/* An ideograph at *at* may end a pair only with the one right before it, and only when that one
+ * does not end a pair itself. Whether two make a pair is asked for all neighbours, so that no
+ * answer waits for another. */
+struct han {
+    uint32_t before; /* the ideograph right before, or 0 */
+    uint32_t taken;  /* 1: it ended a pair */
+    uint32_t count, pairs, unusual;
+};
+
+/* Ideographs of three bytes from *p* on while they last; returns the bytes they take. */
+static unsigned add_ideographs(struct han *h, const unsigned char *p, unsigned room)
+{
+    uint32_t before = h->before, taken = h->taken, pairs = 0, usual = 0;
+    unsigned at = 0;
+    do {
+        const unsigned char *q = p + at;
+        uint32_t code = (q[0] & 0xfU) << 12 | (q[1] & 0x3fU) << 6 | (q[2] & 0x3fU);
+        /* Without branches: whether it is so is as good as random. */
+        uint32_t pair = fl_vocabulary_has_pair(before, code) & (before != 0);
+        taken = pair & ~taken;
+        pairs += taken;
+        usual += fl_vocabulary_has_single(code);
+        before = code;
+        at += 3;
+    } while (at + 3 <= room && p[at] >= 0xe4 && p[at] <= 0xe9);
+    h->before = before;
+    h->taken = taken;
+    h->pairs += pairs;
+    h->count += at / 3;
+    h->unusual += at / 3 - usual;
+    return at;
+}
+
+static inline unsigned class_at(const unsigned char *p)
+{
+    unsigned class = class_of_first[p[0] - 0xc0];
+    return class < FL_TEXT_COUNTS ? class : class_of_second(class, p[1]);
+}
+
 static unsigned width_of(unsigned char first)
 {
-    return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 1;
 }
 
-/* Half of a pair takes the other half with it; what is left of a run counts for itself. */
-static void count_ideograph(struct fl_classes *c, uint32_t code)
+static inline uint64_t below(unsigned bit)
 {
-    c->count[FL_TEXT_UNUSUAL] += !fl_vocabulary_has_single(code);
-    if (c->ideograph != 0 && fl_vocabulary_has_pair(c->ideograph, code)) {
-        c->count[FL_TEXT_PAIR]++;
-        c->ideograph = 0;
-    } else {
-        c->ideograph = code;
-    }
+    return bit >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bit) - 1;
 }
 
-uint64_t fl_aliens_count(struct fl_classes *c, const unsigned char *p, uint64_t high, unsigned used)
+uint64_t fl_aliens_count(struct fl_classes *c, const unsigned char *p, struct fl_aliens aliens)
 {
-    uint64_t marked = 0;
+    uint64_t marked = 0, covered = 0;
+    struct han han = {.before = c->ideograph, .taken = c->ideograph_taken};
     bool in_word = c->before.alien;
     unsigned next = 0; /* where the character before ended */
-    while (high != 0) {
-        unsigned at = (unsigned)__builtin_ctzll(high);
-        unsigned width = width_of(p[at]);
-        unsigned class = p[at] < 0xc0 ? OTHER : class_of_first[p[at] - 0xc0];
-        if (class >= FL_TEXT_COUNTS) {
-            class = class_of_second(class, p[at + 1]);
+    uint64_t lead = aliens.lead;
+    while (lead != 0) {
+        unsigned at = (unsigned)__builtin_ctzll(lead), class = class_at(p + at);
+        uint64_t bytes = ((UINT64_C(1) << width_of(p[at])) - 1) << at;
+        bool adjacent = at == next;
+        han.before = adjacent ? han.before : 0;
+        if (class == HAN &&
+            at + 3 <= aliens.used) { /* not a cut one among bytes that are no text */
+            next = at + add_ideographs(&han, p + at, aliens.used - at);
+            covered |= below(next) & ~below(at);
+            lead &= ~below(next);
+            in_word = false;
+            continue;
         }
-        uint64_t bytes = ((UINT64_C(1) << width) - 1) << at;
+        han.before = 0;
+        next = at + width_of(p[at]);
+        covered |= bytes;
+        lead &= lead - 1;
         c->count[class]++;
-        if (at != next || class != HAN) {
-            c->ideograph = 0;
-        }
-        if (class == HAN) {
-            count_ideograph(c,
-                            (p[at] & 0xfU) << 12 | (p[at + 1] & 0x3fU) << 6 | (p[at + 2] & 0x3fU));
-        }
-        marked |= class == MARKED ? bytes & high : 0;
+        marked |= class == MARKED ? bytes : 0;
         bool other = (letters_other >> class & 1) != 0;
-        c->count[FL_TEXT_WORD_OTHER] += other && !(in_word && at == next);
+        c->count[FL_TEXT_WORD_OTHER] += other && !(in_word && adjacent);
         in_word = other;
-        high &= ~bytes;
-        next = at + width;
     }
-    if (next < used) {
-        c->ideograph = 0;
+    for (uint64_t stray = aliens.high & ~covered; stray != 0; stray &= stray - 1) {
+        c->count[OTHER]++;
     }
-    c->before.alien = in_word && next >= used;
-    return marked;
+    c->ideograph = next < aliens.used ? 0 : han.before;
+    c->ideograph_taken = han.taken;
+    c->before.alien = in_word && next >= aliens.used;
+    c->count[HAN] += han.count;
+    c->count[FL_TEXT_PAIR] += han.pairs;
+    c->count[FL_TEXT_UNUSUAL] += han.unusual;
+    return marked & aliens.high;
 }

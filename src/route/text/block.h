@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The body of fl_classes_step64(), compiled once for any processor (classes.c) and once for those
+ * The body of fl_classes_read(), compiled once for any processor (classes.c) and once for those
  * with AVX2 (classes_avx2.c); both give the same counts. Everything about ASCII is arithmetic on
  * masks: a run begins where a bit is set and the one before is not.
  */
@@ -40,13 +40,14 @@ static inline unsigned whole_part(const struct masks *m, const unsigned char *p)
     if (tail < fl_classes_whole) {
         return 64 - tail;
     }
-    for (unsigned k = 1; k <= 3 && p[64 - k] >= 0x80; k++) {
-        if (p[64 - k] >= 0xc0) {
-            unsigned width = p[64 - k] >= 0xf0 ? 4 : p[64 - k] >= 0xe0 ? 3 : 2;
-            return width > k ? 64 - k : 64;
+    unsigned used = 64;
+    for (unsigned k = 1; k <= 3; k++) {
+        unsigned char b = p[64 - k];
+        if (b >= 0xc0 && (b >= 0xf0 ? 4U : b >= 0xe0 ? 3U : 2U) > k) {
+            used = 64 - k;
         }
     }
-    return 64;
+    return used;
 }
 
 static inline void keep(struct masks *m, uint64_t part)
@@ -92,10 +93,12 @@ static inline void count_words(struct fl_classes *c, const unsigned char *p, con
     uint64_t inside = letter & after_letter & ~turn;
     uint64_t starts = letter & ~inside;
     uint64_t spaced = back(m->space, c->before.space, 1);
-    uint64_t two = inside & inside << 1, four = two & two << 2, five = four & inside << 4;
+    uint64_t two = inside & back(inside, c->before.inside, 1);
+    uint64_t four = two & back(two, c->before.two, 2),
+             five = four & back(inside, c->before.inside, 4);
     c->count[FL_TEXT_WORD] += ONES(starts);
     c->count[FL_TEXT_CASE] += ONES(turn);
-    c->count[FL_TEXT_LONG] += ONES(five & inside << 5);
+    c->count[FL_TEXT_LONG] += ONES(five & back(inside, c->before.inside, 5));
     c->count[FL_TEXT_LETTER] += ONES(letter);
     c->count[FL_TEXT_CAPITAL] += ONES(starts & m->upper);
     c->count[FL_TEXT_CAPITALS] +=
@@ -108,16 +111,20 @@ static inline void count_words(struct fl_classes *c, const unsigned char *p, con
     count_rare(c, p, starts & five >> 5, inside, spaced);
     c->before.letter = letter;
     c->before.small = small;
+    c->before.inside = inside;
+    c->before.two = two;
 }
 
-static inline void count_digits(struct fl_classes *c, const struct masks *m)
+static inline void count_digits(struct fl_classes *c, const struct masks *m, unsigned used)
 {
     uint64_t digit = m->digit;
     uint64_t starts = digit & ~back(digit, c->before.digit, 1);
     uint64_t three = digit & digit << 1 & digit << 2 & digit << 3; /* three digits before, here */
     uint32_t groups = 0;
-    if (digit & ~starts & 1) { /* a number longer than a block goes on */
-        groups += (zeros_low(~digit) + 2) / 3;
+    if (digit & ~starts & 1) { /* a number that began before the block goes on */
+        unsigned more = zeros_low(~digit);
+        groups += (c->digits + more + 2) / 3 - (c->digits + 2) / 3;
+        c->digits = more == used ? (c->digits + more) % 3 : 0;
     }
     for (uint64_t group = starts; group != 0; group = group << 3 & three) {
         groups += ONES(group);
@@ -125,6 +132,10 @@ static inline void count_digits(struct fl_classes *c, const struct masks *m)
     c->count[FL_TEXT_NUMBER] += groups;
     c->count[FL_TEXT_DIGIT] += ONES(digit);
     c->count[FL_TEXT_SPACE_DIGIT] += ONES(starts & back(m->space, c->before.space, 1));
+    c->before.digit = digit << (64 - used);
+    if (c->before.digit >> 63 != 0 && starts != 0) {
+        c->digits = zeros_high(~c->before.digit) % 3;
+    }
 }
 
 static inline void count_gaps(struct fl_classes *c, const struct masks *m, uint64_t punct)
@@ -142,8 +153,9 @@ static inline void count_gaps(struct fl_classes *c, const struct masks *m, uint6
     c->count[FL_TEXT_MATH] += ONES(m->base64 | m->math);
     if ((m->question | m->tick) != 0) {
         c->count[FL_TEXT_QUESTION] += ONES(m->question);
-        uint64_t third = m->tick & m->tick << 1 & m->tick << 2;
-        c->count[FL_TEXT_FENCE] += ONES(third & ~(third << 1));
+        uint64_t third =
+            m->tick & back(m->tick, c->before.tick, 1) & back(m->tick, c->before.tick, 2);
+        c->count[FL_TEXT_FENCE] += ONES(third & ~back(m->tick, c->before.tick, 3));
     }
 }
 
@@ -170,31 +182,43 @@ static inline void count_runs(struct fl_classes *c, const struct masks *m, unsig
     }
 }
 
-static inline size_t count_block(struct fl_classes *c, const unsigned char *p, size_t len)
+static inline unsigned count_block(struct fl_classes *c, const unsigned char *p, unsigned len)
 {
     struct masks m = masks_of(p);
-    unsigned used = len < 64 ? (unsigned)len : whole_part(&m, p);
+    unsigned used = len < 64 ? len : whole_part(&m, p);
     uint64_t part = low_bits(used), marked = 0;
     keep(&m, part);
     if (m.high != 0) {
-        marked = fl_aliens_count(c, p, m.high, used);
+        struct fl_aliens aliens = {m.high, leads_of(p) & part, used};
+        marked = fl_aliens_count(c, p, aliens);
     } else {
         c->ideograph = 0;
         c->before.alien = 0;
     }
     uint64_t punct = part & ~(m.letter | m.digit | m.space | m.line | m.high);
     count_words(c, p, &m, m.letter | marked, punct);
-    count_digits(c, &m);
+    count_digits(c, &m, used);
     count_gaps(c, &m, punct);
     count_runs(c, &m, used);
     unsigned top = 64 - used;
     c->before.letter <<= top;
     c->before.small <<= top;
+    c->before.inside <<= top;
+    c->before.two <<= top;
+    c->before.tick = m.tick << top;
     c->before.punct = punct << top;
     c->before.space = m.space << top;
     c->before.line = m.line << top;
-    c->before.digit = m.digit << top;
     return used;
+}
+
+static inline size_t count_steps(struct fl_classes *c, const unsigned char *p, size_t len)
+{
+    size_t at = 0;
+    while (len - at >= 64) {
+        at += count_block(c, p + at, 64);
+    }
+    return at;
 }
 
 #endif

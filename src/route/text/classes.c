@@ -11,9 +11,10 @@
 
 enum { unknown, plain, wide };
 
-/* AVX2, and an operating system that keeps its registers. */
+/* AVX2 with its companions, and an operating system that keeps the registers. */
 static int look(void)
 {
+    static const unsigned wanted = bit_AVX2 | bit_BMI | bit_BMI2;
     unsigned a, b, c, d, low, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0 || (c & bit_POPCNT) == 0) {
         return plain;
@@ -22,7 +23,10 @@ static int look(void)
     if ((low & 6) != 6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         return plain;
     }
-    return (b & bit_AVX2) != 0 && (b & bit_BMI) != 0 ? wide : plain;
+    if ((b & wanted) != wanted || !__get_cpuid(0x80000001, &a, &b, &c, &d)) {
+        return plain;
+    }
+    return (c & bit_LZCNT) != 0 ? wide : plain;
 }
 
 /* Asked once: the question costs a microsecond under a hypervisor. Every thread finds the same. */
@@ -43,18 +47,21 @@ void fl_classes_begin(struct fl_classes *c)
     *c = (struct fl_classes){0};
 }
 
-size_t fl_classes_step64(struct fl_classes *c, const unsigned char *p, size_t len)
+size_t fl_classes_read(struct fl_classes *c, const unsigned char *p, size_t len)
 {
-    fl_assert(len > 0 && len <= fl_classes_step);
 #if FL_CLASSES_AVX2
     if (has_avx2()) {
-        return fl_classes_step64_avx2(c, p, len);
+        return fl_classes_read_avx2(c, p, len);
     }
 #endif
-    return count_block(c, p, len);
+    return count_steps(c, p, len);
 }
 
-void fl_classes_end(struct fl_classes *c)
+void fl_classes_end(struct fl_classes *c, const unsigned char *block, size_t len)
 {
+    fl_assert(len < fl_classes_step);
+    if (len > 0) {
+        (void)count_block(c, block, (unsigned)len);
+    }
     end_run(c);
 }

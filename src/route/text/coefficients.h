@@ -7,6 +7,6 @@
 
 enum { fl_token_coefficient_one = 4096 };
 
-extern const int32_t fl_token_coefficients[FL_TOKENIZERS][FL_TEXT_TOKEN_COUNTS];
+extern const int32_t fl_token_coefficients[FL_TEXT_TOKEN_COUNTS][FL_TOKENIZERS];
 
 #endif

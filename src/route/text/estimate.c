@@ -4,19 +4,27 @@
 #include "base/assert.h"
 #include "route/text/coefficients.h"
 
-uint32_t fl_tokens_estimate(enum fl_tokenizer tokenizer, const uint32_t count[FL_TEXT_COUNTS])
+static uint32_t whole(int64_t sum)
 {
-    fl_assert(tokenizer < FL_TOKENIZERS);
-    const int32_t *coefficient = fl_token_coefficients[tokenizer];
-    int64_t sum = 0;
-    uint64_t any = 0;
-    for (unsigned i = 0; i < FL_TEXT_TOKEN_COUNTS; i++) {
-        sum += (int64_t)coefficient[i] * count[i];
-        any |= count[i];
-    }
-    any |= count[FL_TEXT_SPACE];
     int64_t tokens = (sum + fl_token_coefficient_one / 2) / fl_token_coefficient_one;
-    return any == 0 ? 0 : tokens < 1 ? 1 : tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
+    return tokens < 1 ? 1 : tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
+}
+
+void fl_tokens_estimate(const uint32_t count[FL_TEXT_COUNTS], uint32_t ret_tokens[FL_TOKENIZERS])
+{
+    int64_t sum[FL_TOKENIZERS] = {0};
+    bool any = count[FL_TEXT_SPACE] != 0;
+    for (unsigned i = 0; i < FL_TEXT_TOKEN_COUNTS; i++) {
+        if (count[i] != 0) { /* most are 0 in most texts */
+            any = true;
+            for (unsigned t = 0; t < FL_TOKENIZERS; t++) {
+                sum[t] += (int64_t)fl_token_coefficients[i][t] * count[i];
+            }
+        }
+    }
+    for (unsigned t = 0; t < FL_TOKENIZERS; t++) {
+        ret_tokens[t] = any ? whole(sum[t]) : 0;
+    }
 }
 
 /* In order: the first part found decides, so longer parts come before what they contain. */

@@ -5,8 +5,8 @@
 
 #include "route/text/facts.h"
 
-/* At least 1 for any text, 0 for none. */
-uint32_t fl_tokens_estimate(enum fl_tokenizer tokenizer, const uint32_t count[FL_TEXT_COUNTS]);
+/* For every tokenizer: at least 1 for any text, 0 for none. */
+void fl_tokens_estimate(const uint32_t count[FL_TEXT_COUNTS], uint32_t ret_tokens[FL_TOKENIZERS]);
 
 /* Tokens of the request as a provider counts it: the text, four for each message and three that
  * begin the answer. Images and sounds are not in it. */

@@ -57,55 +57,126 @@ static inline fl_vec in_range(fl_vec v, unsigned char first, unsigned char count
     return V_LESS(V_ADD(v, V_SET(0x80 - first)), V_SET(count - 0x80));
 }
 
-static inline void add_masks(struct masks *m, fl_vec v, unsigned shift)
+static inline fl_vec is_letter(fl_vec v)
+{
+    return in_range(V_OR(v, V_SET(0x20)), 'a', 26);
+}
+
+static inline fl_vec is_upper(fl_vec v)
+{
+    return in_range(v, 'A', 26);
+}
+
+static inline fl_vec is_digit(fl_vec v)
+{
+    return in_range(v, '0', 10);
+}
+
+static inline fl_vec is_space(fl_vec v)
+{
+    return V_OR(V_EQ(v, ' '), V_EQ(v, '\t'));
+}
+
+static inline fl_vec is_line(fl_vec v)
+{
+    return V_OR(V_EQ(v, '\n'), V_EQ(v, '\r'));
+}
+
+static inline fl_vec is_base64(fl_vec v)
+{
+    return V_OR(V_OR(V_EQ(v, '+'), V_EQ(v, '/')), V_EQ(v, '='));
+}
+
+static inline fl_vec is_math(fl_vec v)
 {
     fl_vec star = V_OR(V_OR(V_EQ(v, '*'), V_EQ(v, '<')), V_EQ(v, '>'));
-    m->high |= V_MASK(v) << shift;
-    m->letter |= V_MASK(in_range(V_OR(v, V_SET(0x20)), 'a', 26)) << shift;
-    m->upper |= V_MASK(in_range(v, 'A', 26)) << shift;
-    m->digit |= V_MASK(in_range(v, '0', 10)) << shift;
-    m->space |= V_MASK(V_OR(V_EQ(v, ' '), V_EQ(v, '\t'))) << shift;
-    m->line |= V_MASK(V_OR(V_EQ(v, '\n'), V_EQ(v, '\r'))) << shift;
-    m->question |= V_MASK(V_EQ(v, '?')) << shift;
-    m->tick |= V_MASK(V_EQ(v, '`')) << shift;
-    m->base64 |= V_MASK(V_OR(V_OR(V_EQ(v, '+'), V_EQ(v, '/')), V_EQ(v, '='))) << shift;
-    m->math |= V_MASK(V_OR(star, V_OR(V_EQ(v, '^'), V_EQ(v, '\\')))) << shift;
+    return V_OR(star, V_OR(V_EQ(v, '^'), V_EQ(v, '\\')));
 }
+
+static inline fl_vec is_high(fl_vec v)
+{
+    return v;
+}
+
+static inline fl_vec is_question(fl_vec v)
+{
+    return V_EQ(v, '?');
+}
+
+static inline fl_vec is_tick(fl_vec v)
+{
+    return V_EQ(v, '`');
+}
+
+#if defined(__AVX2__)
+#define MASK_OF(test) (V_MASK(test(v0)) | V_MASK(test(v1)) << 32)
+#else
+#define MASK_OF(test)                                                                              \
+    (V_MASK(test(v0)) | V_MASK(test(v1)) << 16 | V_MASK(test(v2)) << 32 | V_MASK(test(v3)) << 48)
+#endif
 
 static inline struct masks masks_of(const unsigned char *p)
 {
-    struct masks m = {0};
-    for (unsigned at = 0; at < 64; at += vec_bytes) {
-        add_masks(&m, V_LOAD(p + at), at);
-    }
-    return m;
+    fl_vec v0 = V_LOAD(p), v1 = V_LOAD(p + vec_bytes);
+#if !defined(__AVX2__)
+    fl_vec v2 = V_LOAD(p + 2 * vec_bytes), v3 = V_LOAD(p + 3 * vec_bytes);
+#endif
+    return (struct masks){
+        .high = MASK_OF(is_high),
+        .letter = MASK_OF(is_letter),
+        .upper = MASK_OF(is_upper),
+        .digit = MASK_OF(is_digit),
+        .space = MASK_OF(is_space),
+        .line = MASK_OF(is_line),
+        .question = MASK_OF(is_question),
+        .tick = MASK_OF(is_tick),
+        .base64 = MASK_OF(is_base64),
+        .math = MASK_OF(is_math),
+    };
+}
+
+/* Bytes that begin a character of several bytes. */
+static inline fl_vec is_lead(fl_vec v)
+{
+    return V_AND(v, V_LESS(V_SET(0xbf), v)); /* signed: 0xc0 to 0xff lie between 0xbf and 0 */
+}
+
+static inline uint64_t leads_of(const unsigned char *p)
+{
+    fl_vec v0 = V_LOAD(p), v1 = V_LOAD(p + vec_bytes);
+#if !defined(__AVX2__)
+    fl_vec v2 = V_LOAD(p + 2 * vec_bytes), v3 = V_LOAD(p + 3 * vec_bytes);
+#endif
+    return MASK_OF(is_lead);
 }
 
 #else
 
+#define FL_TEXT_BYTEWISE 1
+
 enum {
-    is_high = 1,
-    is_letter = 2,
-    is_upper = 4,
-    is_digit = 8,
-    is_space = 16,
-    is_line = 32,
-    is_question = 64,
-    is_tick = 128,
-    is_base64 = 256,
-    is_math = 512
+    kind_high = 1,
+    kind_letter = 2,
+    kind_upper = 4,
+    kind_digit = 8,
+    kind_space = 16,
+    kind_line = 32,
+    kind_question = 64,
+    kind_tick = 128,
+    kind_base64 = 256,
+    kind_math = 512
 };
 
 static inline unsigned kind_of(unsigned char c)
 {
     unsigned char folded = c | 0x20;
-    return (c >= 0x80 ? is_high : 0U) |
-           (folded >= 'a' && folded <= 'z' && c < 0x80 ? is_letter : 0U) |
-           (c >= 'A' && c <= 'Z' ? is_upper : 0U) | (c >= '0' && c <= '9' ? is_digit : 0U) |
-           (c == ' ' || c == '\t' ? is_space : 0U) | (c == '\n' || c == '\r' ? is_line : 0U) |
-           (c == '?' ? is_question : 0U) | (c == '`' ? is_tick : 0U) |
-           (c == '+' || c == '/' || c == '=' ? is_base64 : 0U) |
-           (c == '*' || c == '^' || c == '\\' || c == '<' || c == '>' ? is_math : 0U);
+    return (c >= 0x80 ? kind_high : 0U) |
+           (folded >= 'a' && folded <= 'z' && c < 0x80 ? kind_letter : 0U) |
+           (c >= 'A' && c <= 'Z' ? kind_upper : 0U) | (c >= '0' && c <= '9' ? kind_digit : 0U) |
+           (c == ' ' || c == '\t' ? kind_space : 0U) | (c == '\n' || c == '\r' ? kind_line : 0U) |
+           (c == '?' ? kind_question : 0U) | (c == '`' ? kind_tick : 0U) |
+           (c == '+' || c == '/' || c == '=' ? kind_base64 : 0U) |
+           (c == '*' || c == '^' || c == '\\' || c == '<' || c == '>' ? kind_math : 0U);
 }
 
 static inline struct masks masks_of(const unsigned char *p)
@@ -127,6 +198,17 @@ static inline struct masks masks_of(const unsigned char *p)
     return m;
 }
 
+#endif
+
+#if defined(FL_TEXT_BYTEWISE)
+static inline uint64_t leads_of(const unsigned char *p)
+{
+    uint64_t lead = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        lead |= (uint64_t)(p[i] >= 0xc0) << i;
+    }
+    return lead;
+}
 #endif
 
 #if defined(__POPCNT__)

@@ -11,28 +11,37 @@
 
 enum { mark_first = 0xf8 }; /* a role's byte in the canonical prompt: never part of UTF-8 */
 
-/* Four lanes of multiply and rotate over 256 bytes, folded into the hash of the blocks before. Fast
- * and well mixed, not secret: who can choose prompts can make two that collide, and wins a wrong
- * guess about a cache. */
+__extension__ typedef unsigned __int128 wide;
+
+static inline uint64_t fold(uint64_t a, uint64_t b)
+{
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t word(const unsigned char *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+/* The block by four lanes of folded 128-bit products, as wyhash has them, then one more product
+ * with the hash of the blocks before: so that no block waits for the one before it. Fast and well
+ * mixed, not secret: who can choose prompts can make two that collide, and wins a wrong guess about
+ * a cache. */
 static uint64_t hash_block(uint64_t before, const unsigned char *p)
 {
-    static const uint64_t spread = UINT64_C(0x9e3779b185ebca87), odd = UINT64_C(0xc2b2ae3d27d4eb4f);
-    uint64_t lane[4] = {before + spread, before ^ odd, before - odd, ~before};
-    for (unsigned at = 0; at < FL_PREFIX_BYTES; at += sizeof(lane)) {
-        for (unsigned i = 0; i < 4; i++) {
-            uint64_t word;
-            memcpy(&word, p + at + 8 * i, sizeof(word));
-            lane[i] += word * odd;
-            lane[i] = (lane[i] << 31 | lane[i] >> 33) * spread;
-        }
+    static const uint64_t k0 = UINT64_C(0x9e3779b97f4a7c15), k1 = UINT64_C(0xd6e8feb86659fd93),
+                          k2 = UINT64_C(0xc2b2ae3d27d4eb4f), k3 = UINT64_C(0xa0761d6478bd642f);
+    uint64_t a = k0, b = k1, c = k2, d = k3;
+    for (unsigned at = 0; at < FL_PREFIX_BYTES; at += 64) {
+        a = fold(word(p + at) ^ k1, word(p + at + 8) ^ a);
+        b = fold(word(p + at + 16) ^ k2, word(p + at + 24) ^ b);
+        c = fold(word(p + at + 32) ^ k3, word(p + at + 40) ^ c);
+        d = fold(word(p + at + 48) ^ k0, word(p + at + 56) ^ d);
     }
-    uint64_t h = before;
-    for (unsigned i = 0; i < 4; i++) {
-        h ^= lane[i];
-        h = (h ^ h >> 32) * odd + i;
-    }
-    h = (h ^ h >> 29) * spread;
-    return h ^ h >> 32;
+    return fold(before ^ k0, fold(a ^ k1, b ^ k2) ^ fold(c ^ k3, d ^ k0));
 }
 
 static void add_block(struct fl_scan *s, const unsigned char *p)
@@ -76,7 +85,7 @@ static size_t classes_from_rest(struct fl_scan *s, const unsigned char *p, size_
         if (s->rest_len < fl_classes_step) {
             return len;
         }
-        size_t used = fl_classes_step64(&s->classes, s->rest, fl_classes_step);
+        size_t used = fl_classes_read(&s->classes, s->rest, fl_classes_step);
         s->rest_len -= used;
         if (s->rest_len <= taken) {
             taken -= s->rest_len;
@@ -91,9 +100,7 @@ static size_t classes_from_rest(struct fl_scan *s, const unsigned char *p, size_
 static void add_to_classes(struct fl_scan *s, const unsigned char *p, size_t len)
 {
     size_t at = classes_from_rest(s, p, len);
-    while (len - at >= fl_classes_step) {
-        at += fl_classes_step64(&s->classes, p + at, fl_classes_step);
-    }
+    at += fl_classes_read(&s->classes, p + at, len - at);
     if (s->rest_len == 0 && at < len) {
         memcpy(s->rest, p + at, len - at);
         s->rest_len = len - at;
@@ -142,11 +149,9 @@ static uint32_t sum(uint32_t a, uint32_t b)
 
 static void end_message(struct fl_scan *s)
 {
-    while (s->rest_len > 0) {
-        memset(s->rest + s->rest_len, 0, sizeof(s->rest) - s->rest_len);
-        s->rest_len -= fl_classes_step64(&s->classes, s->rest, s->rest_len);
-    }
-    fl_classes_end(&s->classes);
+    memset(s->rest + s->rest_len, 0, sizeof(s->rest) - s->rest_len);
+    fl_classes_end(&s->classes, s->rest, s->rest_len);
+    s->rest_len = 0;
     struct fl_text_facts *f = &s->facts;
     for (unsigned i = 0; i < FL_TEXT_COUNTS; i++) {
         f->count[i] = sum(f->count[i], s->classes.count[i]);
@@ -201,9 +206,7 @@ void fl_scan_end(struct fl_scan *s, struct fl_text_facts *ret_facts)
         end_message(s);
     }
     struct fl_text_facts *f = &s->facts;
-    for (unsigned t = 0; t < FL_TOKENIZERS; t++) {
-        f->tokens[t] = fl_tokens_estimate(t, f->count);
-    }
+    fl_tokens_estimate(f->count, f->tokens);
     size_t n = s->window.bytes, tail = s->tail_len < n ? s->tail_len : n;
     if (n > 0) {
         f->user_head = fl_slice(s->window.memory, s->head_len);

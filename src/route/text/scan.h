@@ -39,10 +39,10 @@ struct fl_scan {
     enum fl_text_role role;
     bool in_message;
     uint64_t message_bytes;
-    size_t rest_len, block_len;              /* used of: */
-    unsigned char rest[fl_classes_step + 8]; /* text that fl_classes_step64() has not consumed */
-    unsigned char block[FL_PREFIX_BYTES];    /* the prefix block being filled */
-    uint64_t hash;                           /* of the blocks before it */
+    size_t rest_len, block_len;           /* used of: */
+    unsigned char rest[fl_classes_block]; /* text that fl_classes_read() has not consumed */
+    unsigned char block[FL_PREFIX_BYTES]; /* the prefix block being filled */
+    uint64_t hash;                        /* of the blocks before it */
 };
 
 /* *seed* keeps hashes of different owners apart (tenants, versions of this program). */

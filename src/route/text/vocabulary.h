@@ -39,18 +39,21 @@ static inline bool fl_vocabulary_has_word(const unsigned char *word, unsigned le
     return (fl_vocabulary_words[h >> 6] >> (h & 63) & 1) != 0;
 }
 
-static inline bool fl_vocabulary_has_pair(uint32_t first, uint32_t second)
+/* Are two neighbouring ideographs one token? */
+static inline uint32_t fl_vocabulary_has_pair(uint32_t first, uint32_t second)
 {
     uint64_t h = ((uint64_t)first << 32 | second) * UINT64_C(0x9e3779b97f4a7c15);
     h >>= 64 - fl_vocabulary_pair_bits;
-    return (fl_vocabulary_pairs[h >> 6] >> (h & 63) & 1) != 0;
+    return (uint32_t)(fl_vocabulary_pairs[h >> 6] >> (h & 63) & 1);
 }
 
-/* Is the ideograph a token of its own? */
-static inline bool fl_vocabulary_has_single(uint32_t ideograph)
+/* Is the ideograph a token of its own? 1 or 0, like the one above. */
+static inline uint32_t fl_vocabulary_has_single(uint32_t ideograph)
 {
     uint32_t at = ideograph - fl_vocabulary_ideograph_first;
-    return at < fl_vocabulary_ideographs && (fl_vocabulary_singles[at >> 6] >> (at & 63) & 1) != 0;
+    return at < fl_vocabulary_ideographs
+               ? (uint32_t)(fl_vocabulary_singles[at >> 6] >> (at & 63) & 1)
+               : 0;
 }
 
 #endif
