@@ -191,6 +191,7 @@ static inline unsigned count_block(struct fl_classes *c, const unsigned char *p,
     if (m.high != 0) {
         struct fl_aliens aliens = {m.high, leads_of(p) & part, used};
         marked = fl_aliens_count(c, p, aliens);
+        c->count[FL_TEXT_HIGH] += ONES(m.high);
     } else {
         c->ideograph = 0;
         c->before.alien = 0;

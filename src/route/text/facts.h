@@ -64,6 +64,7 @@ enum fl_text_count {
     FL_TEXT_QUESTION,
     FL_TEXT_FENCE, /* ``` */
     FL_TEXT_MATH,  /* any of + / = * ^ \ < > */
+    FL_TEXT_HIGH,  /* bytes outside ASCII */
     FL_TEXT_COUNTS
 };
 

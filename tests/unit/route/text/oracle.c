@@ -209,6 +209,7 @@ size_t oracle_count(struct fl_slice text, uint32_t ret_count[FL_TEXT_COUNTS])
         } else {
             on_ascii(&r, at, sort);
         }
+        ret_count[FL_TEXT_HIGH] += r.text[at] >= 0x80 ? (uint32_t)width : 0;
         r.last_but_one = width > 1 ? sort : r.last;
         r.last = sort;
         run = sort == sort_letter || sort == sort_digit || sort == sort_alien ? run + width : 0;
