@@ -2,9 +2,12 @@
 /*
  * Time to read a request's text (classes, prefix hashes, windows, estimates), best of many rounds:
  *   bench_text [rounds]
- * What tools/fit_tokens.py fits with: for each text on stdin (its length in decimal, a line end,
- * the bytes), the counts of fl_text_count that make the estimate, on one line: bench_text --counts
+ * What tools/fit_tokens.py fits with. For each text on stdin (its length in decimal, a line end,
+ * the bytes), one line: the counts of fl_text_count that make the estimate, or its exact tokens.
+ *   bench_text --counts
+ *   bench_text --tokens o200k|cl100k RANKS
  */
+#include "route/text/bpe.h"
 #include "route/text/scan.h"
 
 #include <inttypes.h>
@@ -85,32 +88,71 @@ static void measure(const char *what, const char *sample, size_t bytes, unsigned
     free(text);
 }
 
-static int print_counts(void)
+static void print_counts(struct fl_slice text, const struct fl_bpe *bpe)
+{
+    static struct fl_text_facts facts;
+    (void)bpe;
+    fl_scan_begin(&scan, 0, (struct fl_scan_window){NULL, 0});
+    fl_scan_text(&scan, text);
+    fl_scan_end(&scan, &facts);
+    for (unsigned i = 0; i < FL_TEXT_TOKEN_COUNTS; i++) {
+        printf("%" PRIu32 "%c", facts.count[i], i + 1 < FL_TEXT_TOKEN_COUNTS ? ' ' : '\n');
+    }
+}
+
+static void print_tokens(struct fl_slice text, const struct fl_bpe *bpe)
+{
+    enum { piece_max = 65536 };
+    static uint64_t memory[piece_max * 5];
+    struct fl_bpe_scratch scratch = {memory, piece_max};
+    if (fl_bpe_scratch_bytes(piece_max) > sizeof(memory)) {
+        abort();
+    }
+    printf("%" PRIu64 "\n", fl_bpe_count(bpe, scratch, text));
+}
+
+typedef void print_fn(struct fl_slice text, const struct fl_bpe *bpe);
+
+static int for_each_text(print_fn *print, const struct fl_bpe *bpe)
 {
     char *text = malloc(text_max);
     unsigned long len;
     int status = text == NULL;
     while (status == 0 && scanf("%lu", &len) == 1) {
-        static struct fl_text_facts facts;
-        if (len > text_max || getchar() != '\n' || fread(text, 1, len, stdin) != len) {
-            status = 1;
-            break;
-        }
-        fl_scan_begin(&scan, 0, (struct fl_scan_window){NULL, 0});
-        fl_scan_text(&scan, fl_slice(text, len));
-        fl_scan_end(&scan, &facts);
-        for (unsigned i = 0; i < FL_TEXT_TOKEN_COUNTS; i++) {
-            printf("%" PRIu32 "%c", facts.count[i], i + 1 < FL_TEXT_TOKEN_COUNTS ? ' ' : '\n');
+        status = len > text_max || getchar() != '\n' || fread(text, 1, len, stdin) != len;
+        if (status == 0) {
+            print(fl_slice(text, len), bpe);
         }
     }
     free(text);
     return status;
 }
 
+static int for_each_by_ranks(const char *rule, const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    char *ranks = malloc(text_max);
+    if (f == NULL || ranks == NULL) {
+        abort();
+    }
+    size_t len = fread(ranks, 1, text_max, f);
+    struct fl_bpe *bpe = NULL;
+    enum fl_err err = fl_bpe_create(
+        fl_slice(ranks, len),
+        strcmp(rule, "cl100k") == 0 ? FL_PRETOKENS_CL100K : FL_PRETOKENS_O200K, text_max, &bpe);
+    free(ranks);
+    int status = fclose(f) != 0 || err != FL_OK || for_each_text(print_tokens, bpe) != 0;
+    fl_bpe_destroy(bpe);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--counts") == 0) {
-        return print_counts();
+        return for_each_text(print_counts, NULL);
+    }
+    if (argc > 3 && strcmp(argv[1], "--tokens") == 0) {
+        return for_each_by_ranks(argv[2], argv[3]);
     }
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 3000;
     static const size_t sizes[] = {500, 4096, 65536};

@@ -234,7 +234,7 @@ static void test_oracle(void **state)
     static struct part part;
     struct fl_rng rng;
     fl_rng_seed(&rng, seed_of_run());
-    for (unsigned round = 0; round < 6000; round++) {
+    for (unsigned round = 0; round < 4000; round++) {
         make_text(&rng, &part);
         uint32_t expected[FL_TEXT_COUNTS];
         size_t longest = oracle_count(fl_slice(part.text, part.len), expected);
