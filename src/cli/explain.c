@@ -8,10 +8,12 @@
 #include "dialect/dialect.h"
 #include "route/estimate.h"
 #include "server/decisions.h"
+#include "server/understand.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct explain {
@@ -219,9 +221,12 @@ static void print_choice(const struct explain *e, const struct fl_plan *plan)
 
 static void print_table(const struct explain *e, const struct fl_plan *plan)
 {
-    (void)printf("%.*s: strategy %s, about %u tokens in, %u considered\n\n", (int)plan->route->name.len,
-                 plan->route->name.ptr, fl_strategy_name(plan->strategy), e->request.tokens_in,
-                 plan->considered);
+    const struct fl_route_request *r = &e->request;
+    (void)printf("%.*s: strategy %s, %u considered\n", (int)plan->route->name.len, plan->route->name.ptr,
+                 fl_strategy_name(plan->strategy), plan->considered);
+    (void)printf("request: %s (%.0f %%), about %u tokens in, %u out (rarely more than %u)\n\n",
+                 fl_task_name(r->task), 100 * r->task_probability[r->task], r->tokens_in, r->tokens_out_p50,
+                 r->tokens_out_p90);
     (void)printf("  %-36s %-7s%11s%11s  %10s\n", "target", "tier", "USD", "USD (p90)", "score");
     for (unsigned i = 0; i < plan->candidate_count; i++) {
         print_candidate(e, plan, i);
@@ -234,22 +239,27 @@ static int explain(struct explain *e)
 {
     struct fl_rng rng;
     struct fl_decision *d = calloc(1, sizeof(*d));
+    struct fl_understanding *u = calloc(1, sizeof(*u));
+    struct fl_knowledge *k = fl_knowledge_create();
     const struct fl_route *route = find_route(e);
-    if (!route || !d) {
+    if (!route || !d || !u || !k) {
         free(d);
+        free(u);
+        fl_knowledge_destroy(k);
         return FL_EXIT_FAILURE;
     }
+    const struct fl_asker asker = {.now_s = 1};
     fl_rng_seed(&rng, 1);
     e->request.now_ns = UINT64_C(1000000000);
-    e->request.needs = fl_facts_needs(&e->facts);
-    e->request.tokens_in = fl_facts_tokens_in(&e->facts);
-    e->request.tokens_out_max = e->request.tokens_out_p90 = fl_facts_tokens_out(&e->facts);
-    e->request.streaming = e->facts.stream;
+    e->request.when_s = (int64_t)time(NULL);
+    fl_understand(&fl_dialect_openai, &e->facts, u);
+    fl_understood_put(u, &e->facts, k, &asker, &e->config->table, route, &e->request);
     fl_route_plan(&e->config->table, route, &e->request, &rng, &d->plan);
     if (e->json) {
         struct fl_buf b;
         fl_buf_init(&b, 1024 * 1024);
         d->config = e->config;
+        fl_decision_note(d, &e->request);
         size_t len = e->facts.model.len < sizeof(d->model) ? e->facts.model.len : sizeof(d->model) - 1;
         memcpy(d->model, e->facts.model.ptr, len);
         fl_decision_put_json(d, &b);
@@ -261,6 +271,8 @@ static int explain(struct explain *e)
     }
     int code = d->plan.err ? FL_EXIT_FAILURE : FL_EXIT_OK;
     free(d);
+    free(u);
+    fl_knowledge_destroy(k);
     return code;
 }
 

@@ -7,6 +7,7 @@
 
 #include "net/net.h"
 #include "server/decisions.h"
+#include "server/understand.h"
 
 #include "base/log.h"
 
@@ -30,6 +31,7 @@ struct fl_runtime {
     void *drained_owner;
     struct fl_addr addr;
     struct fl_decisions *decisions;
+    struct fl_knowledge *knowledge;
     struct crew crews[];
 };
 
@@ -52,6 +54,7 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
         .index = index,
         .seed = o->seed + index,
         .access = o->quiet_access ? NULL : access_to_stderr,
+        .knowledge = c->runtime->knowledge,
         .decisions = c->runtime->decisions};
     enum fl_err err = fl_net_create(&c->net);
     if (err) {
@@ -134,8 +137,11 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
     }
     r->count = count;
     r->decisions = fl_decisions_create(count, config->decisions_kept);
-    if (!r->decisions) {
+    r->knowledge = fl_knowledge_create();
+    if (!r->decisions || !r->knowledge) {
         fl_config_unref(config);
+        fl_decisions_destroy(r->decisions);
+        fl_knowledge_destroy(r->knowledge);
         free(r);
         return FL_ERR_NOMEM;
     }
@@ -143,6 +149,7 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
     if (err) {
         (void)fprintf(stderr, "fairlead: error: %s\n", reterr.message[0] ? reterr.message : fl_err_text(err));
         fl_decisions_destroy(r->decisions);
+        fl_knowledge_destroy(r->knowledge);
         free(r);
         return err;
     }
@@ -251,5 +258,6 @@ void fl_runtime_stop(struct fl_runtime *r)
         fl_net_destroy(r->crews[i].net);
     }
     fl_decisions_destroy(r->decisions);
+    fl_knowledge_destroy(r->knowledge);
     free(r);
 }

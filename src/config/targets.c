@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "config/catalog_file.h"
 #include "config/secret.h"
+#include "route/text/estimate.h"
 
 /* --- Picks --- */
 
@@ -68,6 +69,7 @@ static void digest_facts(struct fl_target *target)
 {
     const struct fl_model *m = target->model_facts;
     target->price_cached = target->price_in;
+    target->tokenizer = fl_text_tokenizer_of(target->model);
     if (!m) {
         return;
     }
@@ -75,7 +77,10 @@ static void digest_facts(struct fl_target *target)
     target->output_tokens = m->output_tokens_max;
     target->lacks = lacks_of(m->capabilities);
     target->tier = (enum fl_tier)m->tier;
-    target->tokenizer = m->family ? m->family->tokenizer : FL_TOKENIZER_UNKNOWN;
+    if (m->family && m->family->tokenizer != FL_TOKENIZER_UNKNOWN) {
+        const char *tokenizer = fl_tokenizer_name(m->family->tokenizer);
+        target->tokenizer = fl_text_tokenizer_of(fl_slice_cstr(tokenizer));
+    }
     if (m->rule_count > 0) {
         (void)fl_price_find(&m->rules[0], FL_PRICE_CACHED, &target->price_cached, NULL);
         target->plain_prices =

@@ -6,6 +6,7 @@
  * with the second dialect and live in chat/.
  *
  *   read_request   client body -> struct fl_facts (spans into the body)
+ *   read_prompt    the text of a request, decoded, piece by piece
  *   write_request  facts + model + wishes -> pieces of the upstream body, nothing copied
  *   read_answer    whole JSON answer -> usage, or the error inside a 200
  *   read_event     data of one stream event -> what it is, usage
@@ -30,6 +31,23 @@ enum fl_endpoint {
     FL_ENDPOINT_COUNT
 };
 
+/* Who says a part of the prompt. */
+enum fl_prompt_role {
+    FL_PROMPT_SYSTEM,
+    FL_PROMPT_USER,
+    FL_PROMPT_ASSISTANT,
+    FL_PROMPT_TOOL,  /* what a tool answered */
+    FL_PROMPT_TOOLS, /* the definitions of tools */
+    FL_PROMPT_ROLES
+};
+
+/* Hears a request's text, in order: message() begins one, text() brings a piece of it. */
+struct fl_prompt_sink {
+    void *owner;
+    void (*message)(void *owner, enum fl_prompt_role role);
+    void (*text)(void *owner, struct fl_slice piece); /* decoded; lives until this returns */
+};
+
 /* What routing and relaying need to know of a request. Spans point into the body, model into scratch or
  * the body. */
 struct fl_facts {
@@ -41,7 +59,8 @@ struct fl_facts {
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
     bool tools, vision, audio, json_schema; /* what it needs of a model */
-    uint64_t text_bytes;           /* of all messages and tools, as they are written */
+    struct fl_json messages;       /* or input, or prompt; where they stand */
+    struct fl_json tool_list, instructions;
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
 };
 
@@ -73,6 +92,8 @@ struct fl_dialect {
     const char *models_path;
     enum fl_err (*read_request)(enum fl_endpoint endpoint, struct fl_slice body, struct fl_buf *scratch,
                                 struct fl_facts *ret_facts, struct fl_reterr *reterr);
+    /* The request's text, without images and the like. The body must still be there. */
+    void (*read_prompt)(const struct fl_facts *facts, const struct fl_prompt_sink *sink);
     /* *model*: as the provider knows it. *ask_usage*: add what makes the provider report usage. */
     void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
                           struct fl_buf *storage, struct fl_request_body *ret_body);

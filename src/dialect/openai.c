@@ -21,6 +21,7 @@ enum {
     W_TOOLS,
     W_RESPONSE_FORMAT,
     W_TEXT,
+    W_INSTRUCTIONS,
     W_COUNT
 };
 
@@ -89,6 +90,7 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
         [W_TOOLS] = {.key = FL_LIT("tools")},
         [W_RESPONSE_FORMAT] = {.key = FL_LIT("response_format")},
         [W_TEXT] = {.key = FL_LIT("text")},
+        [W_INSTRUCTIONS] = {.key = FL_LIT("instructions")},
     };
     struct fl_json whole;
     struct fl_facts facts = {.endpoint = endpoint, .body = body};
@@ -109,14 +111,12 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     for (unsigned i = W_MAX_COMPLETION; i <= W_MAX_OUTPUT && facts.tokens_out_max == 0; i++) {
         (void)fl_json_u64(w[i].value, &facts.tokens_out_max);
     }
-    struct fl_openai_asked asked = {.messages = w[W_MESSAGES].value,
-                                    .tools = w[W_TOOLS].value,
-                                    .response_format = w[W_RESPONSE_FORMAT].value,
-                                    .text = w[W_TEXT].value};
-    for (unsigned i = W_INPUT; i <= W_PROMPT && asked.messages.type == FL_JSON_NONE; i++) {
-        asked.messages = w[i].value;
+    facts.tool_list = w[W_TOOLS].value;
+    facts.instructions = w[W_INSTRUCTIONS].value;
+    for (unsigned i = W_MESSAGES; i <= W_PROMPT && facts.messages.type == FL_JSON_NONE; i++) {
+        facts.messages = w[i].value;
     }
-    fl_openai_read_needs(&asked, &facts);
+    fl_openai_read_needs(w[W_RESPONSE_FORMAT].value, w[W_TEXT].value, &facts);
     *ret_facts = facts;
     return FL_OK;
 }
@@ -295,6 +295,7 @@ const struct fl_dialect fl_dialect_openai = {
               [FL_ENDPOINT_RESPONSES] = "/responses"},
     .models_path = "/models",
     .read_request = read_request,
+    .read_prompt = fl_openai_read_prompt,
     .write_request = write_request,
     .read_answer = read_answer,
     .read_event = fl_openai_read_event,

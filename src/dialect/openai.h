@@ -5,13 +5,11 @@
 
 #include "dialect/dialect.h"
 
-/* Members of a request, of type NONE where absent. */
-struct fl_openai_asked {
-    struct fl_json messages; /* or input, or prompt */
-    struct fl_json tools, response_format, text;
-};
-/* Fills tools, vision, audio, json_schema and text_bytes. */
-void fl_openai_read_needs(const struct fl_openai_asked *asked, struct fl_facts *facts);
+/* Fills tools, vision, audio and json_schema from the facts' spans and these members of the
+ * request. */
+void fl_openai_read_needs(struct fl_json response_format, struct fl_json text_options,
+                          struct fl_facts *facts);
+void fl_openai_read_prompt(const struct fl_facts *facts, const struct fl_prompt_sink *sink);
 
 void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                           struct fl_event_facts *ret_event, struct fl_usage *usage);

@@ -32,43 +32,29 @@ static void refuse_model(struct fl_exchange *x)
     fl_exchange_refuse(x, FL_ERR_MODEL_UNKNOWN, fl_buf_slice(&b), "model");
 }
 
-enum { tokens_max = 100000000, bytes_per_token = 4 };
-
-unsigned fl_facts_tokens_in(const struct fl_facts *facts)
+static struct fl_asker asker_of(const struct fl_exchange *x)
 {
-    uint64_t tokens = (facts->text_bytes + bytes_per_token - 1) / bytes_per_token;
-    return (unsigned)(tokens < tokens_max ? tokens : tokens_max);
-}
-
-unsigned fl_facts_tokens_out(const struct fl_facts *facts)
-{
-    return (unsigned)(facts->tokens_out_max < tokens_max ? facts->tokens_out_max : tokens_max);
-}
-
-uint32_t fl_facts_needs(const struct fl_facts *facts)
-{
-    return (facts->tools ? FL_NEED_TOOLS : 0u) | (facts->vision ? FL_NEED_VISION : 0u) |
-           (facts->audio ? FL_NEED_AUDIO : 0u) | (facts->json_schema ? FL_NEED_JSON_SCHEMA : 0u) |
-           (facts->stream ? FL_NEED_STREAMING : 0u);
+    const struct fl_hash_key key = {0, 0};
+    return (struct fl_asker){
+        .tenant = x->client_key_name.len > 0 ? fl_hash(key, x->client_key_name) : 0,
+        .model = fl_hash(key, x->facts.model),
+        .now_s = x->decision->wall_ns / 1000000000,
+    };
 }
 
 /* *client_key* lives as long as the request. */
-static struct fl_route_request request_of(struct fl_exchange *x, char client_key[16])
+static struct fl_route_request request_of(struct fl_exchange *x, const struct fl_route *route,
+                                          char client_key[16])
 {
     const struct fl_wishes *w = &x->wishes;
-    unsigned out_max = fl_facts_tokens_out(&x->facts);
-    x->tokens_in = fl_facts_tokens_in(&x->facts);
-    return (struct fl_route_request){
+    struct fl_understanding *u = x->worker->understanding;
+    struct fl_asker asker = asker_of(x);
+    struct fl_route_request r = {
         .now_ns = x->worker->sys->now_ns,
-        .when_s = (int64_t)(x->decision->wall_ns / 1000000000),
+        .when_s = (int64_t)asker.now_s,
         .deadline_ns = x->deadline_ns,
         .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, client_key),
         .session = w->session,
-        .tokens_in = x->tokens_in,
-        .tokens_out_max = out_max,
-        .tokens_out_p90 = out_max,
-        .needs = fl_facts_needs(&x->facts),
-        .streaming = x->facts.stream,
         .tier = w->tier,
         .max_cost_given = w->max_cost_given,
         .max_cost_picousd = w->max_cost_picousd,
@@ -77,6 +63,11 @@ static struct fl_route_request request_of(struct fl_exchange *x, char client_key
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
+    fl_understand(x->dialect, &x->facts, u);
+    fl_understood_keep(u, x->expected);
+    fl_understood_put(u, &x->facts, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
+    x->tokens_in = r.tokens_in;
+    return r;
 }
 
 static void refuse_plan(struct fl_exchange *x, const struct fl_route_request *request)
@@ -115,7 +106,8 @@ bool fl_decide(struct fl_exchange *x)
         return false;
     }
     begin_record(x);
-    struct fl_route_request request = request_of(x, client_key);
+    struct fl_route_request request = request_of(x, route, client_key);
+    fl_decision_note(x->decision, &request);
     fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
     if (x->wishes.explain == FL_EXPLAIN_ONLY) {
         fl_reply_decision(x);
@@ -145,6 +137,10 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
     if (!d || !d->plan.route || x->wishes.explain == FL_EXPLAIN_ONLY) {
         return;
     }
+    if (err == FL_OK && x->served) {
+        struct fl_asker asker = asker_of(x);
+        fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, &x->usage);
+    }
     d->ended = true;
     d->streamed = x->facts.stream;
     d->served = x->served;
@@ -154,9 +150,9 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
     d->first_byte_ns = since_begin(x, x->first_byte_ns);
     d->total_ns = since_begin(x, x->worker->sys->now_ns);
     d->usage_known = x->usage.known;
-    d->tokens_in = x->usage.tokens_in;
-    d->tokens_out = x->usage.tokens_out;
-    d->tokens_cached = x->usage.tokens_cached;
+    d->used_in = x->usage.tokens_in;
+    d->used_out = x->usage.tokens_out;
+    d->used_cached = x->usage.tokens_cached;
     d->priced = fl_exchange_cost(x, &x->usage, &d->cost_picousd);
     fl_decisions_put(x->worker->options.decisions, x->worker->options.index, d);
 }

@@ -191,14 +191,23 @@ static void put_actual(struct fl_buf *b, const struct fl_decision *d)
     }
     put_ms(b, "total_ms", d->total_ns);
     if (d->usage_known) {
-        put_count(b, "tokens_in", d->tokens_in);
-        put_count(b, "tokens_cached", d->tokens_cached);
-        put_count(b, "tokens_out", d->tokens_out);
+        put_count(b, "tokens_in", d->used_in);
+        put_count(b, "tokens_cached", d->used_cached);
+        put_count(b, "tokens_out", d->used_out);
     }
     if (d->priced) {
         put_usd(b, "cost_usd", d->cost_picousd);
     }
     fl_buf_putc(b, '}');
+}
+
+void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request)
+{
+    d->task = request->task;
+    d->task_probability = request->task_probability[request->task];
+    d->tokens_in = request->tokens_in;
+    d->tokens_out_p50 = request->tokens_out_p50;
+    d->tokens_out_p90 = request->tokens_out_p90;
 }
 
 void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b)
@@ -217,6 +226,12 @@ void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b)
     put_text(b, "strategy", fl_strategy_name(plan->strategy));
     put_text(b, "policy", plan->policy);
     put_text(b, "why", plan->why);
+    put_text(b, "task", fl_task_name(d->task));
+    put_key(b, "task_probability");
+    put_number(b, d->task_probability);
+    put_count(b, "tokens_in", d->tokens_in);
+    put_count(b, "tokens_out_p50", d->tokens_out_p50);
+    put_count(b, "tokens_out_p90", d->tokens_out_p90);
     put_outcome(b, d);
     put_relaxed(b, plan->relaxed);
     put_count(b, "considered", plan->considered);

@@ -11,18 +11,16 @@
 #define FL_SERVER_DECISIONS_H
 
 #include "config/config.h"
-#include "dialect/dialect.h"
-
-/* From a request's facts to what routing asks of them. */
-uint32_t fl_facts_needs(const struct fl_facts *facts);       /* FL_NEED_ bits */
-unsigned fl_facts_tokens_in(const struct fl_facts *facts);   /* about; 0: not known */
-unsigned fl_facts_tokens_out(const struct fl_facts *facts);  /* at most; 0: not given */
 
 struct fl_decision {
     uint64_t id;
     uint64_t wall_ns; /* when it was made, since 1970-01-01 UTC */
     const struct fl_config *config; /* whose targets the plan names; in a ring: referenced */
     struct fl_plan plan;
+    /* What the request was taken for: */
+    enum fl_task task;
+    double task_probability;
+    unsigned tokens_in, tokens_out_p50, tokens_out_p90;
     char request_id[72], model[104]; /* NUL-terminated, cut; the model as the client named it */
     /* What came of it: */
     bool ended;
@@ -33,10 +31,12 @@ struct fl_decision {
     enum fl_err err;
     uint64_t first_byte_ns, total_ns; /* from the request's arrival; 0: none */
     bool usage_known, priced;
-    uint64_t tokens_in, tokens_out, tokens_cached;
+    uint64_t used_in, used_out, used_cached; /* tokens, as the provider counts */
     uint64_t cost_picousd;
 };
 
+/* Notes what a request was taken for. */
+void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request);
 /* One JSON object on one line. Numbers that are not known are left out, never 0. */
 void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b);
 

@@ -20,6 +20,7 @@
 #include "dialect/dialect.h"
 #include "server/decisions.h"
 #include "server/server.h"
+#include "server/understand.h"
 #include "tls/tls.h"
 
 struct fl_snapshot {
@@ -200,6 +201,7 @@ struct fl_exchange {
     struct fl_usage usage;
     uint64_t first_byte_ns;  /* when the first byte of the answer was sent on, 0: none */
     struct fl_wishes wishes;
+    struct fl_expected *expected; /* in the arena, with the decision */
     struct fl_decision *decision; /* in the arena; NULL until the request is read */
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in;      /* expected, 0: unknown */
@@ -258,6 +260,7 @@ struct fl_worker {
     struct fl_timer drain_timer, access_timer;
     struct fl_buf access;        /* access-log lines not yet handed on */
     struct fl_buf out;           /* head being built; valid during one event */
+    struct fl_understanding *understanding; /* of the request being read; valid during one event */
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */

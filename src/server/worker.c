@@ -50,7 +50,8 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
-    enum fl_err err = fl_upstreams_create(w, snapshot, &w->current);
+    w->understanding = calloc(1, sizeof(*w->understanding));
+    enum fl_err err = w->understanding ? fl_upstreams_create(w, snapshot, &w->current) : FL_ERR_NOMEM;
     if (!err && options.index == 0) {
         w->checks = fl_health_checks_create(w);
         err = w->checks ? FL_OK : FL_ERR_NOMEM;
@@ -102,6 +103,7 @@ void fl_worker_destroy(struct fl_worker *w)
     fl_buf_finish(&w->out);
     fl_buf_finish(&w->joined);
     free(w->unpacked);
+    free(w->understanding);
     free(w);
 }
 
