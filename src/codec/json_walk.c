@@ -240,6 +240,9 @@ bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice 
 bool fl_json_spells(struct fl_slice raw, struct fl_slice text)
 {
     struct fl_slice rest = inside(raw);
+    if (rest.len < text.len || (rest.len == text.len && !fl_slice_eq(rest, text))) {
+        return false; /* an escape is longer than what it stands for */
+    }
     for (;;) {
         char piece[4];
         size_t piece_len, taken, plain = fl_slice_find(rest, '\\');

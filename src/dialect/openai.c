@@ -144,32 +144,46 @@ static void write_request(const struct fl_facts *facts, struct fl_slice model, b
     fl_assert(ret_body->count <= FL_REQUEST_PIECES);
 }
 
-static uint64_t count_at(struct fl_json object, struct fl_slice outer, struct fl_slice inner)
+static uint64_t count_of(struct fl_json value)
 {
     uint64_t n = 0;
-    struct fl_json value = fl_json_get(object, outer);
-    if (inner.len > 0) {
-        value = fl_json_get(value, inner);
-    }
     return fl_json_u64(value, &n) ? n : 0;
 }
 
 void fl_openai_read_usage(struct fl_json value, struct fl_usage *usage)
 {
-    uint64_t in;
-    if (value.type != FL_JSON_OBJECT) {
-        return;
+    enum { U_IN, U_OUT, U_IN_DETAILS, U_OUT_DETAILS, U_COUNT };
+    static const struct fl_slice keys[2][U_COUNT] = {
+        {{"prompt_tokens", 13},
+         {"completion_tokens", 17},
+         {"prompt_tokens_details", 21},
+         {"completion_tokens_details", 25}},
+        {{"input_tokens", 12},
+         {"output_tokens", 13},
+         {"input_tokens_details", 20},
+         {"output_tokens_details", 21}},
+    };
+    struct fl_json found[2][U_COUNT] = {{{FL_JSON_NONE, FL_EMPTY}}}, member;
+    struct fl_json_iter it = fl_json_iter(value);
+    struct fl_slice key;
+    while (value.type == FL_JSON_OBJECT && fl_json_next(&it, &key, &member)) {
+        bool escaped = fl_slice_find(key, '\\') < key.len;
+        for (unsigned i = 0; i < 2 * U_COUNT; i++) {
+            struct fl_slice text = keys[i / U_COUNT][i % U_COUNT];
+            if ((escaped || key.len == text.len + 2) && fl_json_spells(key, text)) {
+                found[i / U_COUNT][i % U_COUNT] = member;
+            }
+        }
     }
-    if (fl_json_u64(fl_json_get(value, FL_LIT("prompt_tokens")), &in)) {
-        *usage = (struct fl_usage){
-            true, in, count_at(value, FL_LIT("completion_tokens"), FL_EMPTY),
-            count_at(value, FL_LIT("prompt_tokens_details"), FL_LIT("cached_tokens")),
-            count_at(value, FL_LIT("completion_tokens_details"), FL_LIT("reasoning_tokens"))};
-    } else if (fl_json_u64(fl_json_get(value, FL_LIT("input_tokens")), &in)) {
-        *usage = (struct fl_usage){
-            true, in, count_at(value, FL_LIT("output_tokens"), FL_EMPTY),
-            count_at(value, FL_LIT("input_tokens_details"), FL_LIT("cached_tokens")),
-            count_at(value, FL_LIT("output_tokens_details"), FL_LIT("reasoning_tokens"))};
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t in;
+        if (fl_json_u64(found[i][U_IN], &in)) {
+            *usage = (struct fl_usage){
+                true, in, count_of(found[i][U_OUT]),
+                count_of(fl_json_get(found[i][U_IN_DETAILS], FL_LIT("cached_tokens"))),
+                count_of(fl_json_get(found[i][U_OUT_DETAILS], FL_LIT("reasoning_tokens")))};
+            return;
+        }
     }
 }
 

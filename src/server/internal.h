@@ -43,6 +43,7 @@ struct fl_conn_events {
 struct fl_pool {
     struct fl_upstreams *upstreams;
     unsigned provider;      /* index into the configuration's */
+    struct fl_buf fields;   /* of each request to the provider: host, key, configured headers */
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
     struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
