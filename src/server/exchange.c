@@ -100,6 +100,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     x->upstreams = w->current;
     fl_upstreams_ref(x->upstreams);
     x->config = x->upstreams->snapshot->config;
+    fl_assert(x->config->limits.attempts <= FL_ATTEMPTS_MAX);
     x->dialect = &fl_dialect_openai;
     x->endpoint = endpoint;
     x->keep_alive = head->keep_alive;
@@ -173,7 +174,10 @@ void fl_exchange_broken(struct fl_exchange *x, enum fl_err err)
     x->worker->stats.failed++;
     fl_reply_error_event(x, err, FL_EMPTY);
     fl_access_log(x, x->status, err);
-    fl_session_cut(detach(x));
+    /* A stream's error event tells what happened. Of any other answer a clean end would say that it is whole,
+     * to a client that reads until the end of the connection. */
+    enum fl_close how = x->event_stream ? FL_CLOSE_FLUSH : FL_CLOSE_RESET;
+    fl_session_close(detach(x), how);
 }
 
 void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
@@ -284,9 +288,7 @@ static bool decide(struct fl_exchange *x)
 
 static bool may_try_more(const struct fl_exchange *x)
 {
-    unsigned attempts = x->config->limits.attempts;
-    return x->plan_next < x->plan->count &&
-           x->note_count < (attempts < FL_ATTEMPTS_MAX ? attempts : FL_ATTEMPTS_MAX) &&
+    return x->plan_next < x->plan->count && x->note_count < x->config->limits.attempts &&
            x->worker->sys->now_ns < x->deadline_ns;
 }
 

@@ -149,7 +149,7 @@ struct fl_attempt_note { /* for error bodies and headers */
     uint64_t took_ns;
 };
 
-enum { FL_ATTEMPTS_MAX = 8, FL_UNPACKED_BYTES = 16 * 1024 };
+enum { FL_ATTEMPTS_MAX = 16 /* as the key attempts allows */, FL_UNPACKED_BYTES = 16 * 1024 };
 
 enum fl_exchange_state {
     FL_EXCHANGE_READING,   /* the body is arriving */
@@ -180,7 +180,6 @@ struct fl_exchange {
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
-    struct fl_slice upstream_model;
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered */
     const struct fl_target *served;
@@ -261,17 +260,15 @@ void fl_worker_session_gone(struct fl_worker *w);
 void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer);
 /* The exchange's answer is complete (or was cut): go on with the next request, or close. */
 void fl_session_answered(struct fl_session *s, bool keep_alive);
-/* Cuts the connection so that a client sees that its answer is not whole. */
-void fl_session_cut(struct fl_session *s);
 void fl_session_close(struct fl_session *s, enum fl_close how);
 /* Sends; false when the client is gone (the session then ends by itself at its next event). */
 bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count);
-/* The request's body was read: nothing more is expected before the answer. */
+/* True when it was waiting for a request, and is closed now. */
 bool fl_session_close_if_idle(struct fl_session *s);
 
 /* endpoints.c */
-/* Answers what needs no body, or makes an exchange that reads one. FL_OK: session->exchange is set.
- * Otherwise the answer was written. */
+/* Answers what needs no body, or makes an exchange that reads one: true, session->exchange is set. False: the
+ * answer was written. */
 bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head);
 
 /* exchange.c */

@@ -140,9 +140,8 @@ static void on_drained(void *owner)
 
 static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained};
 
-static void refuse_connection(struct fl_worker *w, struct fl_stream *stream)
+static void refuse_connection(struct fl_stream *stream)
 {
-    (void)w;
     static const struct fl_stream_events deaf;
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
                                  "retry-after: 1\r\ncontent-length: 0\r\n\r\n";
@@ -161,7 +160,7 @@ void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_
         s = calloc(1, sizeof(*s));
     }
     if (!s) {
-        refuse_connection(w, stream);
+        refuse_connection(stream);
         return;
     }
     s->worker = w;
@@ -227,11 +226,6 @@ bool fl_session_close_if_idle(struct fl_session *s)
         return true;
     }
     return false;
-}
-
-void fl_session_cut(struct fl_session *s)
-{
-    fl_session_close(s, FL_CLOSE_FLUSH);
 }
 
 bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count)

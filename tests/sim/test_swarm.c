@@ -31,7 +31,6 @@ struct rig {
     struct fl_simprovider *providers[providers_max];
     struct fl_simclient *clients[clients_max];
     bool stream[clients_max];
-    uint64_t deadline_ns;
 };
 
 static bool no_variable(void *owner, struct fl_slice name, struct fl_slice *ret_value)
