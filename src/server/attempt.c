@@ -100,7 +100,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->fields);
     fl_gzip_destroy(a->gzip);
-    free(a);
+    fl_shelf_give(&x->worker->attempt_shelf, a);
 }
 
 static void fail(struct fl_attempt *a, enum fl_err err)
@@ -417,12 +417,11 @@ static struct fl_slice model_of(const struct fl_target *target, struct fl_slice 
 
 enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target)
 {
-    struct fl_attempt *a = calloc(1, sizeof(*a));
+    struct fl_attempt *a = fl_shelf_take(&x->worker->attempt_shelf);
     if (!a) {
         return FL_ERR_NOMEM;
     }
-    a->exchange = x;
-    a->target = target;
+    *a = (struct fl_attempt){.exchange = x, .target = target};
     a->pool = &x->upstreams->pools[target->provider_index];
     a->begun_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/shelf.h"
 #include "codec/gzip.h"
 #include "codec/http1.h"
 #include "codec/sse.h"
@@ -193,6 +194,7 @@ struct fl_exchange {
     struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
     unsigned note_count;
     struct fl_timer timer;
+    _Alignas(16) char room[1024]; /* the arena's first chunk */
 };
 
 /* --- a client's connection (session.c) --- */
@@ -243,6 +245,7 @@ struct fl_worker {
     struct fl_timer drain_timer, access_timer;
     struct fl_buf access;        /* access-log lines not yet handed on */
     struct fl_buf out;           /* head being built; valid during one event */
+    struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
