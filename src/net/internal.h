@@ -97,6 +97,7 @@ struct tcp {
         struct fl_dial *dial;     /* until OPEN */
         struct fl_linger *linger; /* while LINGERING */
     } extra;
+    int fd;                     /* once OPEN */
     uint16_t flags;
     uint8_t end_err, write_err; /* enum fl_err */
 };
