@@ -80,6 +80,10 @@ struct fl_json fl_json_at(struct fl_json object, const struct fl_slice *path, un
 bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice *ret_text);
 /* Does the raw key or string span (with quotes) spell *text* once decoded? */
 bool fl_json_spells(struct fl_slice raw, struct fl_slice text);
+/* For text that nobody has scanned: finds the first place where one of *count* keys stands, each given
+ * with its quotes, moves *text* behind it and returns which; *count* when there is none. By bytes: in
+ * JSON that is a whole key or a whole string, since inside a string a quote is escaped. */
+unsigned fl_json_find_quoted(struct fl_slice *text, const struct fl_slice *quoted, unsigned count);
 /* A non-negative integer below 2^63, written without fraction or exponent. */
 bool fl_json_u64(struct fl_json value, uint64_t *ret_value);
 /* true/false; false return for other types. */

@@ -135,6 +135,32 @@ static inline const char *fl_json_mark(const char *p, const char *end)
     return p;
 }
 
+/* The next quote that is followed by what follows it in one of *quoted*, or *end*. */
+static inline const char *fl_json_quote_before(const char *p, const char *end,
+                                               const struct fl_slice *quoted, unsigned count)
+{
+#ifdef FL_JSON_SSE2
+    for (; end - p > 16; p += 16) {
+        __m128i next = fl_json_load(p + 1), found = _mm_setzero_si128();
+        for (unsigned i = 0; i < count; i++) {
+            found = _mm_or_si128(found, _mm_cmpeq_epi8(next, _mm_set1_epi8(quoted[i].ptr[1])));
+        }
+        unsigned mask = fl_json_bits(
+            _mm_and_si128(found, _mm_cmpeq_epi8(fl_json_load(p), _mm_set1_epi8('"'))));
+        if (mask != 0) {
+            return fl_json_first(p, mask);
+        }
+    }
+#else
+    (void)quoted;
+    (void)count;
+#endif
+    while (p < end && *p != '"') {
+        p++;
+    }
+    return p;
+}
+
 /* The first byte that is no white space, or *end*. Mostly there is none or one; wide steps begin
  * only at what looks like indentation. */
 static inline const char *fl_json_solid(const char *p, const char *end)

@@ -263,6 +263,34 @@ bool fl_json_spells(struct fl_slice raw, struct fl_slice text)
     }
 }
 
+/* Which of them stands at *p*, or *count*. */
+static unsigned quoted_at(const char *p, const char *end, const struct fl_slice *quoted, unsigned count)
+{
+    unsigned i = 0;
+    while (i < count && !fl_slice_starts(fl_slice(p, (size_t)(end - p)), quoted[i])) {
+        i++;
+    }
+    return i;
+}
+
+unsigned fl_json_find_quoted(struct fl_slice *text, const struct fl_slice *quoted, unsigned count)
+{
+    if (text->len == 0) {
+        return count;
+    }
+    const char *p = text->ptr, *end = p + text->len;
+    while (end - p > 1) {
+        p = fl_json_quote_before(p, end, quoted, count);
+        unsigned i = quoted_at(p, end, quoted, count);
+        if (i < count) {
+            *text = fl_slice_from(*text, (size_t)(p - text->ptr) + quoted[i].len);
+            return i;
+        }
+        p += p < end;
+    }
+    return count;
+}
+
 bool fl_json_u64(struct fl_json value, uint64_t *ret_value)
 {
     uint64_t n;

@@ -164,6 +164,34 @@ static void spelling(void **state)
     assert_false(fl_json_spells(FL_LIT("\"\\u006d\""), FL_EMPTY));
 }
 
+/* Two keys at every place of texts of every length, among quotes that begin alike. */
+static void finding_quoted_keys(void **state)
+{
+    (void)state;
+    static const struct fl_slice keys[] = {{"\"usage\"", 7}, {"\"error\"", 7}};
+    for (size_t len = 0; len < 70; len++) {
+        char *bytes = malloc(len + (len == 0)); /* exact, so that a sanitizer sees a read past its end */
+        assert_non_null(bytes);
+        for (size_t at = 0; at + 7 <= len; at++) {
+            for (size_t i = 0; i < len; i++) {
+                bytes[i] = "\"e\"u"[i % 4];
+            }
+            memcpy(bytes + at, keys[at % 2].ptr, 7);
+            struct fl_slice rest = fl_slice(bytes, len);
+            assert_int_equal(fl_json_find_quoted(&rest, keys, 2), at % 2);
+            assert_int_equal(rest.len, len - at - 7);
+            assert_true(rest.len == 0 || rest.ptr == bytes + at + 7);
+            assert_int_equal(fl_json_find_quoted(&rest, keys, 2), 2);
+            rest = fl_slice(bytes, at + 6);
+            assert_int_equal(fl_json_find_quoted(&rest, keys, 2), 2);
+            assert_int_equal(rest.len, at + 6);
+        }
+        free(bytes);
+    }
+    struct fl_slice none = FL_EMPTY;
+    assert_int_equal(fl_json_find_quoted(&none, keys, 2), 2);
+}
+
 static void numbers_and_booleans(void **state)
 {
     (void)state;
@@ -401,6 +429,7 @@ int main(void)
         cmocka_unit_test(getting_members),
         cmocka_unit_test(texts_decode),
         cmocka_unit_test(spelling),
+        cmocka_unit_test(finding_quoted_keys),
         cmocka_unit_test(numbers_and_booleans),
         cmocka_unit_test(splicing_by_hand),
         cmocka_unit_test(splicing_equals_naive_building),
