@@ -47,7 +47,7 @@ void fl_buf_drop(struct fl_buf *b, size_t n)
 
 static bool grow_to(struct fl_buf *b, size_t need)
 {
-    size_t cap = b->cap > 0 ? b->cap : first_cap;
+    size_t cap = b->cap > 0 ? b->cap : need > first_cap ? need : first_cap;
     if (b->borrowed || need > b->max) {
         return false;
     }

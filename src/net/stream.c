@@ -44,9 +44,15 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct tcp *t = fl_container_of(handle, struct tcp, uv);
     struct fl_net *net = handle->loop->data;
     (void)suggested;
+    buf->base = net->read_buffer;
+    buf->len = 0;
     if (t->flags & FL_TCP_PAUSED) {
-        *buf = uv_buf_init(NULL, 0); /* on_read gets UV_ENOBUFS */
-    } else {
+        return; /* on_read gets UV_ENOBUFS */
+    }
+    if (!(t->flags & (FL_TCP_CLOSED | FL_TCP_ENDED)) && t->base.on->room) {
+        buf->len = t->base.on->room(t->base.owner, &buf->base);
+    }
+    if (buf->len == 0) {
         *buf = uv_buf_init(net->read_buffer, sizeof(net->read_buffer));
     }
 }

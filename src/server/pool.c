@@ -196,7 +196,7 @@ static void on_drained(void *owner)
     }
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained};
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, NULL};
 
 /* --- lending --- */
 
