@@ -74,6 +74,16 @@ static inline unsigned fl_json_bits(__m128i v)
     return (unsigned)_mm_movemask_epi8(v);
 }
 
+/* Of 64 bytes, the first one in bit 0. */
+static inline uint64_t fl_json_specials64(const char *p)
+{
+    uint64_t low = fl_json_bits(fl_json_specials(fl_json_load(p))) |
+                   fl_json_bits(fl_json_specials(fl_json_load(p + 16))) << 16;
+    uint64_t high = fl_json_bits(fl_json_specials(fl_json_load(p + 32))) |
+                    fl_json_bits(fl_json_specials(fl_json_load(p + 48))) << 16;
+    return low | high << 32;
+}
+
 static inline unsigned fl_json_solid_mask(const char *p)
 {
     __m128i v = fl_json_load(p);
