@@ -293,6 +293,9 @@ bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
 /* A refusal was sent to the client as its answer. */
 void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
+/* Sets the timer to the earliest of all deadlines. Call it whenever one has come nearer: a later one is found
+ * when the timer fires. */
+void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
 
