@@ -201,6 +201,7 @@ enum fl_session_state {
     FL_SESSION_HEAD,      /* waits for or reads a request head */
     FL_SESSION_BODY,
     FL_SESSION_EXCHANGE,  /* the request is read; its answer is under way */
+    FL_SESSION_LAST,      /* no request is read any more; the client reads what it was sent */
     FL_SESSION_CLOSED,
     FL_SESSION_STATE_COUNT
 };
@@ -216,6 +217,7 @@ struct fl_session {
     struct fl_timer timer;
     uint64_t since_ns;         /* start of the state's total deadline */
     uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
+    uint64_t blocked_bytes;    /* queued in the stream since then */
     struct fl_addr peer;
     enum fl_session_state state;
     bool paused, in_loop, served_any;

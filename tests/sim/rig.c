@@ -351,9 +351,12 @@ bool rig_has(struct fl_slice text, const char *part)
 
 static void print_answer(const struct rig *r, const struct fl_simanswer *a)
 {
-    print_error("case '%s': status %d, %s, %s\n%.*s%.*s\n", r->what, a->status,
+    struct fl_slice body = fl_buf_slice(&a->body);
+    size_t skipped = body.len > 1000 ? body.len - 1000 : 0;
+    print_error("case '%s': status %d, %s, %s\n%.*s... %zu bytes ...%.*s\n", r->what, a->status,
                 a->complete ? "complete" : "not complete", fl_err_name(a->err), (int)a->head.len,
-                a->head.ptr ? a->head.ptr : "", (int)a->body.len, a->body.ptr ? a->body.ptr : "");
+                a->head.ptr ? a->head.ptr : "", skipped, (int)(body.len - skipped),
+                body.ptr ? body.ptr + skipped : "");
 }
 
 static bool has_code(struct fl_slice text, const char *code)
@@ -399,7 +402,7 @@ void rig_check_text(const struct rig *r, const struct fl_simanswer *a, const cha
     bool ok =
         a->complete && a->status == 200 && fl_slice_eq(fl_buf_slice(&said), fl_slice_cstr(text));
     if (!ok) {
-        print_error("wanted the text '%s'\n", text);
+        print_error("wanted the text '%.100s'\n", text);
         print_answer(r, a);
         fail();
     }
