@@ -476,7 +476,7 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
     case FL_ATTEMPT_QUEUED:
     case FL_ATTEMPT_CONNECTING:
         due = a->begun_ns + t->connect_ns;
-        err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_UPSTREAM_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
+        err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
         break;
     case FL_ATTEMPT_WAITING:
         due = a->sent_ns + t->first_token_ns;
