@@ -392,6 +392,18 @@ void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
     }
 }
 
+void fl_exchange_shut(struct fl_exchange *x)
+{
+    if (x->attempt) {
+        fl_attempt_end(x->attempt, FL_ERR_DRAINING);
+    }
+    if (x->state == FL_EXCHANGE_READING) {
+        fl_exchange_refuse(x, FL_ERR_DRAINING, FL_EMPTY, NULL);
+    } else {
+        fl_exchange_attempt_failed(x, FL_ERR_DRAINING);
+    }
+}
+
 void fl_exchange_answering(struct fl_exchange *x)
 {
     enter(x, FL_EXCHANGE_ANSWERING);

@@ -288,6 +288,8 @@ void fl_exchange_broken(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
 /* The client went away, or the session ends: cancels and frees. */
 void fl_exchange_cancel(struct fl_exchange *x);
+/* The gateway cannot wait for it any longer: tells the client, as far as its answer has come, and frees. */
+void fl_exchange_shut(struct fl_exchange *x);
 /* The answer's head goes out now: no other target can be tried any more, the request's body is freed. */
 void fl_exchange_answering(struct fl_exchange *x);
 /* May another target be tried after this error? */

@@ -68,7 +68,7 @@ void rig_exact(struct rig *r)
                                                     .chop_weight = {1, 0, 0}};
 }
 
-void rig_put_setup(const struct rig_setup *setup, struct fl_buf *b)
+static void put_setup(const struct rig_setup *setup, struct fl_buf *b)
 {
     fl_buf_put_cstr(b, "listen: \"10.0.0.1:80\"\nauth: {insecure_no_auth: true}\n");
     fl_buf_put_cstr(b, setup->more ? setup->more : "");
@@ -169,21 +169,17 @@ void rig_serve(struct rig *r, const struct rig_setup *setup, unsigned workers)
 {
     struct fl_buf yaml;
     fl_buf_init(&yaml, 65536);
-    rig_put_setup(setup, &yaml);
+    put_setup(setup, &yaml);
     rig_serve_file(r, fl_buf_slice(&yaml), workers);
     fl_buf_finish(&yaml);
 }
 
-void rig_reload(struct rig *r, const struct rig_setup *setup)
+void rig_reload_file(struct rig *r, struct fl_slice yaml)
 {
-    struct fl_buf yaml;
-    fl_buf_init(&yaml, 65536);
-    rig_put_setup(setup, &yaml);
-    load(r, fl_buf_slice(&yaml));
+    load(r, yaml);
     for (unsigned i = 0; i < r->worker_count; i++) {
         fl_worker_adopt(r->workers[i], r->snapshot);
     }
-    fl_buf_finish(&yaml);
 }
 
 void rig_stop(struct rig *r)
@@ -313,7 +309,7 @@ void rig_leave(struct rig *r, struct fl_simclient *c)
 {
     rig_equal(r, fl_simclient_surplus(c), 0);
     fl_simclient_destroy(c);
-    rig_check(r, fl_world_run_until(r->world, rig_idle, r, 60 * FL_NS_S));
+    fl_world_run_for(r->world, 5 * FL_NS_MS);
 }
 
 /* --- asserting --- */

@@ -52,8 +52,8 @@ void rig_exact(struct rig *r);
 void rig_serve(struct rig *r, const struct rig_setup *setup, unsigned workers);
 /* The same with a whole file. */
 void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers);
-void rig_reload(struct rig *r, const struct rig_setup *setup);
-void rig_put_setup(const struct rig_setup *setup, struct fl_buf *yaml);
+/* All workers take up the configuration of *yaml*. */
+void rig_reload_file(struct rig *r, struct fl_slice yaml);
 /* Destroys the workers and asserts that no connection of theirs is left. Providers and clients must
  * be gone, or be destroyed between rig_stop() and rig_close(). */
 void rig_stop(struct rig *r);
