@@ -149,6 +149,10 @@ static void check_step(void *owner)
         in_flight += v.in_flight;
     }
     rig_equal(r, in_flight, open); /* each attempt is counted once, and ends once */
+    if (r->watches_heap) {
+        uint64_t bytes = rig_heap_bytes();
+        r->heap_peak = bytes > r->heap_peak ? bytes : r->heap_peak;
+    }
 }
 
 void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers)
@@ -256,6 +260,17 @@ uint64_t rig_heap_bytes(void)
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
 #endif
+}
+
+void rig_watch_heap(struct rig *r)
+{
+    r->watches_heap = true;
+    r->heap_from = r->heap_peak = rig_heap_bytes();
+}
+
+uint64_t rig_heap_growth(const struct rig *r)
+{
+    return r->heap_peak - r->heap_from;
 }
 
 uint64_t rig_number(const char *variable, uint64_t otherwise)

@@ -36,6 +36,8 @@ struct rig {
         targets[rig_targets_max]; /* of every snapshot so far; only the states are used */
     unsigned target_count;
     struct fl_sys *client_nodes[rig_clients_max];
+    bool watches_heap;
+    uint64_t heap_from, heap_peak;
 };
 
 /* What a rig's configuration says beside the addresses. */
@@ -64,8 +66,12 @@ void rig_close(struct rig *r);
 struct fl_target_view rig_target(const struct rig *r, const char *id); /* "p0/m" */
 struct fl_worker_stats rig_stats(const struct rig *r);                 /* of all workers */
 bool rig_idle(void *rig); /* no session, exchange or attempt is open; for fl_world_run_until() */
-/* Heap bytes in use by the whole test program. */
+/* Heap bytes in use by the whole test program, the simulator's included. */
 uint64_t rig_heap_bytes(void);
+/* From now on, looks at them after every step. */
+void rig_watch_heap(struct rig *r);
+/* By how many they have been more than then, at most. */
+uint64_t rig_heap_growth(const struct rig *r);
 /* The number in an environment variable. */
 uint64_t rig_number(const char *variable, uint64_t otherwise);
 
