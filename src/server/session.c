@@ -260,6 +260,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_h1_head *head = &s->worker->head;
     size_t len = 0;
+    s->head_only = false;
     enum fl_err err = fl_h1_head_find(*bytes, config_of(s)->limits.head_bytes, true, &s->scanned, &len);
     if (!err && len == 0) {
         return false;
@@ -275,6 +276,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
     s->scanned = 0;
     s->since_ns = s->worker->sys->now_ns;
     s->served_any = true;
+    s->head_only = head->method == FL_H1_HEAD;
     if (fl_endpoints_open(s, head)) {
         enter(s, FL_SESSION_BODY);
         if (head->expect_continue && bytes->len == 0) {
