@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, reserve_bytes = 256 * 1024 };
+enum { reserve_from_bytes = 4 * 1024 };
 
 static void session_due(struct fl_timer *timer);
 static void read_on(struct fl_session *s, struct fl_slice bytes);
@@ -290,7 +291,9 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
 static bool take_body(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_exchange *x = s->exchange;
-    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done) { /* grow once, not by doubling */
+    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done &&
+        (bytes->len >= s->body.left || bytes->len >= reserve_from_bytes)) {
+        /* Grow once, not by doubling; but a client that drips is given no more than it has sent. */
         (void)fl_buf_room(&x->body, s->body.left < reserve_bytes ? (size_t)s->body.left : reserve_bytes);
     }
     while (!s->body.done) {
