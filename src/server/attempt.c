@@ -171,6 +171,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     pieces[0] = fl_buf_slice(&w->out);
     enter(a, FL_ATTEMPT_WAITING);
     a->sent_ns = w->sys->now_ns;
+    fl_exchange_arm(x);
     return fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
 }
 
@@ -514,6 +515,7 @@ void fl_attempt_resume(struct fl_attempt *a)
     if (a->paused) {
         a->paused = false;
         a->last_byte_ns = a->exchange->worker->sys->now_ns;
+        fl_exchange_arm(a->exchange);
         a->conn->stream->ops->resume(a->conn->stream);
     }
 }

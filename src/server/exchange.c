@@ -334,7 +334,7 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     fl_exchange_failed(x, err);
 }
 
-static void arm(struct fl_exchange *x)
+void fl_exchange_arm(struct fl_exchange *x)
 {
     uint64_t now = x->worker->sys->now_ns, next = x->deadline_ns, attempt_next = FL_NEVER;
     if (x->attempt && fl_attempt_check_time(x->attempt, now, &attempt_next) == FL_OK && attempt_next < next) {
@@ -359,7 +359,7 @@ static void try_next(struct fl_exchange *x, enum fl_err last)
         }
         last = fl_attempt_start(x, target);
         if (!last) {
-            arm(x);
+            fl_exchange_arm(x);
             return;
         }
     }
@@ -431,5 +431,5 @@ static void exchange_due(struct fl_timer *timer)
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
         beat(x);
     }
-    arm(x);
+    fl_exchange_arm(x);
 }

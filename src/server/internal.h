@@ -297,6 +297,8 @@ bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
 /* A refusal was sent to the client as its answer. */
 void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
+/* The attempt's next deadline may now be an earlier one (its timer is lazy only about later ones). */
+void fl_exchange_arm(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
 

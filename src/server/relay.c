@@ -98,6 +98,7 @@ static void note_first_byte(struct fl_attempt *a)
     if (a->first_byte_ns == 0) {
         a->first_byte_ns = a->exchange->worker->sys->now_ns;
         fl_route_first_byte(a->target);
+        fl_exchange_arm(a->exchange);
     }
 }
 
