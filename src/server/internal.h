@@ -225,6 +225,7 @@ struct fl_session {
     struct fl_addr peer;
     enum fl_session_state state;
     bool paused, in_loop, served_any;
+    bool head_only; /* the last request read was a HEAD: its answer has no body, an error has none either */
 };
 
 struct fl_listening {

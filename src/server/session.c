@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, reserve_bytes = 256 * 1024, room_bytes_min = 8 * 1024 };
+enum { reserve_from_bytes = 4 * 1024 }; /* a client that drips is given no more room than it fills */
 
 static void session_due(struct fl_timer *timer);
 static void read_on(struct fl_session *s, struct fl_slice bytes);
@@ -180,7 +181,7 @@ static size_t on_room(void *owner, char **ret_at)
 {
     struct fl_session *s = owner;
     if (s->state != FL_SESSION_BODY || s->body.framing != FL_H1_LENGTH || s->body.left < room_bytes_min ||
-        s->in.len > 0) {
+        s->in.len > 0 || s->exchange->body.len < reserve_from_bytes) {
         return 0;
     }
     struct fl_buf *body = &s->exchange->body;
@@ -319,6 +320,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_h1_head *head = &s->worker->head;
     size_t len = 0;
+    s->head_only = false;
     enum fl_err err = fl_h1_head_find(*bytes, config_of(s)->limits.head_bytes, true, &s->scanned, &len);
     if (!err && len == 0) {
         return false;
@@ -334,6 +336,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
     s->scanned = 0;
     s->since_ns = s->worker->sys->now_ns;
     s->served_any = true;
+    s->head_only = head->method == FL_H1_HEAD;
     if (fl_endpoints_open(s, head)) {
         enter(s, FL_SESSION_BODY);
         if (head->expect_continue && bytes->len == 0) {
@@ -357,7 +360,9 @@ static void keep_piece(struct fl_buf *body, struct fl_slice piece)
 static bool take_body(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_exchange *x = s->exchange;
-    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done) { /* grow once, not by doubling */
+    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done &&
+        (bytes->len >= s->body.left || bytes->len >= reserve_from_bytes)) {
+        /* Grow once, not by doubling; but a client that drips is given no more than it has sent. */
         (void)fl_buf_room(&x->body, s->body.left < reserve_bytes ? (size_t)s->body.left : reserve_bytes);
     }
     while (!s->body.done) {
