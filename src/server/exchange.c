@@ -12,9 +12,7 @@
  */
 #include "server/internal.h"
 
-#include <stdlib.h>
-
-enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
+enum { arena_chunk_bytes = 4096, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
 
@@ -80,10 +78,11 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
                                        const struct fl_h1_head *head)
 {
     struct fl_worker *w = s->worker;
-    struct fl_exchange *x = calloc(1, sizeof(*x));
+    struct fl_exchange *x = fl_shelf_take(&w->exchange_shelf);
     if (!x) {
         return NULL;
     }
+    memset(x, 0, offsetof(struct fl_exchange, room));
     x->session = s;
     x->worker = w;
     x->upstreams = w->current;
@@ -98,7 +97,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     uint64_t budget = client_budget_ns(head), total = x->config->timeouts.total_ns;
     x->deadline_ns = x->begun_ns + (budget < total ? budget : total);
     x->timer.fire = exchange_due;
-    fl_arena_init(&x->arena, arena_chunk_bytes, arena_bytes);
+    fl_arena_init_in(&x->arena, x->room, sizeof(x->room), arena_chunk_bytes, arena_bytes);
     fl_buf_init(&x->body, x->config->limits.body_bytes);
     x->decision_id = fl_rng_next(&w->rng);
     take_identity(x, head);
@@ -127,7 +126,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     fl_buf_finish(&x->body);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
-    free(x);
+    fl_shelf_give(&w->exchange_shelf, x);
     return s;
 }
 
@@ -274,7 +273,7 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     fl_exchange_failed(x, err);
 }
 
-static void arm(struct fl_exchange *x)
+void fl_exchange_watch(struct fl_exchange *x)
 {
     uint64_t now = x->worker->sys->now_ns, next = x->deadline_ns, attempt_next = FL_NEVER;
     if (x->attempt && fl_attempt_check_time(x->attempt, now, &attempt_next) == FL_OK && attempt_next < next) {
@@ -299,7 +298,7 @@ static void try_next(struct fl_exchange *x, enum fl_err last)
         }
         last = fl_attempt_start(x, target);
         if (!last) {
-            arm(x);
+            fl_exchange_watch(x);
             return;
         }
     }
@@ -327,6 +326,18 @@ void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
         try_next(x, err);
     } else {
         fl_exchange_give_up(x, err);
+    }
+}
+
+void fl_exchange_shut(struct fl_exchange *x)
+{
+    if (x->attempt) {
+        fl_attempt_end(x->attempt, FL_ERR_DRAINING);
+    }
+    if (x->state == FL_EXCHANGE_READING) {
+        fl_exchange_refuse(x, FL_ERR_DRAINING, FL_EMPTY, NULL);
+    } else {
+        fl_exchange_attempt_failed(x, FL_ERR_DRAINING);
     }
 }
 
@@ -371,5 +382,5 @@ static void exchange_due(struct fl_timer *timer)
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
         beat(x);
     }
-    arm(x);
+    fl_exchange_watch(x);
 }

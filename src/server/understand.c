@@ -52,13 +52,13 @@ void fl_knowledge_destroy(struct fl_knowledge *k)
 
 /* --- Reading --- */
 
-static void on_message(void *owner, enum fl_prompt_role role)
+static void on_message(void *owner, enum fl_role role)
 {
-    static const enum fl_text_role roles[FL_PROMPT_ROLES] = {[FL_PROMPT_SYSTEM] = FL_TEXT_SYSTEM,
-                                                             [FL_PROMPT_USER] = FL_TEXT_USER,
-                                                             [FL_PROMPT_ASSISTANT] = FL_TEXT_ASSISTANT,
-                                                             [FL_PROMPT_TOOL] = FL_TEXT_TOOL,
-                                                             [FL_PROMPT_TOOLS] = FL_TEXT_TOOLS};
+    static const enum fl_text_role roles[FL_ROLE_COUNT] = {[FL_ROLE_SYSTEM] = FL_TEXT_SYSTEM,
+                                                           [FL_ROLE_USER] = FL_TEXT_USER,
+                                                           [FL_ROLE_ASSISTANT] = FL_TEXT_ASSISTANT,
+                                                           [FL_ROLE_TOOL] = FL_TEXT_TOOL,
+                                                           [FL_ROLE_DEFINITION] = FL_TEXT_TOOLS};
     fl_scan_message(owner, roles[role]);
 }
 
@@ -79,10 +79,10 @@ static struct fl_windows windows_of(const struct fl_text_facts *text)
 
 void fl_understand(const struct fl_dialect *dialect, const struct fl_facts *facts, struct fl_understanding *u)
 {
-    const struct fl_prompt_sink sink = {&u->scan, on_message, on_text};
+    const struct fl_text_sink sink = {&u->scan, on_message, on_text};
     const struct fl_classifier classifier = fl_classifier_default();
     fl_scan_begin(&u->scan, 0, (struct fl_scan_window){u->window, FL_UNDERSTOOD_WINDOW});
-    dialect->read_prompt(facts, &sink);
+    dialect->read_texts(facts, &sink, &u->needs);
     fl_scan_end(&u->scan, &u->text);
     for (unsigned i = 0; i < FL_TEXT_TOKENIZERS; i++) {
         uint64_t tokens = fl_text_request_tokens(&u->text, (enum fl_text_tokenizer)i);
@@ -157,8 +157,8 @@ void fl_understood_put(struct fl_understanding *u, const struct fl_facts *facts,
                        const struct fl_asker *asker, const struct fl_table *t, const struct fl_route *route,
                        struct fl_route_request *request)
 {
-    request->needs = (facts->tools ? FL_NEED_TOOLS : 0u) | (facts->vision ? FL_NEED_VISION : 0u) |
-                     (facts->audio ? FL_NEED_AUDIO : 0u) | (facts->json_schema ? FL_NEED_JSON_SCHEMA : 0u) |
+    request->needs = (u->needs.tools ? FL_NEED_TOOLS : 0u) | (u->needs.vision ? FL_NEED_VISION : 0u) |
+                     (u->needs.audio ? FL_NEED_AUDIO : 0u) | (u->needs.json_schema ? FL_NEED_JSON_SCHEMA : 0u) |
                      (facts->stream ? FL_NEED_STREAMING : 0u);
     request->streaming = facts->stream;
     request->tokens_out_max =

@@ -18,6 +18,7 @@
 enum { FL_UNDERSTOOD_TARGETS = 4096, FL_UNDERSTOOD_WINDOW = 1024 };
 
 struct fl_understanding {
+    struct fl_needs needs;
     struct fl_text_facts text;
     struct fl_features features;
     double probability[FL_TASK_COUNT];
