@@ -60,6 +60,7 @@ struct demo {
     struct fl_timer poll, next_request, report, outage;
     enum phase phase;
     unsigned step;               /* prompt or try */
+    unsigned favourite;          /* the provider that answered last before one breaks down: that one does */
     struct fl_simclient *flights[flights_max];
     uint64_t sent, answered, failed, failovers;
     uint64_t served[provider_count];
@@ -289,7 +290,7 @@ static void begin_traffic(struct demo *d)
         return;
     }
     (void)printf("Now %llu request%s a second of made-up prompts; %s fails for 15 s now and then. Ctrl-C ends.\n",
-                 (unsigned long long)d->rate, d->rate == 1 ? "" : "s", personalities[0].name);
+                 (unsigned long long)d->rate, d->rate == 1 ? "" : "s", personalities[d->favourite].name);
     (void)fflush(stdout);
     fl_sys_timer_in(d->sys, &d->next_request, 0);
     fl_sys_timer_in(d->sys, &d->report, report_s * FL_NS_S);
@@ -300,13 +301,15 @@ static void begin_failover(struct demo *d)
 {
     d->phase = FAILOVER;
     d->step = 0;
-    (void)printf("Now %s breaks down (every request gets a 500):\n", personalities[0].name);
-    fl_simprovider_outage(d->providers[0], FL_SIM_ERROR, 15 * FL_NS_S);
+    (void)printf("Now %s breaks down (every request gets a 500):\n", personalities[d->favourite].name);
+    fl_simprovider_outage(d->providers[d->favourite], FL_SIM_ERROR, 15 * FL_NS_S);
 }
 
 static void prompt_done(struct demo *d, const struct fl_simanswer *a)
 {
+    int provider = provider_of(a);
     print_answer(a, prompts[d->step]);
+    d->favourite = provider >= 0 ? (unsigned)provider : d->favourite;
     d->failed_to_show = d->failed_to_show || a->status != 200;
     if (++d->step == sizeof(prompts) / sizeof(prompts[0])) {
         begin_failover(d);
@@ -413,8 +416,8 @@ static void on_report(struct fl_timer *timer)
 static void on_outage(struct fl_timer *timer)
 {
     struct demo *d = fl_container_of(timer, struct demo, outage);
-    (void)printf("         %s goes down for 15 s\n", personalities[0].name);
-    fl_simprovider_outage(d->providers[0], FL_SIM_REFUSE, 15 * FL_NS_S);
+    (void)printf("         %s goes down for 15 s\n", personalities[d->favourite].name);
+    fl_simprovider_outage(d->providers[d->favourite], FL_SIM_REFUSE, 15 * FL_NS_S);
     fl_sys_timer_in(d->sys, &d->outage, 60 * FL_NS_S);
 }
 

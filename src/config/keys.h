@@ -277,7 +277,7 @@ enum fl_enum {
     X(PREFERENCES, translation, STRINGS, NONE, "", "", "", "0.1", "", "For translation.", "")      \
     X(PREFERENCES, other, STRINGS, NONE, "", "", "", "0.1", "", "For everything else.", "")        \
     X(LOAD_BALANCING, algorithm, ENUM, ALGORITHM, "weighted_round_robin", "", "", "0.1", "",       \
-      "How 'load_balance' spreads requests.", "")                                                  \
+      "How 'load_balance' spreads requests, and 'hybrid' those among targets that are as good.", "") \
     X(LOAD_BALANCING, adaptation_rate, REAL, NONE, "0.1", "0", "1", "0.1", "",                     \
       "Weight of the newest measurement, kept for files of earlier routers.",                      \
       "has no effect in this version: measurements fade with time, not with their number")         \

@@ -152,7 +152,10 @@ static void add_option(struct survey *s, const struct inspected *i)
     o->tokens = i->tokens;
     o->priced = i->priced;
     o->cost = i->cost;
-    o->quality = (double)NAN;
+    const struct fl_route_request *r = s->choice.request;
+    bool learned = r->quality && t->kind < r->quality_count;
+    o->quality = learned ? r->quality[t->kind] : (double)NAN;
+    o->unproven = learned && r->quality_unproven && r->quality_unproven[t->kind];
     o->group = 0;
     o->key = o->score = 0;
     if (s->policy->measured) {

@@ -36,6 +36,7 @@ struct fl_option {
     double error_ns;          /* standard error of total_ns */
     double success;
     double quality; /* in [0, 1]; NAN: not known */
+    bool unproven;  /* not shown to be no worse than the default for this sort of request */
     /* the policy's answer: */
     unsigned group; /* 0 on entry */
     double key;     /* 0 on entry */

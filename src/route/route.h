@@ -222,7 +222,7 @@ struct fl_route_request {
     const uint8_t *quality_unproven;
     unsigned quality_count;
     double quality_price; /* lambda: what a pico-USD must add to the reward */
-    bool max_cost_given; /* no target whose p90 cost is more */
+    bool max_cost_given;  /* no target whose p90 cost is more */
     uint64_t max_cost_picousd;
     const uint8_t *denied; /* by index in the table: 1 = this client may not use it; NULL: none */
     bool strategy_given;   /* overrides the route's (x-fairlead-strategy) */

@@ -13,7 +13,7 @@ enum { decisions = 10000 };
 
 /* Of all plans below. It is the same for gcc and clang, -O0 and -O2; a change of what is decided
  * changes it: then take the one that the failing test prints. */
-#define DIGEST UINT64_C(0x4c5e4a1646de0b8d)
+#define DIGEST UINT64_C(0x42bf363d3d331d65)
 
 struct world {
     struct pool p;

@@ -2,7 +2,9 @@
 /*
  * hybrid: cost, then performance, then load balancing, in one unit. Of the targets that may answer:
  *
- *   prefer   those that the route prefers for this kind of task, where it says so
+ *   prefer   those that the route prefers for this kind of task, where it says so; of these, where the
+ *            quality of two or more models is learned, those within 0.02 of the best
+ *            U = quality - lambda * price, the unproven left out (policy/quality.c)
  *   score    J = L + (1 - p) * (time to failure + the best other's L) + (c - least c) / w
  *              L  predicted TTFT + gamma * (total - TTFT); gamma 0.1 for a stream, 1 otherwise
  *              p  success. L is apart from the fastest's, and p from 1, only by what is beyond
@@ -81,6 +83,44 @@ static unsigned prefer(struct fl_choice *c)
         o->group = preferred > 0 && !is_preferred(c, o->index) ? GROUP_OTHERS : GROUP_TIE;
     }
     return preferred > 0 ? preferred : c->count;
+}
+
+#define AS_GOOD 0.02
+
+/* The model before the endpoint. */
+static double worth_of(const struct fl_choice *c, const struct fl_option *o)
+{
+    return o->quality - c->request->quality_price * (o->priced ? (double)o->cost.p50 : 0);
+}
+
+static bool is_judged(const struct fl_option *o)
+{
+    return o->group == GROUP_TIE && !isnan(o->quality) && !o->unproven;
+}
+
+static unsigned prefer_quality(struct fl_choice *c, unsigned left)
+{
+    double best = -HUGE_VAL;
+    unsigned judged = 0;
+    for (unsigned i = 0; c->request->quality && i < c->count; i++) {
+        const struct fl_option *o = &c->options[i];
+        if (is_judged(o)) {
+            judged++;
+            best = worth_of(c, o) > best ? worth_of(c, o) : best;
+        }
+    }
+    if (judged < 2) {
+        return left;
+    }
+    left = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        struct fl_option *o = &c->options[i];
+        if (o->group == GROUP_TIE && !(is_judged(o) && worth_of(c, o) >= best - AS_GOOD)) {
+            o->group = GROUP_OTHERS;
+        }
+        left += o->group == GROUP_TIE;
+    }
+    return left;
 }
 
 /* --- score --- */
@@ -360,7 +400,7 @@ static void turn(struct fl_choice *c)
 
 void fl_policy_hybrid(struct fl_choice *c)
 {
-    unsigned left = prefer(c), tied;
+    unsigned left = prefer_quality(c, prefer(c)), tied;
     score(c);
     double best = tie(c, &tied);
     fl_assert(tied > 0);

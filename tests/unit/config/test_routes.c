@@ -254,6 +254,8 @@ static void what_requests_may_demand(void **state)
     assert_int_equal(t->targets[0].lacks, 0); /* not known */
     assert_int_equal(t->targets[1].context_tokens, 8000);
     assert_int_equal(t->targets[1].lacks, 63);
+    assert_int_equal(t->targets[1].kind, 1);
+    assert_int_equal(t->targets[2].kind, 2);
     assert_int_equal(t->targets[2].price_cached, 1000000);
     assert_true(t->settings.tier_down_allowed && !t->settings.over_budget_allowed);
     assert_true(t->settings.wait_usd_per_second == 0.5);

@@ -97,9 +97,9 @@ static void each_constraint_has_its_reason(void **state)
     assert_int_equal(p.plan.count, 0);
     assert_int_equal(p.plan.err, FL_ERR_MAX_COST);
     assert_int_equal(p.plan.binding, FL_SKIP_COST);
-    static const enum fl_skip expected[8] = {
-        FL_SKIP_DISABLED, FL_SKIP_DENIED, FL_SKIP_CAPABILITY, FL_SKIP_CONTEXT,
-        FL_SKIP_OUTPUT,   FL_SKIP_TIER,   FL_SKIP_UNPRICED,   FL_SKIP_COST};
+    static const enum fl_skip expected[8] = {FL_SKIP_DISABLED, FL_SKIP_DENIED, FL_SKIP_CAPABILITY,
+                                             FL_SKIP_CONTEXT,  FL_SKIP_OUTPUT, FL_SKIP_TIER,
+                                             FL_SKIP_UNPRICED, FL_SKIP_COST};
     for (unsigned i = 0; i < 8; i++) {
         assert_int_equal(skip_of(&p, i), expected[i]);
         assert_int_equal(p.plan.skipped[expected[i]], 1);
@@ -124,19 +124,21 @@ static void refusals_say_what_binds(void **state)
     plan(&p, &r);
     assert_int_equal(p.plan.err, FL_ERR_CAPABILITY);
     assert_int_equal(fl_err_status(p.plan.err), 400);
-    assert_string_equal(refusal(&p, &r),
-                        "No target of this model has all that the request needs (tools, vision); "
-                        "p0/m lacks vision. Choose another model, or leave that out of the request.");
+    assert_string_equal(
+        refusal(&p, &r),
+        "No target of this model has all that the request needs (tools, vision); "
+        "p0/m lacks vision. Choose another model, or leave that out of the request.");
     r.needs = 0;
     p.targets[0].context_tokens = 8192;
     p.targets[1].context_tokens = 32768;
     r.tokens_in = 50000;
     plan(&p, &r);
     assert_int_equal(p.plan.err, FL_ERR_CONTEXT);
-    assert_string_equal(refusal(&p, &r),
-                        "The request is about 50000 tokens and its answer up to 300; the longest "
-                        "context of this model's targets is 32768 (p1/m). Shorten the messages, lower "
-                        "max_tokens, or choose another model.");
+    assert_string_equal(
+        refusal(&p, &r),
+        "The request is about 50000 tokens and its answer up to 300; the longest "
+        "context of this model's targets is 32768 (p1/m). Shorten the messages, lower "
+        "max_tokens, or choose another model.");
     r.tokens_in = 1000;
     r.tier = FL_TIER_HIGH;
     p.targets[0].tier = FL_TIER_LOW;
@@ -158,10 +160,11 @@ static void refusals_say_what_binds(void **state)
     plan(&p, &r);
     assert_int_equal(p.plan.err, FL_ERR_MAX_COST);
     assert_int_equal(fl_err_status(p.plan.err), 402);
-    assert_string_equal(refusal(&p, &r),
-                        "The cheapest target that fits, p1/m, may cost 0.007500 USD for this request; "
-                        "the limit is 0.001000 USD. Raise the limit, lower max_tokens, or shorten "
-                        "the messages.");
+    assert_string_equal(
+        refusal(&p, &r),
+        "The cheapest target that fits, p1/m, may cost 0.007500 USD for this request; "
+        "the limit is 0.001000 USD. Raise the limit, lower max_tokens, or shorten "
+        "the messages.");
     p.targets[0].disabled = p.targets[1].disabled = true;
     plan(&p, &r);
     assert_int_equal(p.plan.err, FL_ERR_NO_TARGET);
@@ -262,9 +265,8 @@ static void relaxations_come_in_order(void **state)
     assert_int_equal(skip_of(&p, 3), FL_SKIP_TIER);
     fl_buf_init_in(&b, text, sizeof(text));
     fl_plan_put_reason(&p.table, &p.plan, &b);
-    assert_slice(fl_buf_slice(&b),
-                 "strategy=cost; why=only; relaxed=tier; considered=4; "
-                 "skipped=p3/m:below-tier,p0/m:disabled,p1/m:disabled");
+    assert_slice(fl_buf_slice(&b), "strategy=cost; why=only; relaxed=tier; considered=4; "
+                                   "skipped=p3/m:below-tier,p0/m:disabled,p1/m:disabled");
     p.table.settings.tier_down_allowed = false;
     plan(&p, &r);
     assert_int_equal(p.plan.err, FL_ERR_TIER);
@@ -398,6 +400,27 @@ static void time_is_weighed_against_money(void **state)
     pool_finish(&p);
 }
 
+/* Nothing is known of their speed: the cheapest, and those that cost as much. */
+static void the_cheapest_of_what_is_as_good(void **state)
+{
+    (void)state;
+    struct pool p;
+    init(&p, 4, FL_STRATEGY_HYBRID);
+    price(&p, 0, 0.2, 0.6);
+    price(&p, 1, 0.1, 0.3);
+    price(&p, 2, 0.1, 0.31);
+    struct fl_route_request r =
+        request_of(&p); /* the fourth has no price: the mean of the others */
+    unsigned picks[4] = {0, 0, 0, 0};
+    for (unsigned i = 0; i < 100; i++) {
+        picks[plan(&p, &r)]++;
+    }
+    assert_in_range(picks[1], 45, 50);
+    assert_in_range(picks[2], 45, 50);
+    assert_true(picks[0] + picks[3] < 8); /* explored */
+    pool_finish(&p);
+}
+
 static void sessions_stay(void **state)
 {
     (void)state;
@@ -517,6 +540,45 @@ static void preferences_by_task(void **state)
     pool_finish(&p);
 }
 
+static void learned_quality_has_its_price(void **state)
+{
+    (void)state;
+    struct pool p;
+    double quality[3] = {0.9, 0.8, 0.86};
+    const uint8_t unproven[3] = {0, 1, 0};
+    init(&p, 3, FL_STRATEGY_QUALITY);
+    price(&p, 0, 10, 30); /* USD 0.019 */
+    price(&p, 1, 0.1, 0.3);
+    price(&p, 2, 1, 3); /* 0.0019 */
+    for (unsigned i = 0; i < 3; i++) {
+        p.targets[i].kind = i;
+    }
+    struct fl_route_request r = request_of(&p);
+    p.targets[1].tier = FL_TIER_HIGH; /* nothing is learned: tiers */
+    assert_int_equal(plan(&p, &r), 1);
+    r.quality = quality;
+    r.quality_count = 3;
+    assert_int_equal(plan(&p, &r), 0);
+    assert_string_equal(p.plan.terms[0], "quality");
+    r.quality_price = 4e-12; /* 0.0171 USD more for 0.04 more: 0.068 */
+    assert_int_equal(plan(&p, &r), 2);
+    r.quality_price = 1e-10;
+    assert_int_equal(plan(&p, &r), 1);
+    r.quality_unproven = unproven;
+    assert_int_equal(plan(&p, &r), 2);
+    assert_int_equal(p.plan.targets[2], 1);
+    quality[2] = 0.895; /* as good: the cheaper */
+    r.quality_price = 0;
+    assert_int_equal(plan(&p, &r), 2);
+
+    p.route.strategy = FL_STRATEGY_HYBRID; /* the model first, by the same rule */
+    assert_int_equal(plan(&p, &r), 2);
+    quality[2] = 0.7;
+    assert_int_equal(plan(&p, &r), 0);
+    assert_int_equal(p.plan.count, 3);
+    pool_finish(&p);
+}
+
 /* --- priority: Envoy's rule --- */
 
 static unsigned to_fallbacks(struct pool *p, unsigned plans)
@@ -599,10 +661,12 @@ int main(void)
         cmocka_unit_test(prices_do_not_wrap),
         cmocka_unit_test(one_slow_answer_moves_nothing),
         cmocka_unit_test(time_is_weighed_against_money),
+        cmocka_unit_test(the_cheapest_of_what_is_as_good),
         cmocka_unit_test(sessions_stay),
         cmocka_unit_test(sessions_leave_for_more_than_a_cache),
         cmocka_unit_test(long_prompts_have_a_home),
         cmocka_unit_test(preferences_by_task),
+        cmocka_unit_test(learned_quality_has_its_price),
         cmocka_unit_test(fallbacks_take_the_overflow),
         cmocka_unit_test(propensities_are_frequencies),
     };
