@@ -203,7 +203,7 @@ static void make_text(struct fl_rng *rng, struct part *part)
     for (size_t i = 0; i < kinds; i++) {
         chosen[i] = bits[fl_rng_below(rng, sizeof(bits) / sizeof(bits[0]))];
     }
-    part->role = fl_rng_below(rng, FL_TEXT_ROLES);
+    part->role = (enum fl_text_role)fl_rng_below(rng, FL_TEXT_ROLES);
     part->len = 0;
     for (;;) {
         struct fl_slice bit = fl_slice_cstr(chosen[fl_rng_below(rng, kinds)]);
