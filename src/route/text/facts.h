@@ -41,6 +41,8 @@ enum fl_text_count {
     FL_TEXT_RARE,        /* words of six bytes or more that no common vocabulary has */
     FL_TEXT_RARE_MORE,   /* their bytes beyond the sixth */
     FL_TEXT_RARE_JOINED, /* those of them that do not follow a space */
+    FL_TEXT_FOREIGN, /* words of six bytes or more that a vocabulary of many languages has, but not
+                        one of mostly English */
     FL_TEXT_SPACE_DIGIT, /* runs of digits after a space */
     FL_TEXT_JOINED, /* single punctuation before a word and after neither space nor punctuation */
     FL_TEXT_PUNCT_BREAK, /* runs of line ends after punctuation */
