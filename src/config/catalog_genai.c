@@ -413,7 +413,7 @@ static enum fl_err read_prices(struct reader *r, struct fl_json prices)
     if (prices.type != FL_JSON_ARRAY) {
         err = read_entry(r, prices, (struct fl_json){0});
     }
-    while (!err && fl_json_next(&it, NULL, &entry)) {
+    while (!err && prices.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &entry)) {
         err = read_entry(r, get(entry, "prices"), get(entry, "constraint"));
     }
     if (!err) {
