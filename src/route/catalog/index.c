@@ -7,13 +7,27 @@
 
 #include <stdlib.h>
 
+/* Eight letters in lower case at once: 0x80 in each byte from 'A' to 'Z', shifted to 0x20. */
+static uint64_t lower8(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t low = word & ones * 0x7f;
+    uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
+    return word | ((from_a ^ beyond_z) & ~word & ones * 0x80) >> 2;
+}
+
 uint32_t fl_name_hash(uint32_t provider, struct fl_slice name)
 {
-    uint32_t hash = UINT32_C(2166136261) ^ (provider * UINT32_C(0x9e3779b1));
-    for (size_t i = 0; i < name.len; i++) {
-        hash = (hash ^ (unsigned char)fl_name_lower(name.ptr[i])) * UINT32_C(16777619);
+    const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t hash = prime ^ ((uint64_t)provider << 32 | (uint32_t)name.len);
+    for (size_t i = 0; i < name.len; i += 8) {
+        uint64_t word = 0;
+        size_t n = name.len - i < 8 ? name.len - i : 8;
+        memcpy(&word, name.ptr + i, n);
+        hash = (hash ^ lower8(word)) * prime;
+        hash ^= hash >> 32;
     }
-    return hash ^ hash >> 15;
+    return (uint32_t)(hash ^ hash >> 29);
 }
 
 bool fl_index_init(struct fl_index *index, size_t count)
