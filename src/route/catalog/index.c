@@ -272,12 +272,9 @@ static void add_bare_names(struct fl_catalog *c)
 
 uint64_t fl_model_blended(const struct fl_model *model)
 {
-    uint64_t in = 0, out = 0;
-    if (model->rule_count == 0 || !fl_price_find(&model->rules[0], FL_PRICE_IN, &in, NULL)) {
-        return 0;
-    }
-    (void)fl_price_find(&model->rules[0], FL_PRICE_OUT, &out, NULL);
-    return in / 4 * 3 + in % 4 * 3 / 4 + out / 4;
+    uint64_t price = 0;
+    (void)fl_price_blended(model->rule_count > 0 ? &model->rules[0] : NULL, &price);
+    return price;
 }
 
 enum fl_model_tier fl_model_tier_by_price(uint64_t picousd, int32_t released_day, int32_t today)
