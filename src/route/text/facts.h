@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one pass over a request's text tells the rest of the routing engine: a plain value of fixed
- * size (about 1.2 KB), filled by fl_scan_end() of scan.h and read by everybody.
+ * size (about 1 KB), filled by fl_scan_end() of scan.h and read by everybody.
  *
  * Vocabulary. A *word* is a run of ASCII letters and of Latin letters with marks, cut where a
  * capital follows a small letter, as the pre-tokenisers of current models cut it. A *run* ends at
