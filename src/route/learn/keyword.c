@@ -29,13 +29,19 @@ unsigned fl_keyword_count(void)
     return stem_count;
 }
 
-/* The first stem whose first byte is not below *c*. */
-static unsigned first_from(uint8_t c)
+/* The two bytes that a stem begins with; every stem has two. */
+static unsigned first_two(const char *text)
+{
+    return (unsigned)(uint8_t)text[0] << 8 | (uint8_t)text[1];
+}
+
+/* The first stem that does not begin below *two*. */
+static unsigned first_from(unsigned two)
 {
     unsigned low = 0, high = stem_count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        if ((uint8_t)stems[middle].text[0] < c) {
+        if (first_two(stems[middle].text) < two) {
             low = middle + 1;
         } else {
             high = middle;
@@ -52,9 +58,8 @@ static bool is_word_byte(uint8_t c)
 /* The longest stem at *at*, which has *room* readable bytes; stem_count when there is none. */
 static unsigned longest_at(const uint8_t *at, size_t room)
 {
-    unsigned best = stem_count;
-    for (unsigned i = first_from(at[0]); i < stem_count && (uint8_t)stems[i].text[0] == at[0];
-         i++) {
+    unsigned best = stem_count, two = (unsigned)at[0] << 8 | at[1];
+    for (unsigned i = first_from(two); i < stem_count && first_two(stems[i].text) == two; i++) {
         const struct stem *s = &stems[i];
         if (s->len < room && memcmp(s->text, at, s->len) == 0 &&
             (s->open || !is_word_byte(at[s->len])) &&
