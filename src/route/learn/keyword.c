@@ -88,32 +88,38 @@ unsigned fl_keyword_hits(const struct fl_windows *windows, uint16_t ret_stem[FL_
 }
 
 /* Of the stems and their classes: a model file fits one table only. */
-static uint8_t table_mark(void)
+static uint64_t table_mark(void)
 {
     uint64_t h = stem_count;
     for (unsigned i = 0; i < stem_count; i++) {
         h = fl_mix64(h ^
                      fl_hash((struct fl_hash_key){h, i}, fl_slice(stems[i].text, stems[i].len)));
     }
-    return (uint8_t)h;
+    return h;
 }
 
-/* A row a stem, then a row whose bytes are all the mark of the table. */
+/* A row a stem, then a row that is the mark of the table. */
 static uint64_t payload_bytes(unsigned bits, unsigned count)
 {
     (void)bits;
     return (uint64_t)(count + 1) * FL_MODEL_STRIDE;
 }
 
-static bool attach(struct fl_classifier *c, const uint8_t *payload)
-{
-    c->weights = (const int8_t *)payload;
-    return c->count == stem_count && payload[(size_t)stem_count * FL_MODEL_STRIDE] == table_mark();
-}
-
 void fl_keyword_mark(int8_t ret_row[FL_MODEL_STRIDE])
 {
-    memset(ret_row, table_mark(), FL_MODEL_STRIDE);
+    uint64_t mark = table_mark();
+    for (unsigned i = 0; i < FL_MODEL_STRIDE; i++) {
+        ret_row[i] = (int8_t)(uint8_t)(mark >> (8 * i));
+    }
+}
+
+static bool attach(struct fl_classifier *c, const uint8_t *payload)
+{
+    int8_t mark[FL_MODEL_STRIDE];
+    fl_keyword_mark(mark);
+    c->weights = (const int8_t *)payload;
+    return c->count == stem_count &&
+           memcmp(payload + (size_t)stem_count * FL_MODEL_STRIDE, mark, sizeof(mark)) == 0;
 }
 
 struct fl_classifier fl_classifier_keywords(void)
