@@ -244,7 +244,8 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
             a->content_type = fl_arena_copy(arena, h->value);
         } else if (h->id == FL_H_X_REQUEST_ID) {
             a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
-        } else if (passes(h->name) && fl_h1_value_ok(h->value) && h->value.len <= 1024) {
+        } else if (passes(h->name) && fl_h1_value_ok(h->value) && h->value.len <= 1024 &&
+                   fl_buf_room(&a->fields, h->name.len + h->value.len + 4)) { /* whole lines, or none */
             fl_h1_put_header(&a->fields, h->name, h->value);
         }
     }

@@ -154,6 +154,36 @@ static void a_big_stream_passes_in_constant_memory(void **state)
     fl_buf_finish(&event);
 }
 
+/* Of the header lines that clients may see, whole ones and 16 KiB in all. */
+static void many_fields_of_an_answer_are_passed_on_in_part(void **state)
+{
+    (void)state;
+    for (unsigned length = 1; length < 1100; length += 37) {
+        struct scene s;
+        open_scene(&s, NULL);
+        rig_say(&s.rig, "fields of %u bytes", length);
+        fl_buf_put_cstr(&s.head, "HTTP/1.1 200 OK\r\n");
+        for (unsigned i = 0; i < 55; i++) {
+            fl_buf_put_cstr(&s.head, "openai-x: ");
+            put_many(&s.head, 'v', length);
+            fl_buf_put_cstr(&s.head, "\r\n");
+        }
+        fl_buf_put_cstr(&s.head, "\r\n");
+        put_completion(&s.head, "much");
+        plan(&s, 0, UPSTREAM_FIN);
+        s.answer.part_count = 1;
+        struct fl_simclient *c = rig_client(&s.rig, 0, NULL);
+        rig_post(c, 1, false, "");
+        rig_settle(&s.rig, c, FL_NS_S);
+        const struct fl_simanswer *a = fl_simclient_answer(c, 0);
+        rig_check_text(&s.rig, a, "much");
+        rig_check(&s.rig, a->head.len < 16384 + 1024);
+        rig_equal(&s.rig, fl_simanswer_header(a, "openai-x").len, length <= 1024 ? length : 0);
+        rig_leave(&s.rig, c);
+        close_scene(&s);
+    }
+}
+
 /* --- requests --- */
 
 /* Sends the request head, then *units* of spaces as it is read, then *tail*. */
@@ -412,6 +442,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(big_answers_pass_in_bounded_memory),
         cmocka_unit_test(a_big_stream_passes_in_constant_memory),
+        cmocka_unit_test(many_fields_of_an_answer_are_passed_on_in_part),
         cmocka_unit_test(a_request_of_10_mb),
         cmocka_unit_test(a_request_that_never_ends_is_refused),
         cmocka_unit_test(an_upload_that_is_given_up_leaves_nothing),
