@@ -291,6 +291,9 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
         return FL_ERR_REDIRECT;
     }
     take_fields(a, head);
+    if (x->arena.failed) {
+        return FL_ERR_NOMEM;
+    }
     take_retry_after(a, head);
     bool stream = head->status < 300 && is_event_stream(a->content_type);
     if (!stream && x->head_by_heartbeat && head->status < 300) {
@@ -351,17 +354,20 @@ static void on_bytes(void *user, struct fl_slice bytes)
             fl_buf_put(&a->hold, bytes);
             in = fl_buf_slice(&a->hold);
         }
-        enum fl_err err = fl_buf_ok(&a->hold) ? take_head(a, &in) : FL_ERR_BAD_RESPONSE;
-        if (err) {
-            fail(a, err);
-            return;
-        }
-        if (!a->head_seen) {
+        enum fl_err err = fl_buf_ok(&a->hold) ? take_head(a, &in) : FL_ERR_NOMEM; /* a head is bounded */
+        if (!err && !a->head_seen) {
             if (stashed) {
                 fl_buf_drop(&a->hold, a->hold.len - in.len);
             } else {
                 fl_buf_put(&a->hold, in);
             }
+            err = fl_buf_ok(&a->hold) ? FL_OK : FL_ERR_NOMEM;
+        }
+        if (err) {
+            fail(a, err);
+            return;
+        }
+        if (!a->head_seen) {
             return;
         }
         if (stashed) { /* what follows the head is inside the last bytes read */
@@ -416,8 +422,8 @@ static enum fl_err connect_to(struct fl_attempt *a)
         fl_pool_wait(a->pool, &a->wait);
         return FL_OK;
     }
-    if (err) {
-        return FL_ERR_CONNECT;
+    if (err) { /* no descriptor, no memory: says nothing about the provider */
+        return FL_ERR_OVERLOADED;
     }
     if (a->conn->open) {
         return send_or_refresh(a);

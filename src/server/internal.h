@@ -222,6 +222,7 @@ struct fl_session {
     struct fl_addr peer;
     enum fl_session_state state;
     bool paused, in_loop, served_any;
+    bool mute; /* a write failed: nothing can be told any more, it is reset at the timer's next look */
 };
 
 struct fl_listening {

@@ -187,8 +187,8 @@ static void take(struct pipe *p, size_t count)
 static void give_bytes(struct pipe *p, struct handle *h)
 {
     size_t count = piece_bytes(p);
-    char *copy = malloc(count); /* of its own, so that a sanitizer sees reads beyond it or later */
-    fl_assert(copy != NULL && count > 0 && count <= p->wire.len);
+    char *copy = fl_sim_grow(NULL, count); /* of its own, so that a sanitizer sees reads beyond it or later */
+    fl_assert(count > 0 && count <= p->wire.len);
     memcpy(copy, fl_fifo_slice(&p->wire).ptr, count);
     set_ready(p, count);
     take(p, count);
