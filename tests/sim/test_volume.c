@@ -154,6 +154,41 @@ static void a_big_stream_passes_in_constant_memory(void **state)
     fl_buf_finish(&event);
 }
 
+/* Gone in the middle of an answer that is passed on, read as fast as it comes or with the provider paused. */
+static void who_leaves_a_big_answer_takes_its_provider_along(void **state)
+{
+    static const size_t ats[] = {1, 1000, 100000, 300000, 1000000};
+    (void)state;
+    for (unsigned i = 0; i < 4 * sizeof(ats) / sizeof(ats[0]); i++) {
+        struct scene s;
+        struct fl_simclient_options options = fl_simclient_options("10.0.0.1", 80);
+        struct fl_world_link link;
+        bool slow = i & 1;
+        open_scene(&s, NULL);
+        options.abort_how = i & 2 ? FL_CLOSE_RESET : FL_CLOSE_NOW;
+        options.abort_received = ats[i / 4];
+        rig_say(&s.rig, "gone by %d after %zu bytes, %s", options.abort_how, ats[i / 4],
+                slow ? "slow" : "fast");
+        put_big_plain(&s, BY_LENGTH, 20 * mega / unit);
+        plan(&s, 20 * mega / unit, UPSTREAM_KEEP);
+        link = fl_world_link(s.rig.world);
+        link.down.bytes_per_s = slow ? 100000 : 0;
+        fl_world_plan(s.rig.world, "10.0.0.1:80", &link, 1);
+        struct fl_simclient *c = rig_client(&s.rig, 0, &options);
+        rig_post(c, 1, false, "");
+        rig_settle(&s.rig, c, 100 * FL_NS_S);
+        uint64_t gone_ns = fl_simclient_answer(c, 0)->end_ns;
+        fl_world_run_for(s.rig.world, MS(2));
+        rig_equal(&s.rig, rig_stats(&s.rig).attempts_open, 0);
+        rig_equal(&s.rig, s.first.connections_open, 0);
+        rig_equal(&s.rig, s.first.cancelled, 1);
+        rig_equal(&s.rig, s.first.left_ns, gone_ns + MS(2));
+        rig_equal(&s.rig, rig_target(&s.rig, "p0/m").failed, 0);
+        rig_leave(&s.rig, c);
+        close_scene(&s);
+    }
+}
+
 /* Of the header lines that clients may see, whole ones and 16 KiB in all. */
 static void many_fields_of_an_answer_are_passed_on_in_part(void **state)
 {
@@ -442,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(big_answers_pass_in_bounded_memory),
         cmocka_unit_test(a_big_stream_passes_in_constant_memory),
+        cmocka_unit_test(who_leaves_a_big_answer_takes_its_provider_along),
         cmocka_unit_test(many_fields_of_an_answer_are_passed_on_in_part),
         cmocka_unit_test(a_request_of_10_mb),
         cmocka_unit_test(a_request_that_never_ends_is_refused),
