@@ -172,7 +172,9 @@ static enum fl_err send_request(struct fl_attempt *a)
     enter(a, FL_ATTEMPT_WAITING);
     a->sent_ns = w->sys->now_ns;
     fl_exchange_watch(x);
-    return fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
+    enum fl_err err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
+    a->unsent = a->conn->stream->queued;
+    return err;
 }
 
 /* True when a broken connection is only a stale one from the pool. */
@@ -396,9 +398,12 @@ static void on_ended(void *user, enum fl_err err)
     fail(a, err);
 }
 
+/* The request is sent whole: from here on it is the provider's turn. */
 static void on_drained(void *user)
 {
-    (void)user; /* the request is sent whole; its answer is awaited already */
+    struct fl_attempt *a = user;
+    a->unsent = 0;
+    a->sent_ns = a->exchange->worker->sys->now_ns;
 }
 
 static const struct fl_conn_events conn_events = {on_opened, on_bytes, on_ended, on_drained};
@@ -489,6 +494,10 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
         err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
         break;
     case FL_ATTEMPT_WAITING:
+        if (a->conn->stream->queued < a->unsent) { /* it reads a long request, slowly */
+            a->unsent = a->conn->stream->queued;
+            a->sent_ns = now_ns;
+        }
         due = a->sent_ns + t->first_token_ns;
         err = FL_ERR_FIRST_TOKEN;
         break;

@@ -272,6 +272,43 @@ static void a_request_of_10_mb(void **state)
     }
 }
 
+/* 3 MB for a provider that reads 30 KB a second, and for one that stops reading: first_token counts from the
+ * request sent. */
+static void a_provider_may_take_its_time_to_read_a_request(void **state)
+{
+    (void)state;
+    for (unsigned stalls = 0; stalls < 2; stalls++) {
+        struct scene s;
+        struct fl_world_link link;
+        open_scene(&s, "routing: {timeouts: {first_token: 20s}}\n");
+        rig_say(&s.rig, "3 MB request, provider %s", stalls ? "stops reading" : "reads slowly");
+        put_plain(&s.head, BY_CLOSE, "much");
+        plan(&s, 0, UPSTREAM_FIN);
+        s.answer.part_count = 1;
+        link = fl_world_link(s.rig.world);
+        link.up.bytes_per_s = 30000;
+        link.up.stall_after = stalls ? mega : FL_NEVER;
+        link.up.stall_ns = 70 * FL_NS_S;
+        fl_world_plan(s.rig.world, "10.0.1.1:80", &link, 1);
+        struct fl_simclient *c = rig_client(&s.rig, 0, NULL);
+        upload(&s, c, "content-length: 3145744\r\n\r\n", 3 * mega / unit, false,
+               "{\"model\":\"chat\"}");
+        rig_settle(&s.rig, c, 500 * FL_NS_S);
+        const struct fl_simanswer *a = fl_simclient_answer(c, 0);
+        uint64_t took_s = (a->end_ns - a->asked_ns) / FL_NS_S;
+        if (stalls) {
+            rig_check_error(&s.rig, a, 504, "provider_first_token_timeout");
+            rig_check(&s.rig, took_s >= 34 + 20 && took_s <= 34 + 2 * 20 + 5);
+        } else {
+            rig_check_text(&s.rig, a, "much");
+            rig_check(&s.rig, took_s >= 100 && took_s <= 110);
+        }
+        rig_equal(&s.rig, rig_target(&s.rig, "p0/m").failed, stalls);
+        rig_leave(&s.rig, c);
+        close_scene(&s);
+    }
+}
+
 static void a_request_that_never_ends_is_refused(void **state)
 {
     (void)state;
@@ -480,6 +517,7 @@ int main(void)
         cmocka_unit_test(who_leaves_a_big_answer_takes_its_provider_along),
         cmocka_unit_test(many_fields_of_an_answer_are_passed_on_in_part),
         cmocka_unit_test(a_request_of_10_mb),
+        cmocka_unit_test(a_provider_may_take_its_time_to_read_a_request),
         cmocka_unit_test(a_request_that_never_ends_is_refused),
         cmocka_unit_test(an_upload_that_is_given_up_leaves_nothing),
         cmocka_unit_test(gzip_bombs_are_no_answers),
