@@ -12,9 +12,7 @@
  */
 #include "server/internal.h"
 
-#include <stdlib.h>
-
-enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
+enum { arena_chunk_bytes = 4096, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
 
@@ -91,10 +89,11 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
                                        const struct fl_h1_head *head)
 {
     struct fl_worker *w = s->worker;
-    struct fl_exchange *x = calloc(1, sizeof(*x));
+    struct fl_exchange *x = fl_shelf_take(&w->exchange_shelf);
     if (!x) {
         return NULL;
     }
+    memset(x, 0, offsetof(struct fl_exchange, room));
     x->session = s;
     x->worker = w;
     x->upstreams = w->current;
@@ -109,7 +108,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     uint64_t budget = client_budget_ns(head), total = x->config->timeouts.total_ns;
     x->deadline_ns = x->begun_ns + (budget < total ? budget : total);
     x->timer.fire = exchange_due;
-    fl_arena_init(&x->arena, arena_chunk_bytes, arena_bytes);
+    fl_arena_init_in(&x->arena, x->room, sizeof(x->room), arena_chunk_bytes, arena_bytes);
     fl_buf_init(&x->body, x->config->limits.body_bytes);
     x->decision_id = fl_rng_next(&w->rng);
     take_identity(x, head);
@@ -138,7 +137,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     fl_buf_finish(&x->body);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
-    free(x);
+    fl_shelf_give(&w->exchange_shelf, x);
     return s;
 }
 

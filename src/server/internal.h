@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/shelf.h"
 #include "codec/gzip.h"
 #include "codec/http1.h"
 #include "codec/sse.h"
@@ -43,6 +44,7 @@ struct fl_conn_events {
 struct fl_pool {
     struct fl_upstreams *upstreams;
     unsigned provider;      /* index into the configuration's */
+    struct fl_buf fields;   /* of each request to the provider: host, key, configured headers */
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
     struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
@@ -194,6 +196,7 @@ struct fl_exchange {
     struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
     unsigned note_count;
     struct fl_timer timer;
+    _Alignas(16) char room[1024]; /* the arena's first chunk */
 };
 
 /* --- a client's connection (session.c) --- */
@@ -224,6 +227,7 @@ struct fl_session {
     enum fl_session_state state;
     bool paused, in_loop, served_any;
     bool mute; /* a write failed: nothing can be told any more, it is reset at the timer's next look */
+    bool head_only; /* the last request read was a HEAD: its answer has no body, an error has none either */
 };
 
 struct fl_listening {
@@ -247,6 +251,7 @@ struct fl_worker {
     struct fl_timer drain_timer, access_timer;
     struct fl_buf access;        /* access-log lines not yet handed on */
     struct fl_buf out;           /* head being built; valid during one event */
+    struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */

@@ -15,7 +15,8 @@
 
 #include <stdlib.h>
 
-enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, reserve_bytes = 256 * 1024 };
+enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, reserve_bytes = 256 * 1024, room_bytes_min = 8 * 1024 };
+enum { reserve_from_bytes = 4 * 1024 }; /* a client that drips is given no more room than it fills */
 
 static void session_due(struct fl_timer *timer);
 static void read_on(struct fl_session *s, struct fl_slice bytes);
@@ -182,7 +183,25 @@ static void on_drained(void *owner)
     }
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained};
+/* Much of a body is still to come: it is read to where it will stand. */
+static size_t on_room(void *owner, char **ret_at)
+{
+    struct fl_session *s = owner;
+    if (s->state != FL_SESSION_BODY || s->body.framing != FL_H1_LENGTH || s->body.left < room_bytes_min ||
+        s->in.len > 0 || s->exchange->body.len < reserve_from_bytes) {
+        return 0;
+    }
+    struct fl_buf *body = &s->exchange->body;
+    size_t len = s->body.left < reserve_bytes ? (size_t)s->body.left : reserve_bytes;
+    char *at = fl_buf_room(body, len);
+    if (!at) {
+        return 0; /* the body's next bytes find the buffer failed */
+    }
+    *ret_at = at;
+    return len;
+}
+
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room};
 
 static void refuse_connection(struct fl_stream *stream)
 {
@@ -310,6 +329,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_h1_head *head = &s->worker->head;
     size_t len = 0;
+    s->head_only = false;
     enum fl_err err = fl_h1_head_find(*bytes, config_of(s)->limits.head_bytes, true, &s->scanned, &len);
     if (!err && len == 0) {
         return false;
@@ -325,6 +345,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
     s->scanned = 0;
     s->since_ns = s->worker->sys->now_ns;
     s->served_any = true;
+    s->head_only = head->method == FL_H1_HEAD;
     if (fl_endpoints_open(s, head)) {
         enter(s, FL_SESSION_BODY);
         if (head->expect_continue && bytes->len == 0) {
@@ -335,17 +356,29 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
     return s->state != FL_SESSION_CLOSED;
 }
 
+/* A piece that was read into the body's own room stands there already. */
+static void keep_piece(struct fl_buf *body, struct fl_slice piece)
+{
+    if (body->ptr && piece.ptr == body->ptr + body->len) {
+        fl_buf_grow(body, piece.len);
+    } else {
+        fl_buf_put(body, piece);
+    }
+}
+
 static bool take_body(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_exchange *x = s->exchange;
-    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done) { /* grow once, not by doubling */
+    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done &&
+        (bytes->len >= s->body.left || bytes->len >= reserve_from_bytes)) {
+        /* Grow once, not by doubling; but a client that drips is given no more than it has sent. */
         (void)fl_buf_room(&x->body, s->body.left < reserve_bytes ? (size_t)s->body.left : reserve_bytes);
     }
     while (!s->body.done) {
         struct fl_slice piece;
         enum fl_err err = fl_h1_body_next(&s->body, bytes, &piece);
         if (!err) {
-            fl_buf_put(&x->body, piece);
+            keep_piece(&x->body, piece);
             err = fl_buf_ok(&x->body) ? FL_OK : FL_ERR_NOMEM;
         }
         if (err) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { access_flush_ms = 100, access_bytes = 64 * 1024, out_bytes = 64 * 1024 };
+enum { access_flush_ms = 100, access_bytes = 64 * 1024, out_bytes = 64 * 1024, shelf_blocks = 256 };
 
 static void flush_access(struct fl_timer *timer)
 {
@@ -50,6 +50,8 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     fl_buf_init(&w->access, access_bytes);
     fl_buf_init(&w->out, out_bytes);
     fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
+    fl_shelf_init(&w->exchange_shelf, sizeof(struct fl_exchange), shelf_blocks);
+    fl_shelf_init(&w->attempt_shelf, sizeof(struct fl_attempt), shelf_blocks);
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
     enum fl_err err = fl_buf_room(&w->out, out_bytes) ? FL_OK : FL_ERR_NOMEM; /* heads never fail */
@@ -106,6 +108,8 @@ void fl_worker_destroy(struct fl_worker *w)
     fl_buf_finish(&w->access);
     fl_buf_finish(&w->out);
     fl_buf_finish(&w->joined);
+    fl_shelf_finish(&w->exchange_shelf);
+    fl_shelf_finish(&w->attempt_shelf);
     free(w->unpacked);
     free(w);
 }
