@@ -99,7 +99,7 @@ static void plan(struct scene *s)
     s->broken[0] = s->parts[0];
     s->broken[1] = s->parts[1];
     s->big[0] = (struct upstream_part){fl_slice_cstr(big), 1, 0};
-    s->big[1] = (struct upstream_part){fl_buf_slice(&s->filler), 20, 0};
+    s->big[1] = (struct upstream_part){fl_buf_slice(&s->filler), 10, 0};
     s->answers[0] = (struct upstream_answer){&s->fail, 1, UPSTREAM_KEEP};
     s->answers[1] = (struct upstream_answer){s->parts, 3, UPSTREAM_FIN};
     s->answers[2] = (struct upstream_answer){s->broken, 2, UPSTREAM_FIN};
