@@ -258,7 +258,7 @@ static void writes(void **state)
 static void allocations(void **state)
 {
     (void)state;
-    run_all(ALLOCATION, 50);
+    run_all(ALLOCATION, 20);
 }
 
 int main(void)
