@@ -157,7 +157,9 @@ static enum fl_err send_request(struct fl_attempt *a)
     enter(a, FL_ATTEMPT_WAITING);
     a->sent_ns = w->sys->now_ns;
     fl_exchange_watch(x);
-    return fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
+    enum fl_err err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
+    a->unsent = a->conn->stream->queued;
+    return err;
 }
 
 /* True when a broken connection is only a stale one from the pool. */
@@ -272,6 +274,9 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
         return FL_ERR_REDIRECT;
     }
     take_fields(a, head);
+    if (x->arena.failed) {
+        return FL_ERR_NOMEM;
+    }
     take_retry_after(a, head);
     bool stream = head->status < 300 && is_event_stream(a->content_type);
     if (!stream && x->head_by_heartbeat && head->status < 300) {
@@ -332,17 +337,20 @@ static void on_bytes(void *user, struct fl_slice bytes)
             fl_buf_put(&a->hold, bytes);
             in = fl_buf_slice(&a->hold);
         }
-        enum fl_err err = fl_buf_ok(&a->hold) ? take_head(a, &in) : FL_ERR_BAD_RESPONSE;
-        if (err) {
-            fail(a, err);
-            return;
-        }
-        if (!a->head_seen) {
+        enum fl_err err = fl_buf_ok(&a->hold) ? take_head(a, &in) : FL_ERR_NOMEM; /* a head is bounded */
+        if (!err && !a->head_seen) {
             if (stashed) {
                 fl_buf_drop(&a->hold, a->hold.len - in.len);
             } else {
                 fl_buf_put(&a->hold, in);
             }
+            err = fl_buf_ok(&a->hold) ? FL_OK : FL_ERR_NOMEM;
+        }
+        if (err) {
+            fail(a, err);
+            return;
+        }
+        if (!a->head_seen) {
             return;
         }
         if (stashed) { /* what follows the head is inside the last bytes read */
@@ -371,9 +379,12 @@ static void on_ended(void *user, enum fl_err err)
     fail(a, err);
 }
 
+/* The request is sent whole: from here on it is the provider's turn. */
 static void on_drained(void *user)
 {
-    (void)user; /* the request is sent whole; its answer is awaited already */
+    struct fl_attempt *a = user;
+    a->unsent = 0;
+    a->sent_ns = a->exchange->worker->sys->now_ns;
 }
 
 static const struct fl_conn_events conn_events = {on_opened, on_bytes, on_ended, on_drained};
@@ -397,8 +408,8 @@ static enum fl_err connect_to(struct fl_attempt *a)
         fl_pool_wait(a->pool, &a->wait);
         return FL_OK;
     }
-    if (err) {
-        return FL_ERR_CONNECT;
+    if (err) { /* no descriptor, no memory: says nothing about the provider */
+        return FL_ERR_OVERLOADED;
     }
     if (a->conn->open) {
         return send_or_refresh(a);
@@ -463,6 +474,10 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
         err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
         break;
     case FL_ATTEMPT_WAITING:
+        if (a->conn->stream->queued < a->unsent) { /* it reads a long request, slowly */
+            a->unsent = a->conn->stream->queued;
+            a->sent_ns = now_ns;
+        }
         due = a->sent_ns + t->first_token_ns;
         err = FL_ERR_FIRST_TOKEN;
         break;

@@ -167,8 +167,12 @@ static void answer_models(struct fl_session *s, const struct fl_h1_head *head, s
         }
         fl_buf_put_cstr(&b, "]}");
     }
-    fl_reply_plain(s, 200, FL_LIT("application/json"), fl_buf_slice(&b), head->keep_alive,
-                   head->method == FL_H1_HEAD);
+    if (fl_buf_ok(&b)) {
+        fl_reply_plain(s, 200, FL_LIT("application/json"), fl_buf_slice(&b), head->keep_alive,
+                       head->method == FL_H1_HEAD);
+    } else {
+        fl_reply_plain_error(s, FL_ERR_NOMEM, FL_EMPTY, false);
+    }
     fl_buf_finish(&b);
 }
 

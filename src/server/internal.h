@@ -131,6 +131,7 @@ struct fl_attempt {
     int status;
     uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
     uint64_t wanted_ns;      /* since when it wants a connection */
+    size_t unsent;           /* of the request, at the last look */
     uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
     struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
@@ -243,6 +244,7 @@ struct fl_session {
     struct fl_addr peer;
     enum fl_session_state state;
     bool paused, in_loop, served_any;
+    bool mute; /* a write failed: nothing can be told any more, it is reset at the timer's next look */
     bool head_only; /* the last request read was a HEAD: its answer has no body, an error has none either */
 };
 

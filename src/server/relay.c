@@ -274,14 +274,13 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
             break;
         }
     }
-    if (a->body.done && !more_of(a, in) && a->hold.len <= most) {
-        a->conn_keep = a->conn_keep && in.len == 0;
-        held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
-        return;
-    }
-    fl_buf_put(&a->hold, whole);
+    bool all = a->body.done && !more_of(a, in) && a->hold.len <= most;
+    fl_buf_put(&a->hold, all ? FL_EMPTY : whole);
     if (!fl_buf_ok(&a->hold)) {
         fail(a, FL_ERR_NOMEM);
+    } else if (all) {
+        a->conn_keep = a->conn_keep && in.len == 0;
+        held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
     } else if (a->hold.len > most) {
         hold_overflows(a, in);
     }
@@ -396,9 +395,9 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
     bool stashed = a->hold.len > 0;
     if (stashed) {
         fl_buf_put(&a->hold, piece);
-        if (!fl_buf_ok(&a->hold)) {
+        if (!fl_buf_ok(&a->hold)) { /* an event too long was refused before */
             flush(a, g, false);
-            fail(a, FL_ERR_SSE_LONG);
+            fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -412,6 +411,11 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         a->flushed_end = a->done_seen;
     } else if (!stashed && !a->done_seen) {
         fl_buf_put(&a->hold, fl_slice_from(src, used));
+        if (!fl_buf_ok(&a->hold)) {
+            flush(a, g, false);
+            fail(a, FL_ERR_NOMEM);
+            return false;
+        }
     }
     return true;
 }

@@ -144,9 +144,10 @@ static void put_attempts_json(const struct fl_exchange *x, struct fl_buf *b)
     fl_buf_putc(b, ']');
 }
 
-/* The envelope into *b*; an empty message becomes the error's own text. */
-static void put_envelope(const struct fl_exchange *x, struct fl_buf *b, enum fl_err err, struct fl_slice message,
-                         const char *param)
+/* The envelope, made in *b*; an empty message becomes the error's own text. Without memory for it: one that says
+ * that. */
+static struct fl_slice make_envelope(const struct fl_exchange *x, struct fl_buf *b, enum fl_err err,
+                                     struct fl_slice message, const char *param)
 {
     struct fl_buf attempts;
     fl_buf_init(&attempts, 8192);
@@ -155,40 +156,43 @@ static void put_envelope(const struct fl_exchange *x, struct fl_buf *b, enum fl_
     }
     const struct fl_dialect *dialect = x ? x->dialect : &fl_dialect_openai;
     dialect->put_error(b, err, message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)),
-                       fl_slice_cstr(param), fl_buf_slice(&attempts));
+                       fl_slice_cstr(param), fl_buf_ok(&attempts) ? fl_buf_slice(&attempts) : FL_EMPTY);
     fl_buf_finish(&attempts);
+    return fl_buf_ok(b) ? fl_buf_slice(b)
+                        : FL_LIT("{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\","
+                                 "\"param\":null,\"code\":\"gateway_no_memory\"}}");
 }
 
 void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
 {
-    struct fl_buf body;
-    fl_buf_init(&body, 64 * 1024);
-    put_envelope(x, &body, err, message, param);
+    struct fl_buf b;
+    fl_buf_init(&b, 64 * 1024);
+    struct fl_slice body = make_envelope(x, &b, err, message, param);
     fl_reply_head(x, fl_err_status(err), FL_LIT("application/json"), body.len);
-    struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), fl_buf_slice(&body)};
+    struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), body};
     (void)fl_session_write(x->session, pieces, 2);
-    fl_buf_finish(&body);
+    fl_buf_finish(&b);
 }
 
-static void write_event(struct fl_exchange *x, struct fl_slice text)
+/* *field* and *text* as one event. */
+static void write_event(struct fl_exchange *x, struct fl_slice field, struct fl_slice text)
 {
+    const struct fl_slice blank = FL_LIT("\n\n");
     char line[18];
-    struct fl_slice chunked[3] = {fl_slice(line, fl_h1_chunk_line(line, text.len)), text, FL_LIT("\r\n")};
-    (void)fl_session_write(x->session, x->chunked ? chunked : &text, x->chunked ? 3 : 1);
+    struct fl_slice size = fl_slice(line, fl_h1_chunk_line(line, field.len + text.len + blank.len));
+    struct fl_slice pieces[5] = {size, field, text, blank, FL_LIT("\r\n")};
+    (void)fl_session_write(x->session, x->chunked ? pieces : pieces + 1, x->chunked ? 5 : 3);
 }
 
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message)
 {
-    struct fl_buf event;
+    struct fl_buf b;
     if (!x->event_stream) {
         return; /* a plain answer cut short: the missing bytes say it */
     }
-    fl_buf_init(&event, 64 * 1024);
-    fl_buf_put_cstr(&event, "data: ");
-    put_envelope(x, &event, err, message, NULL);
-    fl_buf_put_cstr(&event, "\n\n");
-    write_event(x, fl_buf_slice(&event));
-    fl_buf_finish(&event);
+    fl_buf_init(&b, 64 * 1024);
+    write_event(x, FL_LIT("data: "), make_envelope(x, &b, err, message, NULL));
+    fl_buf_finish(&b);
 }
 
 void fl_reply_heartbeat(struct fl_exchange *x)
@@ -204,7 +208,7 @@ void fl_reply_heartbeat(struct fl_exchange *x)
     }
     bool blocked = x->session->stream && x->session->stream->queued > 0;
     if (x->event_stream && !blocked) {
-        write_event(x, FL_LIT(": keep-alive\n\n"));
+        write_event(x, FL_LIT(": "), FL_LIT("keep-alive"));
     }
 }
 
@@ -245,10 +249,9 @@ void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_ty
 
 void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice message, bool keep_alive)
 {
-    struct fl_buf body;
-    fl_buf_init(&body, 64 * 1024);
-    put_envelope(NULL, &body, err, message, NULL);
-    fl_reply_plain(s, fl_err_status(err), FL_LIT("application/json"), fl_buf_slice(&body), keep_alive,
-                   s->head_only);
-    fl_buf_finish(&body);
+    struct fl_buf b;
+    fl_buf_init(&b, 64 * 1024);
+    struct fl_slice body = make_envelope(NULL, &b, err, message, NULL);
+    fl_reply_plain(s, fl_err_status(err), FL_LIT("application/json"), body, keep_alive, s->head_only);
+    fl_buf_finish(&b);
 }

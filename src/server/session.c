@@ -66,6 +66,9 @@ static uint64_t taken_too_few_at(const struct fl_session *s)
 static uint64_t due_at(const struct fl_session *s)
 {
     const struct fl_limits *l = &config_of(s)->limits;
+    if (s->mute) {
+        return 0;
+    }
     switch (s->state) {
     case FL_SESSION_HANDSHAKE:
         return s->since_ns + l->head_ns;
@@ -99,6 +102,10 @@ static void arm(struct fl_session *s)
 
 static void too_slow(struct fl_session *s)
 {
+    if (s->mute) {
+        fl_session_close(s, FL_CLOSE_RESET);
+        return;
+    }
     switch (s->state) {
     case FL_SESSION_HEAD:
         if (is_blocked(s)) {
@@ -259,7 +266,7 @@ void fl_session_close(struct fl_session *s, enum fl_close how)
     }
     enter(s, FL_SESSION_CLOSED);
     if (s->stream) {
-        fl_stream_close(s->stream, how);
+        fl_stream_close(s->stream, s->mute ? FL_CLOSE_RESET : how);
         s->stream = NULL;
     }
     if (s->exchange) {
@@ -295,6 +302,8 @@ bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsig
     }
     size_t before = s->stream->queued;
     if (fl_stream_write(s->stream, pieces, count)) {
+        s->mute = true;
+        arm(s);
         return false;
     }
     if (s->stream->queued > 0 && !is_blocked(s)) {
@@ -391,7 +400,7 @@ static void take_requests(struct fl_session *s, struct fl_slice *bytes)
     bool more = true;
     while (more) {
         if (s->state == FL_SESSION_HEAD) {
-            more = bytes->len > 0 && !is_blocked(s) && take_head(s, bytes);
+            more = bytes->len > 0 && !is_blocked(s) && !s->mute && take_head(s, bytes);
         } else {
             more = s->state == FL_SESSION_BODY && (bytes->len > 0 || s->body.done) && take_body(s, bytes);
         }
@@ -436,6 +445,10 @@ static void read_on(struct fl_session *s, struct fl_slice bytes)
         want_more_head(s, s->state == FL_SESSION_HEAD ? rest.len : 0);
         fl_buf_put(&s->in, rest);
     }
+    if (!fl_buf_ok(&s->in)) {
+        fl_session_close(s, FL_CLOSE_RESET);
+        return;
+    }
     limit_input(s);
     arm(s);
 }
@@ -446,7 +459,7 @@ void fl_session_answered(struct fl_session *s, bool keep_alive)
     if (s->state == FL_SESSION_CLOSED) {
         return;
     }
-    if (keep_alive && !s->worker->draining) {
+    if (keep_alive && !s->mute && !s->worker->draining) {
         enter(s, FL_SESSION_HEAD);
     } else if (is_blocked(s)) {
         enter(s, FL_SESSION_LAST);

@@ -55,7 +55,10 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
     w->understanding = calloc(1, sizeof(*w->understanding));
-    enum fl_err err = w->understanding ? fl_upstreams_create(w, snapshot, &w->current) : FL_ERR_NOMEM;
+    enum fl_err err = w->understanding && fl_buf_room(&w->out, out_bytes) ? FL_OK : FL_ERR_NOMEM; /* heads never fail */
+    if (!err) {
+        err = fl_upstreams_create(w, snapshot, &w->current);
+    }
     if (!err && options.index == 0) {
         w->checks = fl_health_checks_create(w);
         err = w->checks ? FL_OK : FL_ERR_NOMEM;

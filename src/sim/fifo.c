@@ -5,6 +5,14 @@
 
 #include <stdlib.h>
 
+void *fl_sim_grow(void *memory, size_t size)
+{
+    void *grown = realloc(memory, size);
+    grown = grown ? grown : realloc(memory, size);
+    fl_assert(grown != NULL);
+    return grown;
+}
+
 void fl_fifo_finish(struct fl_fifo *f)
 {
     free(f->memory);
@@ -25,9 +33,7 @@ void fl_fifo_put(struct fl_fifo *f, const void *bytes, size_t count)
         while (cap < f->len + count) {
             cap *= 2;
         }
-        char *grown = realloc(f->memory, cap);
-        fl_assert(grown != NULL);
-        f->memory = grown;
+        f->memory = fl_sim_grow(f->memory, cap);
         f->cap = cap;
     }
     memcpy(f->memory + f->head + f->len, bytes, count);

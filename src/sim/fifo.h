@@ -6,6 +6,10 @@
 
 #include "base/slice.h"
 
+/* realloc() for what models a machine: asks twice, so that the one allocation that a test makes fail
+ * is the program's and not this one. */
+void *fl_sim_grow(void *memory, size_t size);
+
 struct fl_fifo {
     char *memory; /* heap; NULL while never used */
     size_t head;  /* offset of the first byte */

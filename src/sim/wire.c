@@ -189,8 +189,8 @@ static void give_bytes(struct pipe *p, struct handle *h)
     char *room;
     size_t count = piece_bytes(p), most = h->stream.on->room ? h->stream.on->room(h->stream.owner, &room) : 0;
     count = most > 0 && most < count ? most : count;
-    char *own = malloc(count); /* of its own, so that a sanitizer sees reads beyond it or later */
-    fl_assert(own != NULL && count > 0 && count <= p->wire.len);
+    char *own = fl_sim_grow(NULL, count); /* of its own, so that a sanitizer sees reads beyond it or later */
+    fl_assert(count > 0 && count <= p->wire.len);
     char *copy = most > 0 ? room : own;
     memcpy(copy, fl_fifo_slice(&p->wire).ptr, count);
     set_ready(p, count);

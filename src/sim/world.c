@@ -13,9 +13,7 @@ struct name {
 
 void *fl_world_zero(size_t size)
 {
-    void *memory = calloc(1, size);
-    fl_assert(memory != NULL);
-    return memory;
+    return memset(fl_sim_grow(NULL, size), 0, size);
 }
 
 /* --- Life and nodes --- */

@@ -128,8 +128,7 @@ static void load(struct rig *r, struct fl_slice yaml)
     }
 }
 
-/* After every step. */
-static void check_step(void *owner)
+void rig_check_step(void *owner)
 {
     struct rig *r = owner;
     unsigned open = 0, in_flight = 0;
@@ -166,7 +165,7 @@ void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers)
                          FL_OK);
         assert_int_equal(fl_worker_listen(r->workers[i], NULL), FL_OK);
     }
-    fl_world_on_step(r->world, check_step, r);
+    fl_world_on_step(r->world, rig_check_step, r);
 }
 
 void rig_serve(struct rig *r, const struct rig_setup *setup, unsigned workers)

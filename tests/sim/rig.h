@@ -52,7 +52,9 @@ void rig_open(struct rig *r, uint64_t seed);
  * way. */
 void rig_exact(struct rig *r);
 void rig_serve(struct rig *r, const struct rig_setup *setup, unsigned workers);
-/* The same with a whole file. */
+/* Asserts the invariants; called after every step. */
+void rig_check_step(void *rig);
+/* rig_serve() with a whole file. */
 void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers);
 /* All workers take up the configuration of *yaml*. */
 void rig_reload_file(struct rig *r, struct fl_slice yaml);

@@ -223,6 +223,60 @@ static void pipelined_requests_are_answered_in_order(void **state)
     }
 }
 
+/* More than is read ahead: the client is not read while its requests wait, and loses none. */
+static void pipelined_big_requests_wait_their_turn(void **state)
+{
+    struct scene s;
+    struct fl_buf body;
+    (void)state;
+    open_scene(&s, NULL, NULL);
+    rig_say(&s.rig, "big pipelined requests");
+    s.parts[0] = (struct upstream_part){fl_buf_slice(&s.plain), 1, MS(500)};
+    s.answer = (struct upstream_answer){s.parts, 1, UPSTREAM_KEEP};
+    upstream_plan(&s.first, &s.answer, 1);
+    fl_buf_init(&body, 1 << 20);
+    fl_buf_put_cstr(&body, "{\"model\":\"chat\"");
+    for (unsigned i = 0; i < 50000; i++) {
+        fl_buf_putc(&body, ' ');
+    }
+    fl_buf_putc(&body, '}');
+    struct fl_simclient *c = rig_client(&s.rig, 0, NULL);
+    for (unsigned i = 0; i < 20; i++) {
+        fl_simclient_request(c, "POST", "/v1/chat/completions", "", fl_buf_slice(&body));
+    }
+    fl_world_run_for(s.rig.world, MS(400));
+    rig_check(&s.rig, fl_world_stats(s.rig.nodes[0]).bytes_in <= 4 * 65536);
+    rig_settle(&s.rig, c, 30 * FL_NS_S);
+    for (unsigned i = 0; i < 20; i++) {
+        rig_check_text(&s.rig, fl_simclient_answer(c, i), "quick");
+    }
+    rig_equal(&s.rig, s.first.requests, 20);
+    rig_leave(&s.rig, c);
+    close_scene(&s);
+    fl_buf_finish(&body);
+}
+
+/* A FIN is not told from going away: what was asked for is given up. */
+static void a_client_that_half_closes_has_gone(void **state)
+{
+    struct scene s;
+    struct fl_simclient_options options = fl_simclient_options("10.0.0.1", 80);
+    enum fl_err err = FL_ERR_INTERNAL;
+    (void)state;
+    open_scene(&s, NULL, NULL);
+    rig_say(&s.rig, "half-closed");
+    plan_silence(&s);
+    options.finish = true;
+    struct fl_simclient *c = rig_client(&s.rig, 0, &options);
+    rig_post(c, 1, false, "");
+    fl_world_run_for(s.rig.world, MS(10));
+    rig_equal(&s.rig, rig_stats(&s.rig).sessions_open, 0);
+    rig_check(&s.rig, fl_simclient_ended(c, &err) && err == FL_OK);
+    rig_equal(&s.rig, s.first.connections_open, 0);
+    rig_leave(&s.rig, c);
+    close_scene(&s);
+}
+
 static void bad_requests_are_their_sender_s_fault(void **state)
 {
     static const struct {
@@ -416,6 +470,8 @@ int main(void)
         cmocka_unit_test(gone_at_every_byte_of_a_stream),
         cmocka_unit_test(gone_at_every_ms_of_waiting),
         cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(pipelined_big_requests_wait_their_turn),
+        cmocka_unit_test(a_client_that_half_closes_has_gone),
         cmocka_unit_test(bad_requests_are_their_sender_s_fault),
         cmocka_unit_test(a_100_is_sent_to_who_waits_for_it),
         cmocka_unit_test(http_1_0_closes_unless_asked),

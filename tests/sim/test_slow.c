@@ -321,30 +321,31 @@ static void who_asks_without_reading_is_not_read_either(void **state)
 static void a_slow_client_costs_little_memory(void **state)
 {
     enum { count = 60 };
-    static const char *const kinds[] = {"silent", "half a head", "half a body", "half a chunk"};
-    static const char *const said[] = {
-        "", "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-lo",
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 2000\r\n\r\n{\"model\":",
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: "
-        "chunked\r\n\r\n400\r\n{\"model\":"};
+#define POST "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
+    static const struct {
+        const char *name, *said;
+    } kinds[] = {{"silent", ""},
+                 {"half a head", POST "x-lo"},
+                 {"half a body", POST "content-length: 2000\r\n\r\n{\"model\":"},
+                 {"half a chunk", POST "transfer-encoding: chunked\r\n\r\n400\r\n{\"model\":"}};
     (void)state;
     for (unsigned kind = 0; kind < 4; kind++) {
         struct scene s;
         struct fl_simclient *clients[count];
         open_scene(&s, NULL);
-        rig_say(&s.rig, "%s", kinds[kind]);
+        rig_say(&s.rig, "%s", kinds[kind].name);
         for (unsigned i = 0; i < count; i++) {
             clients[i] = rig_client(&s.rig, i, NULL);
         }
         uint64_t before = rig_heap_bytes(); /* the network's own part of a connection is there */
         for (unsigned i = 0; i < count; i++) {
-            fl_simclient_send(clients[i], fl_slice_cstr(said[kind]), 0, false);
+            fl_simclient_send(clients[i], fl_slice_cstr(kinds[kind].said), 0, false);
         }
         fl_world_run_for(s.rig.world, 5 * FL_NS_S);
         uint64_t each = (rig_heap_bytes() - before) / count;
         rig_equal(&s.rig, rig_stats(&s.rig).sessions_open, count);
         if (each > 8192) {
-            print_error("%s: %llu bytes each\n", kinds[kind], (unsigned long long)each);
+            print_error("%s: %llu bytes each\n", kinds[kind].name, (unsigned long long)each);
         }
         rig_check(&s.rig, each <= 8192);
         for (unsigned i = 0; i < count; i++) {

@@ -19,8 +19,17 @@ struct swarm {
     struct fl_simprovider *providers[providers_max];
     struct fl_simclient *clients[clients_max];
     bool stream[clients_max];
-    uint64_t deadline_ns;
+    struct fl_world_faults faults;
 };
+
+/* The ways to the providers get faults of every kind. */
+static void on_dial(void *owner, const struct fl_world_dial *dial, struct fl_world_link *link)
+{
+    struct swarm *s = owner;
+    if (dial->to.bytes[2] == 1) {
+        fl_world_draw_faults(&s->rng, &s->faults, link);
+    }
+}
 
 static void put_config(struct swarm *r, struct fl_buf *b)
 {
@@ -169,6 +178,10 @@ static uint64_t run_seed(uint64_t seed)
         start_provider(&r, i);
     }
     start_server(&r, workers);
+    if (fl_rng_below(&r.rng, 2) == 0) {
+        r.faults = fl_world_swarm(&r.rng);
+        fl_world_on_dial(rig->world, on_dial, &r);
+    }
     for (unsigned i = 0; i < r.client_count; i++) {
         start_client(&r, i);
     }

@@ -349,6 +349,42 @@ static void failures_behind_a_heartbeat(void **state)
     }
 }
 
+/* What a provider says 20 s late, when the client was promised a stream: an error is told as an event. */
+static void answers_that_are_no_streams_behind_a_heartbeat(void **state)
+{
+    static const struct {
+        const char *said, *code;
+    } late[] = {
+        {"HTTP/1.1 400 Bad\r\n\r\n{\"error\":{\"message\":\"no\",\"code\":\"theirs\"}}",
+         "caller_rejected_by_provider"},
+        {"HTTP/1.1 500 Oh\r\n\r\n{\"error\":{\"message\":\"no\",\"code\":\"theirs\"}}",
+         "provider_server_error"},
+        {"HTTP/1.1 429 Slow\r\n\r\n{\"error\":{\"message\":\"no\",\"code\":\"theirs\"}}",
+         "provider_rate_limited"},
+        {"HTTP/1.1 200 OK\r\n\r\n{\"choices\":[]}", "provider_bad_response"},
+        {"HTTP/1.1 200 OK\r\n\r\n", "provider_bad_response"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < 2 * sizeof(late) / sizeof(late[0]); i++) {
+        struct scene s;
+        struct fl_simclient *c;
+        bool second = i & 1, retried = i / 2 > 0;
+        const struct upstream_part parts[] = {{fl_slice_cstr(late[i / 2].said), 1, 20 * FL_NS_S}};
+        const struct upstream_answer answer = {parts, 1, UPSTREAM_FIN};
+        open_scene(&s, 1 + second, NULL, true);
+        rig_say(&s.rig, "late '%s', %s second", late[i / 2].said, second ? "with" : "without");
+        upstream_plan(&s.first, &answer, 1);
+        const struct fl_simanswer *a = ask(&s, true, "", &c);
+        check_beat(&s.rig, a, 0, asked_ms + 15000 + back_ms);
+        if (second && retried) {
+            rig_check_text(&s.rig, a, SECOND);
+        } else {
+            rig_check_broken(&s.rig, a, 1, late[i / 2].code);
+        }
+        close_scene(&s, c);
+    }
+}
+
 static void plain_answers_get_no_heartbeat(void **state)
 {
     struct scene s;
@@ -380,6 +416,7 @@ int main(void)
         cmocka_unit_test(the_total_is_of_all_attempts),
         cmocka_unit_test(heartbeats_keep_a_waiting_stream_alive),
         cmocka_unit_test(failures_behind_a_heartbeat),
+        cmocka_unit_test(answers_that_are_no_streams_behind_a_heartbeat),
         cmocka_unit_test(plain_answers_get_no_heartbeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
