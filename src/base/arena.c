@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
+#include "base/assert.h"
+
 #include <stdlib.h>
 
 #ifndef FL_ARENA_SEPARATE
@@ -10,6 +12,7 @@
 struct fl_arena_chunk {
     struct fl_arena_chunk *next;
     size_t used, cap;
+    bool borrowed; /* the caller's memory */
     _Alignas(16) char bytes[];
 };
 
@@ -18,11 +21,27 @@ void fl_arena_init(struct fl_arena *a, size_t chunk_bytes, size_t bytes_max)
     *a = (struct fl_arena){.chunk_bytes = chunk_bytes, .bytes_max = bytes_max};
 }
 
+void fl_arena_init_in(struct fl_arena *a, void *memory, size_t bytes, size_t chunk_bytes, size_t bytes_max)
+{
+    struct fl_arena_chunk *chunk = memory;
+    fl_arena_init(a, chunk_bytes, bytes_max);
+    fl_assert(bytes > sizeof(*chunk));
+    if (!FL_ARENA_SEPARATE) {
+        chunk->next = NULL;
+        chunk->used = 0;
+        chunk->cap = bytes - sizeof(*chunk);
+        chunk->borrowed = true;
+        a->chunks = chunk;
+    }
+}
+
 void fl_arena_finish(struct fl_arena *a)
 {
     while (a->chunks) {
         struct fl_arena_chunk *next = a->chunks->next;
-        free(a->chunks);
+        if (!a->chunks->borrowed) {
+            free(a->chunks);
+        }
         a->chunks = next;
     }
     a->taken_bytes = 0;
@@ -35,6 +54,7 @@ static struct fl_arena_chunk *add_chunk(struct fl_arena *a, size_t cap)
     if (chunk) {
         chunk->used = 0;
         chunk->cap = cap;
+        chunk->borrowed = false;
         chunk->next = a->chunks;
         a->chunks = chunk;
     }

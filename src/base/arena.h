@@ -19,6 +19,9 @@ struct fl_arena {
 };
 
 void fl_arena_init(struct fl_arena *a, size_t chunk_bytes, size_t bytes_max);
+/* The same with a first chunk that is the caller's: *memory* of *bytes*, aligned for any type. It must
+ * outlive the arena's use. */
+void fl_arena_init_in(struct fl_arena *a, void *memory, size_t bytes, size_t chunk_bytes, size_t bytes_max);
 /* Frees everything taken; the arena may be used again. */
 void fl_arena_finish(struct fl_arena *a);
 /* *size* bytes, aligned for any type, not cleared; NULL at the ceiling or without memory. */

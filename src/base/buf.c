@@ -47,7 +47,7 @@ void fl_buf_drop(struct fl_buf *b, size_t n)
 
 static bool grow_to(struct fl_buf *b, size_t need)
 {
-    size_t cap = b->cap > 0 ? b->cap : first_cap;
+    size_t cap = b->cap > 0 ? b->cap : need > first_cap ? need : first_cap;
     if (b->borrowed || need > b->max) {
         return false;
     }
@@ -81,26 +81,13 @@ void fl_buf_grow(struct fl_buf *b, size_t n)
     b->len += n;
 }
 
-void fl_buf_put(struct fl_buf *b, struct fl_slice s)
+void fl_buf_put_growing(struct fl_buf *b, struct fl_slice s)
 {
-    if (s.len == 0) {
-        return;
-    }
-    char *at = fl_buf_room(b, s.len);
+    char *at = s.len > 0 ? fl_buf_room(b, s.len) : NULL;
     if (at) {
         memcpy(at, s.ptr, s.len);
         b->len += s.len;
     }
-}
-
-void fl_buf_putc(struct fl_buf *b, char c)
-{
-    fl_buf_put(b, fl_slice(&c, 1));
-}
-
-void fl_buf_put_cstr(struct fl_buf *b, const char *text)
-{
-    fl_buf_put(b, fl_slice_cstr(text));
 }
 
 void fl_buf_put_u64(struct fl_buf *b, uint64_t value)
@@ -126,13 +113,17 @@ void fl_buf_put_i64(struct fl_buf *b, int64_t value)
 
 void fl_buf_put_hex(struct fl_buf *b, uint64_t value, unsigned digits_min)
 {
-    char digits[16];
-    size_t at = sizeof(digits);
-    while (at > 0 && (value > 0 || sizeof(digits) - at < digits_min || at == sizeof(digits))) {
-        digits[--at] = "0123456789abcdef"[value & 15];
-        value >>= 4;
+    unsigned digits = value > 0 ? (67 - (unsigned)__builtin_clzll(value)) / 4 : 1;
+    digits_min = digits_min < 16 ? digits_min : 16;
+    digits = digits < digits_min ? digits_min : digits;
+    char *at = fl_buf_room(b, digits);
+    if (!at) {
+        return;
     }
-    fl_buf_put(b, fl_slice(digits + at, sizeof(digits) - at));
+    for (unsigned i = digits; i-- > 0; value >>= 4) {
+        at[i] = "0123456789abcdef"[value & 15];
+    }
+    b->len += digits;
 }
 
 void fl_buf_put_scaled(struct fl_buf *b, uint64_t value, unsigned scale, unsigned decimals)

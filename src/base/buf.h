@@ -30,9 +30,29 @@ void fl_buf_drop(struct fl_buf *b, size_t n);
 char *fl_buf_room(struct fl_buf *b, size_t n);
 void fl_buf_grow(struct fl_buf *b, size_t n);
 
-void fl_buf_put(struct fl_buf *b, struct fl_slice s);
-void fl_buf_putc(struct fl_buf *b, char c);
-void fl_buf_put_cstr(struct fl_buf *b, const char *text);
+/* What fl_buf_put() does when *s* does not fit into what is allocated. */
+void fl_buf_put_growing(struct fl_buf *b, struct fl_slice s);
+
+static inline void fl_buf_put(struct fl_buf *b, struct fl_slice s)
+{
+    if (b->failed || s.len > b->cap - b->len) {
+        fl_buf_put_growing(b, s);
+    } else if (s.len > 0) {
+        memcpy(b->ptr + b->len, s.ptr, s.len);
+        b->len += s.len;
+    }
+}
+
+static inline void fl_buf_putc(struct fl_buf *b, char c)
+{
+    fl_buf_put(b, fl_slice(&c, 1));
+}
+
+static inline void fl_buf_put_cstr(struct fl_buf *b, const char *text)
+{
+    fl_buf_put(b, fl_slice_cstr(text));
+}
+
 void fl_buf_put_u64(struct fl_buf *b, uint64_t value);
 void fl_buf_put_i64(struct fl_buf *b, int64_t value);
 /* Lower-case hexadecimal without leading zeros, at least *digits_min* digits. */

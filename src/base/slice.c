@@ -15,7 +15,7 @@ bool fl_slice_eq_nocase(struct fl_slice a, struct fl_slice b)
         return false;
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.ptr[i]) != lower(b.ptr[i])) {
+        if (a.ptr[i] != b.ptr[i] && lower(a.ptr[i]) != lower(b.ptr[i])) {
             return false;
         }
     }

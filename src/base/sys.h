@@ -17,6 +17,8 @@
  *   - Each stream is closed exactly once, by its owner, whatever happened before.
  *   - Bytes given to bytes() are valid during the call only; the owner takes all of them. After
  *     pause() no bytes() and no ended() comes until resume(). Streams begin resumed.
+ *   - room() may be NULL, and a backend need not ask it. Asked before a read, it says where the owner
+ *     wants the next bytes and how many at most; bytes() then gives what stands there. 0: anywhere.
  *   - After ended(FL_OK) the stream can still be written (half-closed).
  *   - write() takes all or fails: what the kernel does not take is copied into the stream's queue
  *     (queued > 0), and drained() comes when the queue has emptied. The owner bounds the queue by not
@@ -46,6 +48,7 @@ struct fl_stream_events {
     void (*bytes)(void *owner, struct fl_slice bytes);
     void (*ended)(void *owner, enum fl_err err); /* once; FL_OK = FIN, FL_ERR_RESET, FL_ERR_TLS, ... */
     void (*drained)(void *owner);
+    size_t (*room)(void *owner, char **ret_at);
 };
 
 struct fl_stream_ops {

@@ -63,14 +63,12 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
 /* Workers after the first listen where the first was bound: with port 0 the kernel chose. */
 static void fix_ports(struct fl_config *config, const struct fl_addr *bound)
 {
-    for (unsigned i = 0; i < config->listen_count; i++) {
-        struct fl_listen *l = fl_arena_take(&config->arena, sizeof(*l) * config->listen_count);
-        if (l) {
-            memcpy(l, config->listens, sizeof(*l) * config->listen_count);
-            l[i].addr = bound[i];
-            config->listens = l;
-        }
+    struct fl_listen *fixed = fl_arena_take(&config->arena, sizeof(*fixed) * config->listen_count);
+    for (unsigned i = 0; fixed && i < config->listen_count; i++) {
+        fixed[i] = config->listens[i];
+        fixed[i].addr = bound[i];
     }
+    config->listens = fixed ? fixed : config->listens;
 }
 
 static unsigned worker_count(const struct fl_config *c, unsigned wanted)
@@ -104,6 +102,20 @@ static enum fl_err start_all(struct fl_runtime *r, struct fl_config *config, str
     return err;
 }
 
+static void report_start(const struct fl_config *config, enum fl_err err)
+{
+    if (err == FL_ERR_NOMEM || config->listen_count == 0) {
+        (void)fprintf(stderr, "fairlead: error: cannot start: %s\n", fl_err_text(err));
+        return;
+    }
+    (void)fprintf(stderr, "fairlead: error: cannot listen on ");
+    for (unsigned i = 0; i < config->listen_count; i++) {
+        struct fl_slice text = config->listens[i].text;
+        (void)fprintf(stderr, "%s%.*s", i > 0 ? ", " : "", (int)text.len, text.ptr);
+    }
+    (void)fprintf(stderr, ": %s (is another program using the port?)\n", fl_err_text(err));
+}
+
 enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options options,
                              struct fl_runtime **ret_runtime)
 {
@@ -124,9 +136,7 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
     }
     err = start_all(r, config, snapshot, &options);
     if (err) {
-        struct fl_slice text = config->listen_count > 0 ? config->listens[0].text : FL_LIT("?");
-        (void)fprintf(stderr, "fairlead: error: cannot listen on %.*s (is another program using the port?)\n",
-                      (int)text.len, text.ptr);
+        report_start(config, err);
         fl_runtime_stop(r);
     } else {
         *ret_runtime = r;

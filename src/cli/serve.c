@@ -57,6 +57,18 @@ static bool exposure_ok(const struct fl_config *config)
     return true;
 }
 
+/* A file may be valid and name nobody to ask: all keys empty, say. */
+static bool usable(const struct fl_config *config)
+{
+    if (config->table.target_count == 0) {
+        (void)fprintf(stderr, "fairlead: error: no provider can be used: no model is left to route to. "
+                              "Set a provider's key; 'fairlead check' tells which.\n");
+        return false;
+    }
+    return true;
+}
+
+/* What was wrong is on stderr. */
 static enum fl_err load(struct serving *s, struct fl_config **ret_config)
 {
     struct fl_config_env env = fl_process_env(s->registry, s->hash_key);
@@ -68,7 +80,7 @@ static enum fl_err load(struct serving *s, struct fl_config **ret_config)
     if (!ok) {
         (void)fprintf(stderr, "fairlead: error: '%s' is not an address such as 127.0.0.1:3247\n", s->listen);
     }
-    if (!ok || !exposure_ok(*ret_config)) {
+    if (!ok || !usable(*ret_config) || !exposure_ok(*ret_config)) {
         fl_config_unref(*ret_config);
         return FL_ERR_CONFIG;
     }
@@ -259,11 +271,6 @@ int fl_cli_serve(int argc, char **argv)
                               "  fairlead init > fairlead.yaml         a file to edit\n");
         exit_code = FL_EXIT_USAGE;
     } else if (err) {
-        exit_code = FL_EXIT_CONFIG;
-    } else if (config->table.target_count == 0) {
-        (void)fprintf(stderr, "fairlead: error: no provider can be used: no model is left to route to. "
-                              "Set a provider's key; 'fairlead check' tells which.\n");
-        fl_config_unref(config);
         exit_code = FL_EXIT_CONFIG;
     } else {
         exit_code = run(&s, config);

@@ -160,6 +160,12 @@ enum fl_err fl_h1_body_end(struct fl_h1_body *body) FL_CHECK_RESULT;
 void fl_h1_put_status(struct fl_buf *b, int status); /* "HTTP/1.1 200 OK\r\n" */
 /* A name that is no token or a value with a control byte is not written: *b* fails instead. */
 void fl_h1_put_header(struct fl_buf *b, struct fl_slice name, struct fl_slice value);
+/* The same for what others wrote under a name of ours: *start* is a literal "name: ". Nothing is
+ * written when *value* is empty or not fl_h1_value_ok(). */
+void fl_h1_put_field(struct fl_buf *b, struct fl_slice start, struct fl_slice value);
+/* A header as fl_h1_parse_*() gave it: its name is a token. Nothing is written when its value is
+ * not fl_h1_value_ok(). */
+void fl_h1_put_parsed(struct fl_buf *b, const struct fl_h1_header *header);
 /* Is *value* safe as a header value (no control bytes, visible ASCII, space, tab)? */
 bool fl_h1_value_ok(struct fl_slice value);
 const char *fl_h1_reason(int status);

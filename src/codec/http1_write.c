@@ -80,6 +80,10 @@ const char *fl_h1_method_text(enum fl_h1_method method)
 void fl_h1_put_status(struct fl_buf *b, int status)
 {
     fl_assert(status >= 100 && status <= 999);
+    if (status == 200) {
+        fl_buf_put(b, FL_LIT("HTTP/1.1 200 OK\r\n"));
+        return;
+    }
     fl_buf_put(b, FL_LIT("HTTP/1.1 "));
     fl_buf_put_u64(b, (uint64_t)status);
     fl_buf_putc(b, ' ');
@@ -92,6 +96,29 @@ static bool has_control(struct fl_slice s)
     return s.len > 0 && fl_scan_control(s.ptr, s.ptr + s.len) < s.ptr + s.len;
 }
 
+/* *start* and *value* and a line end; *colon*: ": " between them. */
+static void put_line(struct fl_buf *b, struct fl_slice start, bool colon, struct fl_slice value)
+{
+    char *at = fl_buf_room(b, start.len + value.len + 4);
+    if (!at) {
+        return;
+    }
+    char *to = at;
+    memcpy(to, start.ptr, start.len);
+    to += start.len;
+    if (colon) {
+        *to++ = ':';
+        *to++ = ' ';
+    }
+    if (value.len > 0) {
+        memcpy(to, value.ptr, value.len);
+    }
+    to += value.len;
+    *to++ = '\r';
+    *to++ = '\n';
+    fl_buf_grow(b, (size_t)(to - at));
+}
+
 /* The last line of defence against a header smuggled in by a value: the buffer fails, nothing is
  * sent. */
 void fl_h1_put_header(struct fl_buf *b, struct fl_slice name, struct fl_slice value)
@@ -100,24 +127,35 @@ void fl_h1_put_header(struct fl_buf *b, struct fl_slice name, struct fl_slice va
         b->failed = true;
         return;
     }
-    fl_buf_put(b, name);
-    fl_buf_put(b, FL_LIT(": "));
-    fl_buf_put(b, value);
-    fl_buf_put(b, FL_LIT("\r\n"));
+    put_line(b, name, true, value);
+}
+
+void fl_h1_put_field(struct fl_buf *b, struct fl_slice start, struct fl_slice value)
+{
+    if (value.len > 0 && fl_h1_value_ok(value)) {
+        put_line(b, start, false, value);
+    }
+}
+
+void fl_h1_put_parsed(struct fl_buf *b, const struct fl_h1_header *header)
+{
+    fl_assert(header->name.len > 0);
+    if (fl_h1_value_ok(header->value)) {
+        put_line(b, header->name, true, header->value);
+    }
 }
 
 bool fl_h1_value_ok(struct fl_slice value)
 {
-    return value.len == 0 ||
-           fl_scan_not_text(value.ptr, value.ptr + value.len) == value.ptr + value.len;
+    return fl_scan_all_text(value.ptr, value.len);
 }
 
 size_t fl_h1_chunk_line(char ret_line[18], uint64_t bytes)
 {
-    struct fl_buf b;
-    fl_buf_init_in(&b, ret_line, 18);
-    fl_buf_put_hex(&b, bytes, 1);
-    fl_buf_put(&b, FL_LIT("\r\n"));
-    fl_assert(fl_buf_ok(&b));
-    return b.len;
+    size_t digits = bytes > 0 ? (67 - (size_t)__builtin_clzll(bytes)) / 4 : 1;
+    for (size_t i = digits; i-- > 0; bytes >>= 4) {
+        ret_line[i] = "0123456789abcdef"[bytes & 15];
+    }
+    memcpy(ret_line + digits, "\r\n", 2);
+    return digits + 2;
 }

@@ -74,6 +74,16 @@ static inline unsigned fl_json_bits(__m128i v)
     return (unsigned)_mm_movemask_epi8(v);
 }
 
+/* Of 64 bytes, the first one in bit 0. */
+static inline uint64_t fl_json_specials64(const char *p)
+{
+    uint64_t low = fl_json_bits(fl_json_specials(fl_json_load(p))) |
+                   fl_json_bits(fl_json_specials(fl_json_load(p + 16))) << 16;
+    uint64_t high = fl_json_bits(fl_json_specials(fl_json_load(p + 32))) |
+                    fl_json_bits(fl_json_specials(fl_json_load(p + 48))) << 16;
+    return low | high << 32;
+}
+
 static inline unsigned fl_json_solid_mask(const char *p)
 {
     __m128i v = fl_json_load(p);
@@ -130,6 +140,32 @@ static inline const char *fl_json_mark(const char *p, const char *end)
     }
 #endif
     while (p < end && *p != '"' && *p != '\\') {
+        p++;
+    }
+    return p;
+}
+
+/* The next quote that is followed by what follows it in one of *quoted*, or *end*. */
+static inline const char *fl_json_quote_before(const char *p, const char *end,
+                                               const struct fl_slice *quoted, unsigned count)
+{
+#ifdef FL_JSON_SSE2
+    for (; end - p > 16; p += 16) {
+        __m128i next = fl_json_load(p + 1), found = _mm_setzero_si128();
+        for (unsigned i = 0; i < count; i++) {
+            found = _mm_or_si128(found, _mm_cmpeq_epi8(next, _mm_set1_epi8(quoted[i].ptr[1])));
+        }
+        unsigned mask = fl_json_bits(
+            _mm_and_si128(found, _mm_cmpeq_epi8(fl_json_load(p), _mm_set1_epi8('"'))));
+        if (mask != 0) {
+            return fl_json_first(p, mask);
+        }
+    }
+#else
+    (void)quoted;
+    (void)count;
+#endif
+    while (p < end && *p != '"') {
         p++;
     }
     return p;

@@ -121,9 +121,59 @@ static inline const char *foreign(struct scan *s, const char *p)
     return p;
 }
 
+/* At a byte inside a string that is not plain text and no quote: to behind it. */
+static inline const char *pass_special(struct scan *s, const char *p)
+{
+    if (*p == '\\') {
+        s->escaped = true;
+        return s->in.end - p >= 2 && is_short_escape(p[1]) ? p + 2 : long_escape(s, p);
+    }
+    if ((signed char)*p < 0) {
+        return foreign(s, p);
+    }
+    return fl_json_fail_found(&s->in, p, "control bytes in a string must be escaped");
+}
+
+#ifdef FL_JSON_SSE2
+
+/* From *p* over whole blocks of 64 bytes: behind the closing quote (*ret_closed*), or to where fewer
+ * are left. All specials of a block are found at once: looking anew behind each would cost more. */
+static const char *string_blocks(struct scan *s, const char *p, bool *ret_closed)
+{
+    const char *end = s->in.end;
+    while (p && end - p >= 64) {
+        uint64_t left = fl_json_specials64(p);
+        const char *block = p;
+        p += 64;
+        while (left != 0) {
+            const char *at = block + __builtin_ctzll(left);
+            if (*at == '"') {
+                *ret_closed = true;
+                return at + 1;
+            }
+            at = pass_special(s, at);
+            if (!at || at - block >= 64) {
+                p = at;
+                break;
+            }
+            left &= ~UINT64_C(0) << (at - block);
+        }
+    }
+    return p;
+}
+
+#endif
+
 /* In the string that opened at *start*, at *p*, all of it plain before that. */
 static const char *string_from(struct scan *s, const char *start, const char *p)
 {
+#ifdef FL_JSON_SSE2
+    bool closed = false;
+    p = string_blocks(s, p, &closed);
+    if (closed) {
+        return p;
+    }
+#endif
     while (p) {
         p = fl_json_special(p, s->in.end);
         if (p == s->in.end) {
@@ -133,14 +183,7 @@ static const char *string_from(struct scan *s, const char *start, const char *p)
         if (*p == '"') {
             return p + 1;
         }
-        if (*p == '\\') {
-            s->escaped = true;
-            p = s->in.end - p >= 2 && is_short_escape(p[1]) ? p + 2 : long_escape(s, p);
-        } else if ((signed char)*p < 0) {
-            p = foreign(s, p);
-        } else {
-            p = fl_json_fail_found(&s->in, p, "control bytes in a string must be escaped");
-        }
+        p = pass_special(s, p);
     }
     return NULL;
 }

@@ -237,9 +237,43 @@ bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice 
     return true;
 }
 
+struct fl_json_pieces fl_json_pieces(struct fl_json string)
+{
+    return (struct fl_json_pieces){string.type == FL_JSON_STRING ? inside(string.span) : FL_EMPTY};
+}
+
+/* Long runs without an escape are given in place; what lies between escapes is copied together. */
+bool fl_json_pieces_next(struct fl_json_pieces *p, char *buf, size_t cap, struct fl_slice *ret_piece)
+{
+    size_t len = 0, piece_len, plain = fl_slice_find(p->rest, '\\');
+    if (plain == p->rest.len || plain > cap - 4) {
+        *ret_piece = fl_slice_first(p->rest, plain);
+        p->rest = fl_slice_from(p->rest, plain);
+        return plain > 0;
+    }
+    while (p->rest.len > 0 && plain <= cap - 4 - len) {
+        memcpy(buf + len, p->rest.ptr, plain);
+        len += plain;
+        p->rest = fl_slice_from(p->rest, plain);
+        if (p->rest.len > 0) {
+            p->rest = fl_slice_from(p->rest, unescape(p->rest, buf + len, &piece_len));
+            len += piece_len;
+        }
+        if (len > cap - 4) {
+            break;
+        }
+        plain = fl_slice_find(p->rest, '\\');
+    }
+    *ret_piece = fl_slice(buf, len);
+    return true;
+}
+
 bool fl_json_spells(struct fl_slice raw, struct fl_slice text)
 {
     struct fl_slice rest = inside(raw);
+    if (rest.len < text.len || (rest.len == text.len && !fl_slice_eq(rest, text))) {
+        return false; /* an escape is longer than what it stands for */
+    }
     for (;;) {
         char piece[4];
         size_t piece_len, taken, plain = fl_slice_find(rest, '\\');
@@ -258,6 +292,34 @@ bool fl_json_spells(struct fl_slice raw, struct fl_slice text)
         text = fl_slice_from(text, piece_len);
         rest = fl_slice_from(rest, taken);
     }
+}
+
+/* Which of them stands at *p*, or *count*. */
+static unsigned quoted_at(const char *p, const char *end, const struct fl_slice *quoted, unsigned count)
+{
+    unsigned i = 0;
+    while (i < count && !fl_slice_starts(fl_slice(p, (size_t)(end - p)), quoted[i])) {
+        i++;
+    }
+    return i;
+}
+
+unsigned fl_json_find_quoted(struct fl_slice *text, const struct fl_slice *quoted, unsigned count)
+{
+    if (text->len == 0) {
+        return count;
+    }
+    const char *p = text->ptr, *end = p + text->len;
+    while (end - p > 1) {
+        p = fl_json_quote_before(p, end, quoted, count);
+        unsigned i = quoted_at(p, end, quoted, count);
+        if (i < count) {
+            *text = fl_slice_from(*text, (size_t)(p - text->ptr) + quoted[i].len);
+            return i;
+        }
+        p += p < end;
+    }
+    return count;
 }
 
 bool fl_json_u64(struct fl_json value, uint64_t *ret_value)

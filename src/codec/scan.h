@@ -8,7 +8,9 @@
 #define FL_CODEC_SCAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE2__) && !defined(FL_NO_SIMD)
 #define FL_SCAN_SSE2 1
@@ -132,21 +134,45 @@ __attribute__((always_inline)) static inline struct fl_scan_block fl_scan_block(
     return b;
 }
 
-/* The first byte that is not text. */
-static inline const char *fl_scan_not_text(const char *p, const char *end)
+#if FL_SCAN_SSE2
+/* All of 1 to 16 bytes and nothing else, some of them twice. */
+static inline __m128i fl_scan_load_short(const char *p, size_t len)
+{
+    if (len >= 8) {
+        uint64_t first, last;
+        memcpy(&first, p, 8);
+        memcpy(&last, p + len - 8, 8);
+        return _mm_set_epi64x((long long)last, (long long)first);
+    }
+    if (len >= 4) {
+        int first, last;
+        memcpy(&first, p, 4);
+        memcpy(&last, p + len - 4, 4);
+        return _mm_set_epi32(last, first, last, first);
+    }
+    char first = p[0], middle = p[len / 2], last = p[len - 1];
+    return _mm_set_epi8(first, middle, last, first, first, middle, last, first, first, middle, last,
+                        first, first, middle, last, first);
+}
+#endif
+
+/* Is every byte text? */
+static inline bool fl_scan_all_text(const char *p, size_t len)
 {
 #if FL_SCAN_SSE2
-    for (; end - p >= 16; p += 16) {
-        unsigned mask = fl_scan_mask(fl_scan_where_not_text(fl_scan_load(p)));
-        if (mask != 0) {
-            return p + __builtin_ctz(mask);
+    for (; len > 16; p += 16, len -= 16) {
+        if (fl_scan_mask(fl_scan_where_not_text(fl_scan_load(p))) != 0) {
+            return false;
         }
     }
-#endif
-    while (p < end && fl_scan_is_text(*p)) {
+    return len == 0 || fl_scan_mask(fl_scan_where_not_text(fl_scan_load_short(p, len))) == 0;
+#else
+    while (len > 0 && fl_scan_is_text(*p)) {
         p++;
+        len--;
     }
-    return p;
+    return len == 0;
+#endif
 }
 
 /* The first control byte, CR and LF among them. */

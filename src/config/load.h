@@ -4,8 +4,10 @@
  *
  *   yaml.c       text -> tree
  *   object.c     tree -> objects: every value checked against its row of the key table, defaults
- * filled settings.c   objects -> the plain settings providers.c  objects -> providers routes.c
- * objects and providers -> targets and routes
+ *                filled
+ *   settings.c   objects -> the plain settings
+ *   providers.c  objects -> providers
+ *   routes.c     objects and providers -> targets and routes
  *
  * A step reports what it finds and goes on with a value that lets the next step work, so that one
  * run shows every error; whether any was found is asked once, at the end. Memory: whatever stays is

@@ -4,8 +4,7 @@
  *
  * Bounded: text, depth, nodes, and the nodes that aliases stand for (an alias is a second pointer
  * to its anchor's node, so that memory cannot grow; the time to walk could, hence the bound). Merge
- * keys
- * (<<) are resolved. Refused: several documents, tags, keys that are not plain text, aliases that
+ * keys (<<) are resolved. Refused: several documents, tags, keys that are not plain text, aliases that
  * lead to themselves.
  */
 #ifndef FL_CONFIG_YAML_H

@@ -7,7 +7,16 @@
 
 #include "base/assert.h"
 
-enum { W_MODEL, W_STREAM, W_STREAM_OPTIONS, W_MAX_COMPLETION, W_MAX_TOKENS, W_MAX_OUTPUT, W_COUNT };
+enum {
+    W_MODEL,
+    W_STREAM,
+    W_STREAM_OPTIONS,
+    W_MAX_COMPLETION,
+    W_MAX_TOKENS,
+    W_MAX_OUTPUT,
+    W_TEXTS,
+    W_COUNT = W_TEXTS + FL_TEXTS_COUNT
+};
 
 static enum fl_err refuse(struct fl_reterr *reterr, enum fl_err err, const char *message)
 {
@@ -68,6 +77,14 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
         [W_MAX_COMPLETION] = {.key = FL_LIT("max_completion_tokens")},
         [W_MAX_TOKENS] = {.key = FL_LIT("max_tokens")},
         [W_MAX_OUTPUT] = {.key = FL_LIT("max_output_tokens")},
+        [W_TEXTS + FL_OPENAI_MESSAGES] = {.key = FL_LIT("messages")},
+        [W_TEXTS + FL_OPENAI_PROMPT] = {.key = FL_LIT("prompt")},
+        [W_TEXTS + FL_OPENAI_INPUT] = {.key = FL_LIT("input")},
+        [W_TEXTS + FL_OPENAI_INSTRUCTIONS] = {.key = FL_LIT("instructions")},
+        [W_TEXTS + FL_OPENAI_TOOLS] = {.key = FL_LIT("tools")},
+        [W_TEXTS + FL_OPENAI_RESPONSE_FORMAT] = {.key = FL_LIT("response_format")},
+        [W_TEXTS + FL_OPENAI_TEXT] = {.key = FL_LIT("text")},
+        [W_TEXTS + FL_OPENAI_FUNCTIONS] = {.key = FL_LIT("functions")},
     };
     struct fl_json whole;
     struct fl_facts facts = {.endpoint = endpoint, .body = body};
@@ -87,6 +104,9 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     }
     for (unsigned i = W_MAX_COMPLETION; i <= W_MAX_OUTPUT && facts.tokens_out_max == 0; i++) {
         (void)fl_json_u64(w[i].value, &facts.tokens_out_max);
+    }
+    for (unsigned i = 0; i < FL_TEXTS_COUNT; i++) {
+        facts.texts[i] = w[W_TEXTS + i].value;
     }
     *ret_facts = facts;
     return FL_OK;
@@ -144,32 +164,46 @@ static void write_request(const struct fl_facts *facts, struct fl_slice model, b
     fl_assert(ret_body->count <= FL_REQUEST_PIECES);
 }
 
-static uint64_t count_at(struct fl_json object, struct fl_slice outer, struct fl_slice inner)
+static uint64_t count_of(struct fl_json value)
 {
     uint64_t n = 0;
-    struct fl_json value = fl_json_get(object, outer);
-    if (inner.len > 0) {
-        value = fl_json_get(value, inner);
-    }
     return fl_json_u64(value, &n) ? n : 0;
 }
 
 void fl_openai_read_usage(struct fl_json value, struct fl_usage *usage)
 {
-    uint64_t in;
-    if (value.type != FL_JSON_OBJECT) {
-        return;
+    enum { U_IN, U_OUT, U_IN_DETAILS, U_OUT_DETAILS, U_COUNT };
+    static const struct fl_slice keys[2][U_COUNT] = {
+        {{"prompt_tokens", 13},
+         {"completion_tokens", 17},
+         {"prompt_tokens_details", 21},
+         {"completion_tokens_details", 25}},
+        {{"input_tokens", 12},
+         {"output_tokens", 13},
+         {"input_tokens_details", 20},
+         {"output_tokens_details", 21}},
+    };
+    struct fl_json found[2][U_COUNT] = {{{FL_JSON_NONE, FL_EMPTY}}}, member;
+    struct fl_json_iter it = fl_json_iter(value);
+    struct fl_slice key;
+    while (value.type == FL_JSON_OBJECT && fl_json_next(&it, &key, &member)) {
+        bool escaped = fl_slice_find(key, '\\') < key.len;
+        for (unsigned i = 0; i < 2 * U_COUNT; i++) {
+            struct fl_slice text = keys[i / U_COUNT][i % U_COUNT];
+            if ((escaped || key.len == text.len + 2) && fl_json_spells(key, text)) {
+                found[i / U_COUNT][i % U_COUNT] = member;
+            }
+        }
     }
-    if (fl_json_u64(fl_json_get(value, FL_LIT("prompt_tokens")), &in)) {
-        *usage = (struct fl_usage){
-            true, in, count_at(value, FL_LIT("completion_tokens"), FL_EMPTY),
-            count_at(value, FL_LIT("prompt_tokens_details"), FL_LIT("cached_tokens")),
-            count_at(value, FL_LIT("completion_tokens_details"), FL_LIT("reasoning_tokens"))};
-    } else if (fl_json_u64(fl_json_get(value, FL_LIT("input_tokens")), &in)) {
-        *usage = (struct fl_usage){
-            true, in, count_at(value, FL_LIT("output_tokens"), FL_EMPTY),
-            count_at(value, FL_LIT("input_tokens_details"), FL_LIT("cached_tokens")),
-            count_at(value, FL_LIT("output_tokens_details"), FL_LIT("reasoning_tokens"))};
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t in;
+        if (fl_json_u64(found[i][U_IN], &in)) {
+            *usage = (struct fl_usage){
+                true, in, count_of(found[i][U_OUT]),
+                count_of(fl_json_get(found[i][U_IN_DETAILS], FL_LIT("cached_tokens"))),
+                count_of(fl_json_get(found[i][U_OUT_DETAILS], FL_LIT("reasoning_tokens")))};
+            return;
+        }
     }
 }
 
@@ -292,6 +326,7 @@ const struct fl_dialect fl_dialect_openai = {
               [FL_ENDPOINT_RESPONSES] = "/responses"},
     .models_path = "/models",
     .read_request = read_request,
+    .read_texts = fl_openai_read_texts,
     .write_request = write_request,
     .read_answer = read_answer,
     .read_event = fl_openai_read_event,

@@ -2,38 +2,33 @@
 /* What a stream event of the OpenAI dialect means. The event's bytes are passed on as they came. */
 #include "dialect/openai.h"
 
-/* A finish reason that is a string. Inside a JSON string the quotes of this text would be escaped, so
- * the bytes can only be a key. */
-static bool has_finish(struct fl_slice data)
+/* What a chunk says at a glance, by its bytes: most chunks say nothing. */
+struct glance {
+    bool finish; /* there is a finish reason, and it is a string */
+    bool more;   /* there is a usage or an error, and it is not null: worth a whole scan */
+};
+
+static struct glance glance_at(struct fl_slice data)
 {
-    const struct fl_slice key = FL_LIT("\"finish_reason\"");
+    enum { G_FINISH, G_USAGE, G_ERROR, G_COUNT };
+    static const struct fl_slice keys[G_COUNT] = {
+        {"\"finish_reason\"", 15}, {"\"usage\"", 7}, {"\"error\"", 7}};
+    struct glance seen = {false, false};
     struct fl_slice rest = data;
-    for (;;) {
-        size_t at = fl_slice_find_text(rest, key);
-        if (at == rest.len) {
-            return false;
-        }
-        rest = fl_slice_from(rest, at + key.len);
+    unsigned which;
+    while ((which = fl_json_find_quoted(&rest, keys, G_COUNT)) < G_COUNT) {
         size_t i = 0;
         while (i < rest.len && (rest.ptr[i] == ' ' || rest.ptr[i] == ':')) {
             i++;
         }
-        if (i < rest.len && rest.ptr[i] == '"') {
-            return true;
+        struct fl_slice value = fl_slice_from(rest, i);
+        if (which == G_FINISH) {
+            seen.finish = seen.finish || fl_slice_starts(value, FL_LIT("\""));
+        } else {
+            seen.more = seen.more || !fl_slice_starts(value, FL_LIT("null"));
         }
     }
-}
-
-/* Is the key there with anything but null behind it? By bytes: a JSON string could only hold them escaped. */
-static bool says(struct fl_slice data, struct fl_slice quoted_key)
-{
-    size_t at = fl_slice_find_text(data, quoted_key);
-    struct fl_slice rest = fl_slice_from(data, at + quoted_key.len);
-    size_t i = 0;
-    while (i < rest.len && (rest.ptr[i] == ' ' || rest.ptr[i] == ':')) {
-        i++;
-    }
-    return at < data.len && !fl_slice_starts(fl_slice_from(rest, i), FL_LIT("null"));
+    return seen;
 }
 
 static void read_chunk(struct fl_slice data, bool check, struct fl_event_facts *event,
@@ -46,8 +41,9 @@ static void read_chunk(struct fl_slice data, bool check, struct fl_event_facts *
         [C_CHOICES] = {.key = FL_LIT("choices")},
     };
     struct fl_json whole;
-    event->finish = has_finish(data);
-    if (!check && !says(data, FL_LIT("\"usage\"")) && !says(data, FL_LIT("\"error\""))) {
+    struct glance seen = glance_at(data);
+    event->finish = seen.finish;
+    if (!check && !seen.more) {
         event->valid = true;
         return;
     }
@@ -99,7 +95,7 @@ void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *
         ret_event->valid = true;
     } else if (endpoint == FL_ENDPOINT_RESPONSES) {
         read_response_event(in->data, ret_event, usage);
-        ret_event->finish = has_finish(in->data); /* servers that answer in chat's chunks */
+        ret_event->finish = glance_at(in->data).finish; /* servers that answer in chat's chunks */
     } else {
         read_chunk(in->data, check, ret_event, usage);
     }

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define FL_NET_READ_BYTES 65536
+#define FL_NET_READ_BYTES 32768
 
 /* mail.c: letters from any thread to one loop. Outlives the loop while a lookup thread holds it. */
 struct fl_letter {
@@ -97,6 +97,7 @@ struct tcp {
         struct fl_dial *dial;     /* until OPEN */
         struct fl_linger *linger; /* while LINGERING */
     } extra;
+    int fd; /* once OPEN */
     uint16_t flags;
     uint8_t end_err, write_err; /* enum fl_err */
 };

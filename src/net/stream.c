@@ -18,7 +18,9 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #define BATCH             16
 #define LINGER_NS         (2 * FL_NS_S)
@@ -42,9 +44,15 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct tcp *t = fl_container_of(handle, struct tcp, uv);
     struct fl_net *net = handle->loop->data;
     (void)suggested;
+    buf->base = net->read_buffer;
+    buf->len = 0;
     if (t->flags & FL_TCP_PAUSED) {
-        *buf = uv_buf_init(NULL, 0); /* on_read gets UV_ENOBUFS */
-    } else {
+        return; /* on_read gets UV_ENOBUFS */
+    }
+    if (!(t->flags & (FL_TCP_CLOSED | FL_TCP_ENDED)) && t->base.on->room) {
+        buf->len = t->base.on->room(t->base.owner, &buf->base);
+    }
+    if (buf->len == 0) {
         *buf = uv_buf_init(net->read_buffer, sizeof(net->read_buffer));
     }
 }
@@ -148,6 +156,8 @@ static void start_reading(struct tcp *t)
 
 void fl_tcp_opened(struct tcp *t)
 {
+    int err = uv_fileno((const uv_handle_t *)&t->uv, &t->fd);
+    fl_assert(err == 0);
     t->flags |= FL_TCP_OPEN;
     start_reading(t);
 }
@@ -239,22 +249,33 @@ void fl_tcp_send(struct tcp *t, struct fl_parcel *parcel)
     }
 }
 
+/* Not write(): a socket's own call is the shorter way through the kernel. */
+static ssize_t send_once(int fd, struct iovec *parts, unsigned count)
+{
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+    ssize_t n;
+    do {
+        n = count == 1 ? send(fd, parts[0].iov_base, parts[0].iov_len, 0) : sendmsg(fd, &message, 0);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* At most BATCH pieces at once. False when the kernel took less than all of them. */
 static bool try_batch(struct tcp *t, const struct fl_slice *pieces, unsigned count, size_t *sent)
 {
-    uv_buf_t bufs[BATCH];
+    struct iovec parts[BATCH];
     size_t len = 0;
     unsigned used = 0;
     for (unsigned i = 0; i < count; i++) {
         if (pieces[i].len > 0) {
-            bufs[used].base = (char *)(uintptr_t)pieces[i].ptr; /* libuv does not write to it */
-            bufs[used++].len = pieces[i].len;
+            parts[used].iov_base = (void *)(uintptr_t)pieces[i].ptr; /* only read */
+            parts[used++].iov_len = pieces[i].len;
             len += pieces[i].len;
         }
     }
-    int n = used > 0 ? uv_try_write((uv_stream_t *)&t->uv, bufs, used) : 0;
+    ssize_t n = used > 0 ? send_once(t->fd, parts, used) : 0;
     if (n < 0) {
-        t->write_err = n == UV_EAGAIN ? FL_OK : FL_ERR_RESET;
+        t->write_err = errno == EAGAIN || errno == ENOBUFS ? FL_OK : FL_ERR_RESET;
         return false;
     }
     *sent += (size_t)n;

@@ -3,13 +3,12 @@
  *                 failure                   failures_to_eject-th in a row
  *      HEALTHY ------------> SUSPECT ---------------------------------------> OPEN
  *         ^  ^ <------------    |                                            ^  |
- *         |       success       `--- (threshold 1: straight from HEALTHY) ---'  |  ejection over
- * and a trial begins, |                                                 failure of a trial  |  a
- * good probe, or a success in panic |                                                 or a bad
- * probe   |  v
+ *         |       success       `--- (threshold 1: straight from HEALTHY) ---'  | ejection over and
+ *         |                                                                  |  | a trial begins, a
+ *         |                                              failure of a trial  |  | good probe, or a
+ *         |                                              or a bad probe      |  v success in panic
  *         `----------------------------------------------------------------- HALF_OPEN
- *                     successes_to_recover-th success in a row                one trial in flight
- * at a time
+ *                     successes_to_recover-th success in a row       one trial in flight at a time
  *
  * The k-th ejection in a row lasts min(ejection_ns * 2^(k-1), 300 s), give or take a tenth. Only
  * evidence that began after the last change counts: fifty requests that hang in a target when it is

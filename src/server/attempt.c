@@ -100,7 +100,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->fields);
     fl_gzip_destroy(a->gzip);
-    free(a);
+    fl_shelf_give(&x->worker->attempt_shelf, a);
 }
 
 static void fail(struct fl_attempt *a, enum fl_err err)
@@ -112,13 +112,6 @@ static void fail(struct fl_attempt *a, enum fl_err err)
 
 /* --- sending --- */
 
-static void put_field(struct fl_buf *b, const char *name, struct fl_slice value)
-{
-    if (value.len > 0) {
-        fl_h1_put_header(b, fl_slice_cstr(name), value);
-    }
-}
-
 static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_bytes)
 {
     const struct fl_exchange *x = a->exchange;
@@ -127,19 +120,11 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     fl_buf_put(b, p->base_path);
     fl_buf_put_cstr(b, x->dialect->paths[x->endpoint]);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
-    put_field(b, "host", p->host_header);
-    if (p->api_key.len > 0) {
-        fl_buf_put(b, FL_LIT("authorization: Bearer "));
-        fl_buf_put(b, p->api_key);
-        fl_buf_put(b, FL_LIT("\r\n"));
-    }
-    for (unsigned i = 0; i < p->header_count; i++) {
-        fl_h1_put_header(b, p->headers[i].name, p->headers[i].value);
-    }
+    fl_buf_put(b, fl_buf_slice(&a->pool->fields));
     fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
                          "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
     fl_buf_put(b, x->facts.stream ? FL_LIT("text/event-stream\r\n") : FL_LIT("application/json\r\n"));
-    put_field(b, "x-request-id", x->request_id);
+    fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
     fl_buf_put_u64(b, body_bytes);
     fl_buf_put(b, FL_LIT("\r\n\r\n"));
@@ -158,7 +143,7 @@ static enum fl_err send_request(struct fl_attempt *a)
                               &body);
     fl_buf_reset(&w->out);
     put_head(&w->out, a, body.bytes);
-    if (!fl_buf_ok(&w->out) || !fl_buf_ok(&storage)) {
+    if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields) || !fl_buf_ok(&storage)) {
         return FL_ERR_TOO_BIG;
     }
     bool small = w->out.len + body.bytes <= join_bytes; /* a copy costs less than a scattered write */
@@ -171,7 +156,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     pieces[0] = fl_buf_slice(&w->out);
     enter(a, FL_ATTEMPT_WAITING);
     a->sent_ns = w->sys->now_ns;
-    fl_exchange_arm(x);
+    fl_exchange_watch(x);
     return fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
 }
 
@@ -187,8 +172,11 @@ static enum fl_err connect_afresh(struct fl_attempt *a)
     fl_conn_close(a->conn, FL_CLOSE_NOW);
     a->conn = NULL;
     a->fresh = true;
+    a->wanted_ns = a->exchange->worker->sys->now_ns;
     a->exchange->worker->stats.stale_retries++;
-    return connect_to(a);
+    enum fl_err err = connect_to(a);
+    fl_exchange_watch(a->exchange);
+    return err;
 }
 
 static enum fl_err send_or_refresh(struct fl_attempt *a)
@@ -200,23 +188,20 @@ static enum fl_err send_or_refresh(struct fl_attempt *a)
 /* --- receiving --- */
 
 /* Fields of an answer that a client may see, beside the content type. */
-static bool passes(struct fl_slice name)
+static bool passes(const struct fl_h1_header *h)
 {
-    static const char *const prefixes[] = {"x-ratelimit-", "openai-", "anthropic-ratelimit-"};
-    static const char *const names[] = {"retry-after", "retry-after-ms", "x-should-retry", "x-generation-id",
-                                        "x-fairlead-simulated"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (fl_slice_eq_nocase(name, fl_slice_cstr(names[i]))) {
-            return true;
-        }
+    static const struct fl_slice prefixes[] = {
+        {"x-ratelimit-", 12}, {"openai-", 7}, {"anthropic-ratelimit-", 20}};
+    if (h->id != FL_H_OTHER) {
+        return h->id == FL_H_RETRY_AFTER || h->id == FL_H_RETRY_AFTER_MS || h->id == FL_H_X_SHOULD_RETRY;
     }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        struct fl_slice prefix = fl_slice_cstr(prefixes[i]);
-        if (fl_slice_eq_nocase(fl_slice_first(name, prefix.len), prefix)) {
+        if (fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
             return true;
         }
     }
-    return false;
+    return fl_slice_eq_nocase(h->name, FL_LIT("x-generation-id")) ||
+           fl_slice_eq_nocase(h->name, FL_LIT("x-fairlead-simulated"));
 }
 
 /* retry-after-ms, else retry-after in (fractions of) seconds; a date is not read. */
@@ -241,8 +226,8 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
             a->content_type = fl_arena_copy(arena, h->value);
         } else if (h->id == FL_H_X_REQUEST_ID) {
             a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
-        } else if (passes(h->name) && fl_h1_value_ok(h->value) && h->value.len <= 1024) {
-            fl_h1_put_header(&a->fields, h->name, h->value);
+        } else if (h->value.len <= 1024 && passes(h)) {
+            fl_h1_put_parsed(&a->fields, h);
         }
     }
 }
@@ -436,14 +421,13 @@ static struct fl_slice model_of(const struct fl_target *target, struct fl_slice 
 
 enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target)
 {
-    struct fl_attempt *a = calloc(1, sizeof(*a));
+    struct fl_attempt *a = fl_shelf_take(&x->worker->attempt_shelf);
     if (!a) {
         return FL_ERR_NOMEM;
     }
-    a->exchange = x;
-    a->target = target;
+    *a = (struct fl_attempt){.exchange = x, .target = target};
     a->pool = &x->upstreams->pools[target->provider_index];
-    a->begun_ns = a->last_byte_ns = x->worker->sys->now_ns;
+    a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
     size_t hold = x->config->limits.response_hold_bytes, head = x->config->limits.head_bytes;
@@ -475,8 +459,8 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
     case FL_ATTEMPT_NEW:
     case FL_ATTEMPT_QUEUED:
     case FL_ATTEMPT_CONNECTING:
-        due = a->begun_ns + t->connect_ns;
-        err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_UPSTREAM_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
+        due = a->wanted_ns + t->connect_ns;
+        err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
         break;
     case FL_ATTEMPT_WAITING:
         due = a->sent_ns + t->first_token_ns;
@@ -515,7 +499,7 @@ void fl_attempt_resume(struct fl_attempt *a)
     if (a->paused) {
         a->paused = false;
         a->last_byte_ns = a->exchange->worker->sys->now_ns;
-        fl_exchange_arm(a->exchange);
+        fl_exchange_watch(a->exchange);
         a->conn->stream->ops->resume(a->conn->stream);
     }
 }

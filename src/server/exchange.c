@@ -12,9 +12,7 @@
  */
 #include "server/internal.h"
 
-#include <stdlib.h>
-
-enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
+enum { arena_chunk_bytes = 4096, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
 
@@ -91,15 +89,17 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
                                        const struct fl_h1_head *head)
 {
     struct fl_worker *w = s->worker;
-    struct fl_exchange *x = calloc(1, sizeof(*x));
+    struct fl_exchange *x = fl_shelf_take(&w->exchange_shelf);
     if (!x) {
         return NULL;
     }
+    memset(x, 0, offsetof(struct fl_exchange, room));
     x->session = s;
     x->worker = w;
     x->upstreams = w->current;
     fl_upstreams_ref(x->upstreams);
     x->config = x->upstreams->snapshot->config;
+    fl_assert(x->config->limits.attempts <= FL_ATTEMPTS_MAX);
     x->dialect = &fl_dialect_openai;
     x->endpoint = endpoint;
     x->keep_alive = head->keep_alive;
@@ -108,7 +108,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     uint64_t budget = client_budget_ns(head), total = x->config->timeouts.total_ns;
     x->deadline_ns = x->begun_ns + (budget < total ? budget : total);
     x->timer.fire = exchange_due;
-    fl_arena_init(&x->arena, arena_chunk_bytes, arena_bytes);
+    fl_arena_init_in(&x->arena, x->room, sizeof(x->room), arena_chunk_bytes, arena_bytes);
     fl_buf_init(&x->body, x->config->limits.body_bytes);
     x->decision_id = fl_rng_next(&w->rng);
     take_identity(x, head);
@@ -137,7 +137,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     fl_buf_finish(&x->body);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
-    free(x);
+    fl_shelf_give(&w->exchange_shelf, x);
     return s;
 }
 
@@ -173,7 +173,10 @@ void fl_exchange_broken(struct fl_exchange *x, enum fl_err err)
     x->worker->stats.failed++;
     fl_reply_error_event(x, err, FL_EMPTY);
     fl_access_log(x, x->status, err);
-    fl_session_cut(detach(x));
+    /* A stream's error event tells what happened. Of any other answer a clean end would say that it is whole,
+     * to a client that reads until the end of the connection. */
+    enum fl_close how = x->event_stream ? FL_CLOSE_FLUSH : FL_CLOSE_RESET;
+    fl_session_close(detach(x), how);
 }
 
 void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
@@ -284,9 +287,7 @@ static bool decide(struct fl_exchange *x)
 
 static bool may_try_more(const struct fl_exchange *x)
 {
-    unsigned attempts = x->config->limits.attempts;
-    return x->plan_next < x->plan->count &&
-           x->note_count < (attempts < FL_ATTEMPTS_MAX ? attempts : FL_ATTEMPTS_MAX) &&
+    return x->plan_next < x->plan->count && x->note_count < x->config->limits.attempts &&
            x->worker->sys->now_ns < x->deadline_ns;
 }
 
@@ -334,7 +335,7 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     fl_exchange_failed(x, err);
 }
 
-void fl_exchange_arm(struct fl_exchange *x)
+void fl_exchange_watch(struct fl_exchange *x)
 {
     uint64_t now = x->worker->sys->now_ns, next = x->deadline_ns, attempt_next = FL_NEVER;
     if (x->attempt && fl_attempt_check_time(x->attempt, now, &attempt_next) == FL_OK && attempt_next < next) {
@@ -359,7 +360,7 @@ static void try_next(struct fl_exchange *x, enum fl_err last)
         }
         last = fl_attempt_start(x, target);
         if (!last) {
-            fl_exchange_arm(x);
+            fl_exchange_watch(x);
             return;
         }
     }
@@ -387,6 +388,18 @@ void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
         try_next(x, err);
     } else {
         fl_exchange_give_up(x, err);
+    }
+}
+
+void fl_exchange_shut(struct fl_exchange *x)
+{
+    if (x->attempt) {
+        fl_attempt_end(x->attempt, FL_ERR_DRAINING);
+    }
+    if (x->state == FL_EXCHANGE_READING) {
+        fl_exchange_refuse(x, FL_ERR_DRAINING, FL_EMPTY, NULL);
+    } else {
+        fl_exchange_attempt_failed(x, FL_ERR_DRAINING);
     }
 }
 
@@ -431,5 +444,5 @@ static void exchange_due(struct fl_timer *timer)
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
         beat(x);
     }
-    fl_exchange_arm(x);
+    fl_exchange_watch(x);
 }

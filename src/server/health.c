@@ -86,18 +86,11 @@ static bool send_check(struct check *c)
     fl_buf_put(b, p->base_path);
     fl_buf_put_cstr(b, fl_dialect_openai.models_path);
     fl_buf_put_cstr(b, " HTTP/1.1\r\n");
-    fl_h1_put_header(b, FL_LIT("host"), p->host_header);
-    if (p->api_key.len > 0) {
-        fl_buf_put_cstr(b, "authorization: Bearer ");
-        fl_buf_put(b, p->api_key);
-        fl_buf_put_cstr(b, "\r\n");
-    }
-    for (unsigned i = 0; i < p->header_count; i++) {
-        fl_h1_put_header(b, p->headers[i].name, p->headers[i].value);
-    }
+    fl_buf_put(b, fl_buf_slice(&c->conn->pool->fields));
     fl_buf_put_cstr(b, "accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION " (health check)\r\n\r\n");
     struct fl_slice piece = fl_buf_slice(b);
-    return fl_buf_ok(b) && fl_stream_write(c->conn->stream, &piece, 1) == FL_OK;
+    return fl_buf_ok(b) && fl_buf_ok(&c->conn->pool->fields) &&
+           fl_stream_write(c->conn->stream, &piece, 1) == FL_OK;
 }
 
 static void on_opened(void *user, enum fl_err err)

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/shelf.h"
 #include "codec/gzip.h"
 #include "codec/http1.h"
 #include "codec/sse.h"
@@ -43,6 +44,7 @@ struct fl_conn_events {
 struct fl_pool {
     struct fl_upstreams *upstreams;
     unsigned provider;      /* index into the configuration's */
+    struct fl_buf fields;   /* of each request to the provider: host, key, configured headers */
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
     struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
@@ -125,6 +127,7 @@ struct fl_attempt {
     uint8_t interim;         /* 1xx heads seen */
     int status;
     uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
+    uint64_t wanted_ns;      /* since when it wants a connection */
     uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
     struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
@@ -148,7 +151,7 @@ struct fl_attempt_note { /* for error bodies and headers */
     uint64_t took_ns;
 };
 
-enum { FL_ATTEMPTS_MAX = 8, FL_UNPACKED_BYTES = 16 * 1024 };
+enum { FL_ATTEMPTS_MAX = 16 /* as the key attempts allows */, FL_UNPACKED_BYTES = 16 * 1024 };
 
 enum fl_exchange_state {
     FL_EXCHANGE_READING,   /* the body is arriving */
@@ -179,7 +182,6 @@ struct fl_exchange {
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
-    struct fl_slice upstream_model;
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered */
     const struct fl_target *served;
@@ -193,6 +195,7 @@ struct fl_exchange {
     struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
     unsigned note_count;
     struct fl_timer timer;
+    _Alignas(16) char room[1024]; /* the arena's first chunk */
 };
 
 /* --- a client's connection (session.c) --- */
@@ -202,6 +205,7 @@ enum fl_session_state {
     FL_SESSION_HEAD,      /* waits for or reads a request head */
     FL_SESSION_BODY,
     FL_SESSION_EXCHANGE,  /* the request is read; its answer is under way */
+    FL_SESSION_LAST,      /* no request is read any more; the client reads what it was sent */
     FL_SESSION_CLOSED,
     FL_SESSION_STATE_COUNT
 };
@@ -217,6 +221,7 @@ struct fl_session {
     struct fl_timer timer;
     uint64_t since_ns;         /* start of the state's total deadline */
     uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
+    uint64_t blocked_bytes;    /* queued in the stream since then */
     struct fl_addr peer;
     enum fl_session_state state;
     bool paused, in_loop, served_any;
@@ -244,6 +249,7 @@ struct fl_worker {
     struct fl_timer drain_timer, access_timer;
     struct fl_buf access;        /* access-log lines not yet handed on */
     struct fl_buf out;           /* head being built; valid during one event */
+    struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
@@ -261,17 +267,15 @@ void fl_worker_session_gone(struct fl_worker *w);
 void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer);
 /* The exchange's answer is complete (or was cut): go on with the next request, or close. */
 void fl_session_answered(struct fl_session *s, bool keep_alive);
-/* Cuts the connection so that a client sees that its answer is not whole. */
-void fl_session_cut(struct fl_session *s);
 void fl_session_close(struct fl_session *s, enum fl_close how);
 /* Sends; false when the client is gone (the session then ends by itself at its next event). */
 bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count);
-/* The request's body was read: nothing more is expected before the answer. */
+/* True when it was waiting for a request, and is closed now. */
 bool fl_session_close_if_idle(struct fl_session *s);
 
 /* endpoints.c */
-/* Answers what needs no body, or makes an exchange that reads one. FL_OK: session->exchange is set.
- * Otherwise the answer was written. */
+/* Answers what needs no body, or makes an exchange that reads one: true, session->exchange is set. False: the
+ * answer was written. */
 bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head);
 
 /* exchange.c */
@@ -289,6 +293,8 @@ void fl_exchange_broken(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
 /* The client went away, or the session ends: cancels and frees. */
 void fl_exchange_cancel(struct fl_exchange *x);
+/* The gateway cannot wait for it any longer: tells the client, as far as its answer has come, and frees. */
+void fl_exchange_shut(struct fl_exchange *x);
 /* The answer's head goes out now: no other target can be tried any more, the request's body is freed. */
 void fl_exchange_answering(struct fl_exchange *x);
 /* May another target be tried after this error? */
@@ -297,8 +303,9 @@ bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
 /* A refusal was sent to the client as its answer. */
 void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
-/* The attempt's next deadline may now be an earlier one (its timer is lazy only about later ones). */
-void fl_exchange_arm(struct fl_exchange *x);
+/* Sets the timer to the earliest of all deadlines. Call it whenever one has come nearer: a later one is found
+ * when the timer fires. */
+void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
 

@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { reap_s = 5 };
+enum { reap_s = 5, fields_bytes = 32 * 1024 };
 
 static void free_upstreams(struct fl_upstreams *u);
 
@@ -60,6 +60,20 @@ static void reap(struct fl_timer *timer)
     }
 }
 
+/* Written and checked once a snapshot; when they do not fit, the buffer says so to each request. */
+static void put_fields(const struct fl_provider *p, struct fl_buf *b)
+{
+    fl_h1_put_header(b, FL_LIT("host"), p->host_header);
+    if (p->api_key.len > 0) {
+        fl_buf_put(b, FL_LIT("authorization: Bearer "));
+        fl_buf_put(b, p->api_key);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
+    for (unsigned i = 0; i < p->header_count; i++) {
+        fl_h1_put_header(b, p->headers[i].name, p->headers[i].value);
+    }
+}
+
 enum fl_err fl_upstreams_create(struct fl_worker *w, struct fl_snapshot *snapshot, struct fl_upstreams **ret)
 {
     unsigned count = snapshot->config->provider_count;
@@ -77,6 +91,8 @@ enum fl_err fl_upstreams_create(struct fl_worker *w, struct fl_snapshot *snapsho
         fl_list_init(&u->pools[i].idle);
         fl_list_init(&u->pools[i].lent);
         fl_list_init(&u->pools[i].waiting);
+        fl_buf_init(&u->pools[i].fields, fields_bytes);
+        put_fields(fl_pool_provider(&u->pools[i]), &u->pools[i].fields);
     }
     fl_list_init(&u->link);
     fl_list_append(&w->upstreams, &u->link);
@@ -115,6 +131,7 @@ static void free_upstreams(struct fl_upstreams *u)
         }
         fl_assert(pool->open_count == 0 && pool->idle_count == 0);
         fl_assert(fl_list_empty(&pool->waiting));
+        fl_buf_finish(&pool->fields);
     }
     fl_timers_stop(&u->worker->sys->timers, &u->reaper);
     fl_list_remove(&u->link);
@@ -179,7 +196,7 @@ static void on_drained(void *owner)
     }
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained};
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, NULL};
 
 /* --- lending --- */
 

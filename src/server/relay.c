@@ -13,10 +13,16 @@ enum { pieces_max = 40, join_bytes = 2048 };
 
 /* What one read gives to send. Spans of neighbouring bytes grow together. */
 struct gather {
-    struct fl_slice pieces[pieces_max];
+    struct fl_slice pieces[pieces_max]; /* the first *count* are written */
     unsigned count;
     size_t bytes;
 };
+
+static void gather_init(struct gather *g)
+{
+    g->count = 0;
+    g->bytes = 0;
+}
 
 static void gather_add(struct gather *g, struct fl_slice s)
 {
@@ -89,8 +95,7 @@ static void flush(struct fl_attempt *a, struct gather *g, bool last)
         }
     }
     fl_buf_reset(&x->worker->out);
-    g->count = 0;
-    g->bytes = 0;
+    gather_init(g);
 }
 
 static void note_first_byte(struct fl_attempt *a)
@@ -98,7 +103,7 @@ static void note_first_byte(struct fl_attempt *a)
     if (a->first_byte_ns == 0) {
         a->first_byte_ns = a->exchange->worker->sys->now_ns;
         fl_route_first_byte(a->target);
-        fl_exchange_arm(a->exchange);
+        fl_exchange_watch(a->exchange);
     }
 }
 
@@ -150,8 +155,7 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
 {
     struct fl_exchange *x = a->exchange;
     struct gather g;
-    g.count = 0;
-    g.bytes = 0;
+    gather_init(&g);
     struct fl_json whole;
     bool refusal = a->status >= 400 || err == FL_ERR_ERROR_IN_200;
     bool json = refusal && body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
@@ -174,8 +178,7 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
     struct gather g;
-    g.count = 0;
-    g.bytes = 0;
+    gather_init(&g);
     enum fl_err err = a->status >= 400 ? x->dialect->read_error(a->status, body)
                                        : x->dialect->read_answer(body, &a->usage);
     if (err && fl_exchange_may_retry(x, err)) {
@@ -193,65 +196,26 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     succeed(a);
 }
 
-/* Too big to hold: from here on it is sent as it comes. */
-static void start_passing(struct fl_attempt *a, struct gather *g)
+/* From here on the body is sent as it comes. What its head promises is the length as the client gets it: that
+ * of a compressed answer is not known. */
+static void start_passing(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
+    struct gather g;
+    bool length_known = a->body.framing == FL_H1_LENGTH && !a->gzip;
+    gather_init(&g);
     fl_attempt_enter(a, FL_ATTEMPT_PASSING);
     fl_exchange_answering(x);
-    fl_reply_head(x, a->status, a->content_type,
-                  a->body.framing == FL_H1_LENGTH ? a->body.total + a->body.left : UINT64_MAX);
-    gather_add(g, fl_buf_slice(&a->hold));
-    flush(a, g, false);
+    fl_reply_head(x, a->status, a->content_type, length_known ? a->body.total + a->body.left : UINT64_MAX);
+    gather_add(&g, fl_buf_slice(&a->hold));
+    flush(a, &g, false);
     fl_buf_finish(&a->hold);
-}
-
-static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
-{
-    struct fl_slice whole = FL_EMPTY, piece;
-    size_t most = a->exchange->config->limits.response_hold_bytes;
-    while (more_of(a, in) && fl_buf_ok(&a->hold)) {
-        enum fl_err err = next_piece(a, &in, &piece);
-        if (err) {
-            fail(a, err);
-            return;
-        }
-        if (piece.len == 0) {
-            continue;
-        }
-        note_first_byte(a);
-        if (a->hold.len == 0 && whole.len == 0 && !a->gzip) {
-            whole = piece; /* perhaps all of it: not copied yet */
-            continue;
-        }
-        fl_buf_put(&a->hold, whole);
-        whole = FL_EMPTY;
-        fl_buf_put(&a->hold, piece);
-    }
-    if (a->body.done && fl_buf_ok(&a->hold)) {
-        a->conn_keep = a->conn_keep && in.len == 0;
-        held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
-        return;
-    }
-    fl_buf_put(&a->hold, whole);
-    if (a->hold.len <= most && fl_buf_ok(&a->hold)) {
-        return;
-    }
-    if (a->status >= 400) { /* nobody's error text is that long */
-        fail(a, a->exchange->dialect->read_error(a->status, fl_slice_first(fl_buf_slice(&a->hold), most)));
-        return;
-    }
-    struct gather g;
-    g.count = 0;
-    g.bytes = 0;
-    start_passing(a, &g);
 }
 
 static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct gather g;
-    g.count = 0;
-    g.bytes = 0;
+    gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
         enum fl_err err = next_piece(a, &in, &piece);
@@ -268,6 +232,56 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
     flush(a, &g, a->body.done);
     if (a->body.done) {
         succeed(a);
+    }
+}
+
+/* More than is held: an error's text is judged by its beginning, an answer goes on its way with what is left of
+ * this read. */
+static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
+{
+    if (a->status >= 400) {
+        fail(a, a->exchange->dialect->read_error(a->status, fl_buf_slice(&a->hold)));
+        return;
+    }
+    start_passing(a);
+    pass_bytes(a, in);
+}
+
+static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    struct fl_slice whole = FL_EMPTY, piece;
+    size_t most = a->exchange->config->limits.response_hold_bytes;
+    while (more_of(a, in)) {
+        enum fl_err err = next_piece(a, &in, &piece);
+        if (err) {
+            fail(a, err);
+            return;
+        }
+        if (piece.len == 0) {
+            continue;
+        }
+        note_first_byte(a);
+        if (a->hold.len == 0 && whole.len == 0 && !a->gzip) {
+            whole = piece; /* perhaps all of it: not copied yet */
+            continue;
+        }
+        fl_buf_put(&a->hold, whole);
+        whole = FL_EMPTY;
+        fl_buf_put(&a->hold, piece);
+        if (a->hold.len > most) {
+            break;
+        }
+    }
+    if (a->body.done && !more_of(a, in) && a->hold.len <= most) {
+        a->conn_keep = a->conn_keep && in.len == 0;
+        held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
+        return;
+    }
+    fl_buf_put(&a->hold, whole);
+    if (!fl_buf_ok(&a->hold)) {
+        fail(a, FL_ERR_NOMEM);
+    } else if (a->hold.len > most) {
+        hold_overflows(a, in);
     }
 }
 
@@ -295,8 +309,15 @@ static bool start_stream(struct fl_attempt *a, const struct fl_event_facts *even
     return true;
 }
 
-/* One event: FL_OK and *ret_pass, or the attempt is over (false). */
-static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool *ret_pass)
+/* A last event without its empty line was cut off, unless it is whole and says that it is the last one. */
+static bool is_cut_off(const struct fl_event_facts *event)
+{
+    bool last = event->kind == FL_EVENT_DONE || event->kind == FL_EVENT_ERROR || event->finish;
+    return !event->valid || !last;
+}
+
+/* One event: FL_OK and *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
+static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, bool *ret_pass)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_event_facts facts;
@@ -305,7 +326,11 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
         *ret_pass = answering;
         return true;
     }
-    x->dialect->read_event(x->endpoint, event, !answering, &facts, &a->usage);
+    x->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, &a->usage);
+    if (at_end && is_cut_off(&facts)) {
+        *ret_pass = false;
+        return true;
+    }
     if (!answering) {
         /* An error as first event can still fail over; with no target left it is the client's to see. */
         bool last_words = facts.kind == FL_EVENT_ERROR && !fl_exchange_may_retry(x, FL_ERR_ERROR_IN_200);
@@ -347,14 +372,15 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
         }
         note_first_byte(a);
         used += event.raw.len;
-        if (!take_event(a, &event, &pass)) {
+        if (!take_event(a, &event, at_end, &pass)) {
             return false;
         }
         if (pass) {
-            if (g->count == pieces_max) {
+            if (g->count + 1 >= pieces_max) {
                 flush(a, g, false);
             }
             gather_add(g, event.raw);
+            gather_add(g, at_end ? FL_LIT("\n\n") : FL_EMPTY);
         }
     }
     *ret_used = used;
@@ -413,8 +439,7 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
 static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct gather g;
-    g.count = 0;
-    g.bytes = 0;
+    gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
         enum fl_err err = next_piece(a, &in, &piece);
@@ -458,11 +483,13 @@ void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
 void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
 {
     struct gather g;
-    g.count = 0;
-    g.bytes = 0;
+    gather_init(&g);
     a->conn_keep = false;
     fl_buf_reset(&a->exchange->worker->out);
     enum fl_err whole = err ? err : fl_h1_body_end(&a->body);
+    if (!whole && a->gzip && !fl_gzip_done(a->gzip)) {
+        whole = FL_ERR_CLOSED;
+    }
     if (whole) {
         fail(a, whole);
     } else if (a->state == FL_ATTEMPT_STREAMING) {

@@ -2,19 +2,12 @@
 /* What clients are sent beside relayed bodies: heads, errors, plain answers, heartbeats. */
 #include "server/internal.h"
 
-static void put(struct fl_buf *b, const char *name, struct fl_slice value)
-{
-    if (value.len > 0 && fl_h1_value_ok(value)) {
-        fl_h1_put_header(b, fl_slice_cstr(name), value);
-    }
-}
-
 static void put_start(struct fl_buf *b, struct fl_worker *w, int status, struct fl_slice content_type)
 {
     fl_buf_reset(b);
     fl_h1_put_status(b, status);
-    put(b, "date", fl_worker_date(w));
-    put(b, "content-type", content_type);
+    fl_h1_put_field(b, FL_LIT("date: "), fl_worker_date(w));
+    fl_h1_put_field(b, FL_LIT("content-type: "), content_type);
 }
 
 static void put_framing(struct fl_exchange *x, struct fl_buf *b, uint64_t length)
@@ -56,23 +49,23 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
 {
     const struct fl_attempt *a = x->attempt;
     unsigned attempts = x->note_count + (a ? 1 : 0);
-    put(b, "x-request-id", x->request_id);
+    fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     if (attempts > 1 && status >= 400) { /* tried elsewhere already: the SDK need not */
         fl_buf_put(b, FL_LIT("x-should-retry: false\r\n"));
     }
     if (!x->config->expose_decisions || !x->plan || !x->plan->route) {
         return;
     }
-    put(b, "x-fairlead-route", x->plan->route->name);
+    fl_h1_put_field(b, FL_LIT("x-fairlead-route: "), x->plan->route->name);
     fl_buf_put(b, FL_LIT("x-fairlead-decision: "));
     fl_buf_put_hex(b, x->decision_id, 16);
     fl_buf_put(b, FL_LIT("\r\nx-fairlead-reason: "));
     fl_plan_put_reason(&x->config->table, x->plan, b);
     fl_buf_put(b, FL_LIT("\r\n"));
     if (a) {
-        put(b, "x-fairlead-provider", x->served->provider);
-        put(b, "x-fairlead-model", x->served_model);
-        put(b, "x-fairlead-upstream-request-id", a->upstream_request_id);
+        fl_h1_put_field(b, FL_LIT("x-fairlead-provider: "), x->served->provider);
+        fl_h1_put_field(b, FL_LIT("x-fairlead-model: "), x->served_model);
+        fl_h1_put_field(b, FL_LIT("x-fairlead-upstream-request-id: "), a->upstream_request_id);
     }
     fl_buf_put(b, FL_LIT("x-fairlead-attempts: "));
     fl_buf_put_u64(b, attempts);

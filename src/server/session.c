@@ -3,19 +3,20 @@
  * A client's connection.
  *
  *   [HANDSHAKE ->] HEAD -> BODY -> EXCHANGE -> HEAD ...
- *                    |       |        `-> CLOSED
+ *                    |       |        `-> [LAST ->] CLOSED
  *                    `-------`-> CLOSED    (malformed, too slow, too big: answered first where one can)
  *
- * Requests are read one at a time; bytes of later ones wait in `in`, and the stream is paused when too many
- * do. The stream is read while an exchange is under way, so that a client that goes away is noticed at
- * once. Timeouts are totals, not gaps: a client that sends a byte now and then gets no more time.
+ * Requests are read one at a time, and none before the answers to those before it are taken; bytes of later
+ * ones wait in `in`, and the stream is paused when too many do. The stream is read while an exchange is
+ * under way, so that a client that goes away is noticed at once. Timeouts are totals, not gaps: a client
+ * that sends or takes a byte now and then gets no more time; one that keeps the minimum rate does.
  */
 #include "server/internal.h"
 
 #include <stdlib.h>
 
-enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, reserve_bytes = 256 * 1024 };
-enum { reserve_from_bytes = 4 * 1024 };
+enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, reserve_bytes = 256 * 1024, room_bytes_min = 8 * 1024 };
+enum { reserve_from_bytes = 4 * 1024 }; /* a client that drips is given no more room than it fills */
 
 static void session_due(struct fl_timer *timer);
 static void read_on(struct fl_session *s, struct fl_slice bytes);
@@ -29,15 +30,37 @@ static void enter(struct fl_session *s, enum fl_session_state state)
 {
     static const bool allowed[FL_SESSION_STATE_COUNT][FL_SESSION_STATE_COUNT] = {
         [FL_SESSION_HANDSHAKE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
-        [FL_SESSION_HEAD] = {[FL_SESSION_BODY] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
-        [FL_SESSION_BODY] = {[FL_SESSION_EXCHANGE] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
-        [FL_SESSION_EXCHANGE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_HEAD] = {[FL_SESSION_BODY] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true,
+                             [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_BODY] = {[FL_SESSION_EXCHANGE] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true,
+                             [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_EXCHANGE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_LAST] = {[FL_SESSION_CLOSED] = true},
     };
     fl_assert(allowed[s->state][state]);
     s->state = state;
 }
 
 /* --- deadlines --- */
+
+/* The client has not taken all that it was sent. */
+static bool is_blocked(const struct fl_session *s)
+{
+    return s->blocked_since_ns > 0;
+}
+
+/* When *bytes* since *since_ns* are too few: *grace_ns*, and a second for each so many. */
+static uint64_t too_few_at(const struct fl_session *s, uint64_t since_ns, uint64_t grace_ns, uint64_t bytes)
+{
+    return since_ns + grace_ns + bytes / (config_of(s)->limits.body_bytes_per_s + 1) * FL_NS_S;
+}
+
+static uint64_t taken_too_few_at(const struct fl_session *s)
+{
+    uint64_t queued = s->stream->queued;
+    uint64_t taken = s->blocked_bytes > queued ? s->blocked_bytes - queued : 0;
+    return too_few_at(s, s->blocked_since_ns, config_of(s)->timeouts.idle_ns, taken);
+}
 
 /* When the state the session is in has lasted too long. */
 static uint64_t due_at(const struct fl_session *s)
@@ -47,14 +70,17 @@ static uint64_t due_at(const struct fl_session *s)
     case FL_SESSION_HANDSHAKE:
         return s->since_ns + l->head_ns;
     case FL_SESSION_HEAD:
+        if (is_blocked(s)) {
+            return taken_too_few_at(s);
+        }
         return s->since_ns + (s->in.len == 0 && s->served_any ? l->idle_ns : l->head_ns);
     case FL_SESSION_BODY: {
-        uint64_t earned_ns = s->body.total / (l->body_bytes_per_s + 1) * FL_NS_S;
-        uint64_t due = s->since_ns + l->body_ns + earned_ns;
+        uint64_t due = too_few_at(s, s->since_ns, l->body_ns, s->body.total);
         return due < s->exchange->deadline_ns ? due : s->exchange->deadline_ns;
     }
     case FL_SESSION_EXCHANGE:
-        return s->blocked_since_ns > 0 ? s->blocked_since_ns + config_of(s)->timeouts.idle_ns : FL_NEVER;
+    case FL_SESSION_LAST:
+        return is_blocked(s) ? taken_too_few_at(s) : FL_NEVER;
     case FL_SESSION_CLOSED:
     case FL_SESSION_STATE_COUNT:
         break;
@@ -75,7 +101,9 @@ static void too_slow(struct fl_session *s)
 {
     switch (s->state) {
     case FL_SESSION_HEAD:
-        if (s->in.len > 0) {
+        if (is_blocked(s)) {
+            fl_session_close(s, FL_CLOSE_RESET);
+        } else if (s->in.len > 0) {
             fl_reply_plain_error(s, FL_ERR_SLOW,
                                  FL_LIT("The request head did not arrive in time (limits.head_timeout)."), false);
         } else {
@@ -88,6 +116,7 @@ static void too_slow(struct fl_session *s)
         break;
     case FL_SESSION_HANDSHAKE:
     case FL_SESSION_EXCHANGE: /* does not read what it is sent */
+    case FL_SESSION_LAST:
         fl_session_close(s, FL_CLOSE_RESET);
         break;
     case FL_SESSION_CLOSED:
@@ -122,7 +151,10 @@ static void on_opened(void *owner, enum fl_err err)
 
 static void on_bytes(void *owner, struct fl_slice bytes)
 {
-    read_on(owner, bytes);
+    struct fl_session *s = owner;
+    if (s->state != FL_SESSION_LAST) {
+        read_on(s, bytes);
+    }
 }
 
 static void on_ended(void *owner, enum fl_err err)
@@ -136,14 +168,36 @@ static void on_drained(void *owner)
     s->blocked_since_ns = 0;
     if (s->exchange) {
         fl_exchange_drained(s->exchange);
+    } else if (s->state == FL_SESSION_LAST) {
+        fl_session_close(s, FL_CLOSE_FLUSH);
+    } else {
+        s->since_ns = s->worker->sys->now_ns;
+        read_on(s, FL_EMPTY);
     }
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained};
-
-static void refuse_connection(struct fl_worker *w, struct fl_stream *stream)
+/* Much of a body is still to come: it is read to where it will stand. */
+static size_t on_room(void *owner, char **ret_at)
 {
-    (void)w;
+    struct fl_session *s = owner;
+    if (s->state != FL_SESSION_BODY || s->body.framing != FL_H1_LENGTH || s->body.left < room_bytes_min ||
+        s->in.len > 0 || s->exchange->body.len < reserve_from_bytes) {
+        return 0;
+    }
+    struct fl_buf *body = &s->exchange->body;
+    size_t len = s->body.left < reserve_bytes ? (size_t)s->body.left : reserve_bytes;
+    char *at = fl_buf_room(body, len);
+    if (!at) {
+        return 0; /* the body's next bytes find the buffer failed */
+    }
+    *ret_at = at;
+    return len;
+}
+
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room};
+
+static void refuse_connection(struct fl_stream *stream)
+{
     static const struct fl_stream_events deaf;
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
                                  "retry-after: 1\r\ncontent-length: 0\r\n\r\n";
@@ -162,7 +216,7 @@ void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_
         s = calloc(1, sizeof(*s));
     }
     if (!s) {
-        refuse_connection(w, stream);
+        refuse_connection(stream);
         return;
     }
     s->worker = w;
@@ -223,27 +277,32 @@ void fl_session_close(struct fl_session *s, enum fl_close how)
 
 bool fl_session_close_if_idle(struct fl_session *s)
 {
-    if (s->state == FL_SESSION_HEAD && s->in.len == 0) {
-        fl_session_close(s, FL_CLOSE_NOW);
-        return true;
+    bool idle = s->state == FL_SESSION_HEAD && s->in.len == 0;
+    if (idle && is_blocked(s)) { /* not before the answer is taken */
+        enter(s, FL_SESSION_LAST);
+        return false;
     }
-    return false;
-}
-
-void fl_session_cut(struct fl_session *s)
-{
-    fl_session_close(s, FL_CLOSE_FLUSH);
+    if (idle) {
+        fl_session_close(s, FL_CLOSE_NOW);
+    }
+    return idle;
 }
 
 bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count)
 {
-    if (!s->stream || s->state == FL_SESSION_CLOSED || fl_stream_write(s->stream, pieces, count)) {
+    if (!s->stream || s->state == FL_SESSION_CLOSED) {
         return false;
     }
-    if (s->stream->queued > 0 && s->blocked_since_ns == 0) {
+    size_t before = s->stream->queued;
+    if (fl_stream_write(s->stream, pieces, count)) {
+        return false;
+    }
+    if (s->stream->queued > 0 && !is_blocked(s)) {
         s->blocked_since_ns = s->worker->sys->now_ns;
+        s->blocked_bytes = before;
         arm(s);
     }
+    s->blocked_bytes += s->stream->queued > before ? s->stream->queued - before : 0;
     return true;
 }
 
@@ -288,6 +347,16 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
     return s->state != FL_SESSION_CLOSED;
 }
 
+/* A piece that was read into the body's own room stands there already. */
+static void keep_piece(struct fl_buf *body, struct fl_slice piece)
+{
+    if (body->ptr && piece.ptr == body->ptr + body->len) {
+        fl_buf_grow(body, piece.len);
+    } else {
+        fl_buf_put(body, piece);
+    }
+}
+
 static bool take_body(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_exchange *x = s->exchange;
@@ -300,7 +369,7 @@ static bool take_body(struct fl_session *s, struct fl_slice *bytes)
         struct fl_slice piece;
         enum fl_err err = fl_h1_body_next(&s->body, bytes, &piece);
         if (!err) {
-            fl_buf_put(&x->body, piece);
+            keep_piece(&x->body, piece);
             err = fl_buf_ok(&x->body) ? FL_OK : FL_ERR_NOMEM;
         }
         if (err) {
@@ -322,7 +391,7 @@ static void take_requests(struct fl_session *s, struct fl_slice *bytes)
     bool more = true;
     while (more) {
         if (s->state == FL_SESSION_HEAD) {
-            more = bytes->len > 0 && take_head(s, bytes);
+            more = bytes->len > 0 && !is_blocked(s) && take_head(s, bytes);
         } else {
             more = s->state == FL_SESSION_BODY && (bytes->len > 0 || s->body.done) && take_body(s, bytes);
         }
@@ -331,7 +400,7 @@ static void take_requests(struct fl_session *s, struct fl_slice *bytes)
 
 static void limit_input(struct fl_session *s)
 {
-    bool full = s->in.len >= in_pause_bytes && s->state == FL_SESSION_EXCHANGE;
+    bool full = s->in.len >= in_pause_bytes && (s->state == FL_SESSION_EXCHANGE || is_blocked(s));
     if (full && !s->paused) {
         s->stream->ops->pause(s->stream);
         s->paused = true;
@@ -377,11 +446,16 @@ void fl_session_answered(struct fl_session *s, bool keep_alive)
     if (s->state == FL_SESSION_CLOSED) {
         return;
     }
-    if (!keep_alive || s->worker->draining) {
+    if (keep_alive && !s->worker->draining) {
+        enter(s, FL_SESSION_HEAD);
+    } else if (is_blocked(s)) {
+        enter(s, FL_SESSION_LAST);
+        arm(s);
+        return;
+    } else {
         fl_session_close(s, FL_CLOSE_FLUSH);
         return;
     }
-    enter(s, FL_SESSION_HEAD);
     s->since_ns = s->worker->sys->now_ns;
     s->scanned = 0;
     if (s->in_loop) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { access_flush_ms = 100, access_bytes = 64 * 1024, out_bytes = 64 * 1024 };
+enum { access_flush_ms = 100, access_bytes = 64 * 1024, out_bytes = 64 * 1024, shelf_blocks = 256 };
 
 static void flush_access(struct fl_timer *timer)
 {
@@ -20,13 +20,15 @@ static void flush_access(struct fl_timer *timer)
     fl_buf_reset(&w->access);
 }
 
+/* What is still under way is told so, each in its way; then everything is closed. */
 static void drain_over(struct fl_timer *timer)
 {
     struct fl_worker *w = fl_container_of(timer, struct fl_worker, drain_timer);
-    struct fl_list *next;
-    for (struct fl_list *at = w->sessions.next; at != &w->sessions; at = next) {
-        next = at->next;
-        fl_session_close(fl_container_of(at, struct fl_session, link), FL_CLOSE_NOW);
+    while (!fl_list_empty(&w->exchanges)) {
+        fl_exchange_shut(fl_container_of(w->exchanges.next, struct fl_exchange, link));
+    }
+    while (!fl_list_empty(&w->sessions)) {
+        fl_session_close(fl_container_of(w->sessions.next, struct fl_session, link), FL_CLOSE_NOW);
     }
     fl_worker_session_gone(w);
 }
@@ -48,6 +50,8 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     fl_buf_init(&w->access, access_bytes);
     fl_buf_init(&w->out, out_bytes);
     fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
+    fl_shelf_init(&w->exchange_shelf, sizeof(struct fl_exchange), shelf_blocks);
+    fl_shelf_init(&w->attempt_shelf, sizeof(struct fl_attempt), shelf_blocks);
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
     enum fl_err err = fl_upstreams_create(w, snapshot, &w->current);
@@ -101,6 +105,8 @@ void fl_worker_destroy(struct fl_worker *w)
     fl_buf_finish(&w->access);
     fl_buf_finish(&w->out);
     fl_buf_finish(&w->joined);
+    fl_shelf_finish(&w->exchange_shelf);
+    fl_shelf_finish(&w->attempt_shelf);
     free(w->unpacked);
     free(w);
 }

@@ -186,9 +186,12 @@ static void take(struct pipe *p, size_t count)
 
 static void give_bytes(struct pipe *p, struct handle *h)
 {
-    size_t count = piece_bytes(p);
-    char *copy = malloc(count); /* of its own, so that a sanitizer sees reads beyond it or later */
-    fl_assert(copy != NULL && count > 0 && count <= p->wire.len);
+    char *room;
+    size_t count = piece_bytes(p), most = h->stream.on->room ? h->stream.on->room(h->stream.owner, &room) : 0;
+    count = most > 0 && most < count ? most : count;
+    char *own = malloc(count); /* of its own, so that a sanitizer sees reads beyond it or later */
+    fl_assert(own != NULL && count > 0 && count <= p->wire.len);
+    char *copy = most > 0 ? room : own;
     memcpy(copy, fl_fifo_slice(&p->wire).ptr, count);
     set_ready(p, count);
     take(p, count);
@@ -196,8 +199,8 @@ static void give_bytes(struct pipe *p, struct handle *h)
     fl_world_note(p->conn, !p->from, FL_WORLD_BYTES, 0, fl_slice(copy, count));
     fl_assert(h->stream.on->bytes != NULL);
     h->stream.on->bytes(h->stream.owner, fl_slice(copy, count));
-    memset(copy, 0xdd, count);
-    free(copy);
+    memset(own, 0xdd, count);
+    free(own);
     fl_wire_faults(p);
 }
 

@@ -88,6 +88,11 @@ describe('reload', () => {
             f.a.answers((seen) => seen.send(200, completion('ok')));
             assert.equal((await chat(f.origin, { model: 'only', messages: MESSAGES })).status, 200);
         }
+        f.gateway.log = ''; // valid, but nobody could be asked
+        f.gateway.write('listen: 127.0.0.1:1\nproviders:\n  openai: {api_key: ""}\n');
+        f.gateway.signal('SIGHUP');
+        await f.gateway.logged(/no provider can be used/);
+        assert.deepEqual(await models(), listed);
         f.gateway.log = '';
         fs.rmSync(f.gateway.file);
         f.gateway.signal('SIGHUP');

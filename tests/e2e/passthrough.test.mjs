@@ -2,6 +2,7 @@
 // What reaches a provider, byte for byte, and what must never reach it; what comes back the same way.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import zlib from 'node:zlib';
 
 import { twoProviders } from './lib/fixture.mjs';
 import { assertEnvelope, chat, request } from './lib/http.mjs';
@@ -168,6 +169,44 @@ describe('pass-through', () => {
         f.a.answers(async (seen) => {
             seen.raw('HTTP/1.1 200 OK\r\n');
             for (let i = 0; i < 5000 && !seen.response.socket.destroyed; i++) seen.raw(`X-${i}: ${'y'.repeat(100)}\r\n`);
+        });
+        assertEnvelope(await chat(f.origin, { model: 'only', messages: MESSAGES }), 502);
+    });
+
+    // Text whose gzip is about `repeat` times smaller than three digits a word would make it.
+    const digits = (bytes, repeat) => {
+        let text = '', x = 1;
+        while (text.length < bytes) {
+            x = (Math.imul(x, 1103515245) + 12345) >>> 0;
+            text += String(x >>> 16).repeat(repeat);
+        }
+        return text;
+    };
+
+    for (const [bytes, repeat] of [[1000, 1], [200000, 3], [600000, 1], [700000, 4], [1500000, 8]]) {
+        test(`a compressed answer of ${bytes} bytes arrives whole and unframed by its packed length`, LIMIT, async () => {
+            const value = completion(digits(bytes, repeat));
+            const packed = zlib.gzipSync(JSON.stringify(value));
+            for (const headers of [{ 'content-length': packed.length }, { 'content-length': undefined }]) {
+                f.a.answers((seen) => {
+                    seen.response.writeHead(200, JSON.parse(JSON.stringify({ 'content-type': 'application/json', 'content-encoding': 'gzip', ...headers })));
+                    seen.response.end(packed);
+                });
+                const answer = await chat(f.origin, { model: 'only', messages: MESSAGES });
+                assert.equal(answer.status, 200);
+                assert.equal(answer.headers['content-encoding'], undefined);
+                assert.deepEqual(answer.json, value);
+            }
+        });
+    }
+
+    test('a compressed answer that is cut is not passed off as whole', LIMIT, async () => {
+        // Cut inside the checksum: every byte of the text has come.
+        const packed = zlib.gzipSync(JSON.stringify(completion('ok'))).subarray(0, -4);
+        f.a.answers((seen) => {
+            seen.raw('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n');
+            seen.raw(packed);
+            seen.response.socket.end();
         });
         assertEnvelope(await chat(f.origin, { model: 'only', messages: MESSAGES }), 502);
     });

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "base/shelf.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -109,6 +110,31 @@ static void utf8_follows_rfc_3629(void **state)
     assert_int_equal(fl_utf8_check(FL_LIT("ab\xe2\x82")), 2);
 }
 
+static void shelves_give_back_what_they_got(void **state)
+{
+    (void)state;
+    struct fl_shelf s;
+    void *blocks[4];
+    fl_shelf_init(&s, 100, 2);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 4; i++) {
+            blocks[i] = fl_shelf_take(&s);
+            assert_non_null(blocks[i]);
+            memset(blocks[i], 'b', 100);
+            for (unsigned j = 0; j < i; j++) {
+                assert_ptr_not_equal(blocks[i], blocks[j]);
+            }
+        }
+        for (unsigned i = 0; i < 4; i++) {
+            fl_shelf_give(&s, blocks[i]);
+            assert_true(s.count <= 2);
+        }
+    }
+    fl_shelf_finish(&s);
+    assert_int_equal(s.count, 0);
+    assert_null(s.first);
+}
+
 static void arenas_are_bounded(void **state)
 {
     (void)state;
@@ -124,6 +150,17 @@ static void arenas_are_bounded(void **state)
     assert_null(fl_arena_take(&a, 1)); /* sticky */
     fl_arena_finish(&a);
     assert_non_null(fl_arena_zero(&a, 1000));
+    fl_arena_finish(&a);
+    _Alignas(16) char room[200];
+    fl_arena_init_in(&a, room, sizeof(room), 256, 1000);
+    char *small = fl_arena_take(&a, 100), *more = fl_arena_take(&a, 300);
+    assert_true(small != NULL && more != NULL);
+    assert_false(more >= room && more < room + sizeof(room));
+    memset(small, 's', 100);
+    memset(more, 'm', 300);
+    assert_null(fl_arena_take(&a, 601));
+    fl_arena_finish(&a);
+    assert_non_null(fl_arena_take(&a, 1000));
     fl_arena_finish(&a);
 }
 
@@ -267,6 +304,7 @@ int main(void)
         cmocka_unit_test(json_strings_are_escaped),
         cmocka_unit_test(utf8_follows_rfc_3629),
         cmocka_unit_test(arenas_are_bounded),
+        cmocka_unit_test(shelves_give_back_what_they_got),
         cmocka_unit_test(siphash_1_3_matches_its_vectors),
         cmocka_unit_test(random_numbers_repeat),
         cmocka_unit_test(timers_fire_in_order),

@@ -2,6 +2,8 @@
 /* Heads: what is accepted, what is refused and with which error. */
 #include "unit/codec/h1_cases.h"
 
+#include <stdlib.h>
+
 static void requests_that_are_fine(void **state)
 {
     (void)state;
@@ -506,6 +508,25 @@ static void every_byte_is_judged_everywhere(void **state)
     }
 }
 
+/* Values of every length: the last bytes of one are looked at in another way than the first. */
+static void every_byte_of_short_values_is_judged(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 50; len++) {
+        char *bytes = malloc(len); /* exact, so that a sanitizer sees a read past its end */
+        assert_non_null(bytes);
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                bool ok = (c >= 0x20 && c < 0x7f) || c == '\t';
+                memset(bytes, 'v', len);
+                bytes[at] = (char)c;
+                assert_int_equal(fl_h1_value_ok(fl_slice(bytes, len)), ok);
+            }
+        }
+        free(bytes);
+    }
+}
+
 /* Where lines, the end and a wrong byte stand within blocks of 64 bytes must not matter, nor what
  * follows. */
 static void block_borders_do_not_matter(void **state)
@@ -646,6 +667,7 @@ int main(void)
         cmocka_unit_test(finding_a_head_is_linear),
         cmocka_unit_test(bad_bytes_are_refused_early),
         cmocka_unit_test(every_byte_is_judged_everywhere),
+        cmocka_unit_test(every_byte_of_short_values_is_judged),
         cmocka_unit_test(block_borders_do_not_matter),
         cmocka_unit_test(undelimited_heads_are_refused),
         cmocka_unit_test(known_names_are_found),

@@ -2,6 +2,9 @@
 /* Bodies, and writing. */
 #include "unit/codec/h1_cases.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* A body that is done takes nothing more and says so again. */
 static void a_body_that_is_done_stays_done(void **state)
 {
@@ -163,6 +166,25 @@ static void writing(void **state)
         fl_h1_put_header(&b, bad[i].name, bad[i].value);
         assert_false(fl_buf_ok(&b));
         assert_int_equal(b.len, 0);
+    }
+    fl_buf_reset(&b);
+    const struct fl_h1_header seen = {FL_H_OTHER, FL_LIT("X-Seen"), FL_LIT("yes")};
+    fl_h1_put_field(&b, FL_LIT("x-a: "), FL_LIT("one two"));
+    fl_h1_put_parsed(&b, &seen);
+    assert_slice(fl_buf_slice(&b), "x-a: one two\r\nX-Seen: yes\r\n");
+    fl_buf_reset(&b);
+    fl_h1_put_field(&b, FL_LIT("x-a: "), FL_EMPTY);
+    for (size_t i = 0; i < 3; i++) {
+        fl_h1_put_field(&b, FL_LIT("x-a: "), bad[i].value);
+        fl_h1_put_parsed(&b, &bad[i]);
+    }
+    fl_h1_put_field(&b, FL_LIT("x-a: "), FL_LIT("\xc3\xa9"));
+    assert_true(fl_buf_ok(&b));
+    assert_int_equal(b.len, 0);
+    for (unsigned bit = 0; bit < 64; bit++) {
+        char text[32];
+        (void)snprintf(text, sizeof(text), "%" PRIx64 "\r\n", UINT64_C(1) << bit);
+        assert_slice(fl_slice(line, fl_h1_chunk_line(line, UINT64_C(1) << bit)), text);
     }
     assert_slice(fl_slice(line, fl_h1_chunk_line(line, 0x1a2b)), "1a2b\r\n");
     assert_slice(fl_slice(line, fl_h1_chunk_line(line, UINT64_MAX)), "ffffffffffffffff\r\n");

@@ -97,6 +97,20 @@ static void getting_members(void **state)
     assert_true(fl_json_at(root, path, 0).span.ptr == root.span.ptr);
 }
 
+static void assert_pieces(struct fl_json value, size_t cap, struct fl_slice text)
+{
+    char joined[64], buf[16];
+    struct fl_buf b;
+    struct fl_slice piece;
+    struct fl_json_pieces p = fl_json_pieces(value);
+    fl_buf_init_in(&b, joined, sizeof(joined));
+    while (fl_json_pieces_next(&p, buf, cap, &piece)) {
+        assert_true(piece.len > 0);
+        fl_buf_put(&b, piece);
+    }
+    assert_true(fl_buf_ok(&b) && fl_slice_eq(fl_buf_slice(&b), text));
+}
+
 static void texts_decode(void **state)
 {
     (void)state;
@@ -129,6 +143,9 @@ static void texts_decode(void **state)
         assert_int_equal(scratch.len > 4, escaped);
         assert_slice(fl_slice_first(fl_buf_slice(&scratch), 4), "kept");
         assert_true(fl_json_spells(value.span, text));
+        for (size_t cap = 4; cap < 12; cap++) {
+            assert_pieces(value, cap, text);
+        }
         /* A scratch of just the size is enough, one byte less is not. */
         size_t len = text.len;
         fl_buf_init_in(&scratch, memory, len);
@@ -162,6 +179,34 @@ static void spelling(void **state)
     assert_false(fl_json_spells(FL_LIT("\"mode\\u006d\""), FL_LIT("model")));
     assert_false(fl_json_spells(FL_LIT("\"mode\\u006c\""), FL_LIT("mode")));
     assert_false(fl_json_spells(FL_LIT("\"\\u006d\""), FL_EMPTY));
+}
+
+/* Two keys at every place of texts of every length, among quotes that begin alike. */
+static void finding_quoted_keys(void **state)
+{
+    (void)state;
+    static const struct fl_slice keys[] = {{"\"usage\"", 7}, {"\"error\"", 7}};
+    for (size_t len = 0; len < 70; len++) {
+        char *bytes = malloc(len + (len == 0)); /* exact, so that a sanitizer sees a read past its end */
+        assert_non_null(bytes);
+        for (size_t at = 0; at + 7 <= len; at++) {
+            for (size_t i = 0; i < len; i++) {
+                bytes[i] = "\"e\"u"[i % 4];
+            }
+            memcpy(bytes + at, keys[at % 2].ptr, 7);
+            struct fl_slice rest = fl_slice(bytes, len);
+            assert_int_equal(fl_json_find_quoted(&rest, keys, 2), at % 2);
+            assert_int_equal(rest.len, len - at - 7);
+            assert_true(rest.len == 0 || rest.ptr == bytes + at + 7);
+            assert_int_equal(fl_json_find_quoted(&rest, keys, 2), 2);
+            rest = fl_slice(bytes, at + 6);
+            assert_int_equal(fl_json_find_quoted(&rest, keys, 2), 2);
+            assert_int_equal(rest.len, at + 6);
+        }
+        free(bytes);
+    }
+    struct fl_slice none = FL_EMPTY;
+    assert_int_equal(fl_json_find_quoted(&none, keys, 2), 2);
 }
 
 static void numbers_and_booleans(void **state)
@@ -401,6 +446,7 @@ int main(void)
         cmocka_unit_test(getting_members),
         cmocka_unit_test(texts_decode),
         cmocka_unit_test(spelling),
+        cmocka_unit_test(finding_quoted_keys),
         cmocka_unit_test(numbers_and_booleans),
         cmocka_unit_test(splicing_by_hand),
         cmocka_unit_test(splicing_equals_naive_building),

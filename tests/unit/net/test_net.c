@@ -35,6 +35,8 @@ struct world {
 
 /* One end of a connection, and what happened to it. */
 struct end {
+    char room[8];
+    size_t room_bytes;
     struct world *w;
     struct fl_stream *stream;
     unsigned opened, ended, drained, reads;
@@ -101,7 +103,14 @@ static void drained(void *owner)
     }
 }
 
-static const struct fl_stream_events events = {opened, bytes, ended, drained};
+static size_t room(void *owner, char **ret_at)
+{
+    struct end *e = owner;
+    *ret_at = e->room;
+    return e->room_bytes;
+}
+
+static const struct fl_stream_events events = {opened, bytes, ended, drained, room};
 
 static void accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
 {
@@ -208,6 +217,33 @@ static void bytes_go_there_and_back(void **state)
     assert_int_equal(client.reads, 1);
     assert_int_equal(server.opened, 0);
     assert_int_equal(client.ended + server.ended + client.drained + server.drained, 0);
+    finish(&w);
+}
+
+static void five_in_the_room(struct end *e, struct fl_slice bytes)
+{
+    if (e->reads == 1) {
+        assert_ptr_equal(bytes.ptr, e->room);
+        assert_slice(bytes, "hello");
+        e->room_bytes = 0;
+        return;
+    }
+    assert_false(bytes.ptr >= e->room && bytes.ptr < e->room + sizeof(e->room));
+    assert_slice(bytes, " there");
+    close_both(e);
+}
+
+static void bytes_come_where_they_are_wanted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct end client = {.on_opened = say_hello};
+    struct end server = {.on_bytes = five_in_the_room, .room_bytes = 5};
+    init(&w);
+    dial(&w, &client, &server);
+    fl_net_run(w.net);
+    assert_int_equal(server.reads, 2);
+    assert_memory_equal(server.room, "hello\0\0", 8);
     finish(&w);
 }
 
@@ -1153,6 +1189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(descriptors_may_run_out), /* first: forks before there are threads */
         cmocka_unit_test(bytes_go_there_and_back),
+        cmocka_unit_test(bytes_come_where_they_are_wanted),
         cmocka_unit_test(bytes_written_before_opened_are_queued),
         cmocka_unit_test(a_slow_reader_holds_the_writer_back),
         cmocka_unit_test(pause_stops_bytes_and_the_end),

@@ -74,7 +74,7 @@ static inline void on_drained(void *owner)
     }
 }
 
-static const struct fl_stream_events end_events = {on_opened, on_bytes, on_ended, on_drained};
+static const struct fl_stream_events end_events = {on_opened, on_bytes, on_ended, on_drained, NULL};
 
 /* Two nodes: a dials b, which listens at 10.0.0.2:80 under the name "b.test". */
 struct pair {

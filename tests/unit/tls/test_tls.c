@@ -148,7 +148,7 @@ static void drained(void *owner)
     }
 }
 
-static const struct fl_stream_events events = {opened, bytes, ended, drained};
+static const struct fl_stream_events events = {opened, bytes, ended, drained, NULL};
 
 static void accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
 {
@@ -1045,7 +1045,7 @@ static void line_drained(void *owner)
 }
 
 static const struct fl_stream_events line_events = {line_opened, line_bytes, line_ended,
-                                                    line_drained};
+                                                    line_drained, NULL};
 
 static enum fl_err dial_line(struct fl_sys *sys, struct fl_slice host, uint16_t port,
                              const struct fl_stream_events *on, void *owner,
