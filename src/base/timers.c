@@ -67,6 +67,7 @@ void fl_timers_set(struct fl_timers *t, struct fl_timer *timer, uint64_t at_ns)
     fl_timers_stop(t, timer);
     if (t->count == t->cap) {
         size_t cap = t->cap > 0 ? t->cap * 2 : 64;
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
         struct fl_timer **grown = realloc(t->heap, cap * sizeof(*grown));
         fl_assert(grown != NULL);
         t->heap = grown;

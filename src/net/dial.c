@@ -198,12 +198,12 @@ enum fl_err fl_dial_start(struct fl_sys *sys, struct fl_slice host, uint16_t por
     if (host.len > 0) {
         memcpy(dial->host, host.ptr, host.len);
     }
-    if (fl_addr_parse_ip(host, &dial->answer.addrs[0])) {
+    bool is_ip = fl_addr_parse_ip(host, &dial->answer.addrs[0]);
+    if (is_ip) {
         dial->answer.count = 1;
-        begin(dial);
-    } else if (is_localhost(host, &dial->answer)) {
-        begin(dial);
-    } else if (fl_dns_ask(&net->dns, host, sys->now_ns, &dial->wait, &dial->answer)) {
+    }
+    if (is_ip || is_localhost(host, &dial->answer) ||
+        fl_dns_ask(&net->dns, host, sys->now_ns, &dial->wait, &dial->answer)) {
         begin(dial);
     }
     *ret_stream = &t->base;

@@ -39,6 +39,17 @@ describe('command line', () => {
         assert.match((await run(['help', 'demo'])).stdout, /--once[^]*--seed|--seed[^]*--once/);
     });
 
+    test('the manual page tells of every command and option', LIMIT, async () => {
+        const page = fs.readFileSync(path.join(ROOT, 'packaging/man/fairlead.1'), 'utf8').replaceAll('\\-', '-');
+        const commands = [...(await run(['help'])).stdout.matchAll(/^  ([a-z]+) {2,}[a-z]/gm)].map((m) => m[1]);
+        assert.ok(commands.length >= 8, commands.join());
+        for (const command of commands) {
+            assert.match(page, new RegExp(`^\\.(B|BR) ${command}$`, 'm'), command);
+            const { stdout } = await run(['help', command]);
+            for (const [option] of stdout.matchAll(/--[a-z]+/g)) assert.ok(page.includes(option), `${command} ${option}`);
+        }
+    });
+
     test('mistakes on the command line exit 2, with a suggestion and nothing on standard output', LIMIT, async () => {
         const cases = [
             [['serv'], /did you mean '?serve'?/i],

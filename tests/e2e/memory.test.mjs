@@ -114,7 +114,7 @@ describe('slow clients', { skip }, () => {
     test('a stream that is not read', LIMIT, async (t) => {
         const streams = [];
         await cost(t, {
-            connect: ask,
+            connect: ask, most: 5 * KIB, // of two connections, the client's and the provider's
             answer(seen) {
                 seen.openStream();
                 streams.push(seen);
@@ -219,11 +219,11 @@ const VICTIM = `
 
 describe('file descriptors', () => {
     let f, port, victim;
-    const REQUESTS = 500, AT_ONCE = 50;
+    const REQUESTS = 500;
     before(async () => {
         port = await freePort();
         f = await twoProviders({
-            routing: { failover_threshold: 1000, attempts: 1, timeouts: { connect: '2s', first_token: '300ms', idle: '5s', total: '10s' } },
+            routing: { failover_threshold: 1000, attempts: 1, timeouts: { connect: '10s', first_token: '3s', idle: '10s', total: '20s' } },
             providers: { b: { base_url: `http://127.0.0.1:${port}/v1` } },
             models: { victim: { targets: ['b/model-b'] } },
         });
@@ -240,16 +240,16 @@ describe('file descriptors', () => {
         return f.gateway.openFiles() - pooled - busy;
     }
 
-    async function flat(t, each) {
+    async function flat(t, each, atOnce = 50) {
         const begun = await files();
         const answers = {};
-        for (let done = 0; done < REQUESTS; done += AT_ONCE) {
-            for (const answer of await each(AT_ONCE)) {
+        for (let done = 0; done < REQUESTS; done += atOnce) {
+            for (const answer of await each(atOnce)) {
                 const kind = answer.broken ? `${answer.status}, broken` : answer.status;
                 answers[kind] = (answers[kind] ?? 0) + 1;
             }
         }
-        await until(`as many as at the start, ${begun}`, async () => await files() <= begun);
+        await until(`as many as at the start, ${begun}`, async () => Math.abs(await files() - begun) < 5 && await files() <= begun);
         t.diagnostic(`${begun} before and ${await files()} after ${REQUESTS} requests: ${JSON.stringify(answers)}`);
         assert.equal(answers[200] ?? 0, 0);
     }
@@ -284,7 +284,7 @@ describe('file descriptors', () => {
     for (const [name, misdeed] of Object.entries(kinds)) {
         test(name, LIMIT, async (t) => {
             f.a.answers(misdeed);
-            await flat(t, asks('only', /stream/.test(name)));
+            await flat(t, asks('only', /stream/.test(name)), name === 'stalled' ? 250 : 50);
         });
     }
 
@@ -296,9 +296,9 @@ describe('file descriptors', () => {
         const body = JSON.stringify({ model: 'victim', messages: MESSAGES, stream: true });
         const clients = Array.from({ length: count }, () => new Raw(f.gateway.port));
         for (const client of clients) client.send(`POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-        await Promise.all(clients.map((client) => client.until(/"x"/)));
+        await Promise.all(clients.map((client) => client.until(/"x"/, 20000)));
         victim.kill('SIGKILL');
-        await Promise.all(clients.map((client) => client.end()));
+        await Promise.all(clients.map((client) => client.end(20000)));
         for (const client of clients) assert.match(client.text, /data: \{"error"/);
         return clients.map((client) => ({ status: 200, broken: !client.text.endsWith('0\r\n\r\n') }));
     }));
@@ -308,7 +308,7 @@ describe('file descriptors', () => {
         const body = JSON.stringify({ model: 'only', messages: MESSAGES, stream: true });
         const clients = Array.from({ length: count }, () => new Raw(f.gateway.port));
         for (const client of clients) client.send(`POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-        await Promise.all(clients.map((client) => client.until(/data: /)));
+        await Promise.all(clients.map((client) => client.until(/data: /, 20000)));
         for (const client of clients) client.destroy();
         return [];
     }));
