@@ -18,7 +18,8 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_NOMEM, "gateway_no_memory", 503, false, GATEWAY, "out of memory")                     \
     X(FL_ERR_TOO_BIG, "gateway_limit", 413, false, CALLER, "a size limit was reached")             \
     X(FL_ERR_INTERNAL, "gateway_internal", 500, false, GATEWAY, "internal error")                  \
-    X(FL_ERR_OVERLOADED, "gateway_overloaded", 503, false, GATEWAY, "too many requests in flight") \
+    X(FL_ERR_OVERLOADED, "gateway_overloaded", 503, true, GATEWAY,                                 \
+      "all connections to the provider were in use")                                               \
     X(FL_ERR_DRAINING, "gateway_draining", 503, false, GATEWAY, "the gateway is shutting down")    \
     X(FL_ERR_SYS, "gateway_system", 500, false, GATEWAY, "a system call failed")                   \
     X(FL_ERR_INVALID, "gateway_invalid", 500, false, GATEWAY, "invalid argument")                  \

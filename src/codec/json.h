@@ -78,6 +78,14 @@ struct fl_json fl_json_at(struct fl_json object, const struct fl_slice *path, un
  * must not grow while *ret_text* is in use. Lone surrogates decode to U+FFFD. False for other types
  * or when scratch overflows. */
 bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice *ret_text);
+/* The same in pieces, for texts of any length in constant memory: each is a part of the text in place, or
+ * lies in *buf* (at least 4 bytes) until the next call. A piece may end inside a character. False at the
+ * end. Start with the value's span. */
+struct fl_json_pieces {
+    struct fl_slice rest;
+};
+struct fl_json_pieces fl_json_pieces(struct fl_json string);
+bool fl_json_pieces_next(struct fl_json_pieces *p, char *buf, size_t cap, struct fl_slice *ret_piece);
 /* Does the raw key or string span (with quotes) spell *text* once decoded? */
 bool fl_json_spells(struct fl_slice raw, struct fl_slice text);
 /* For text that nobody has scanned: finds the first place where one of *count* keys stands, each given

@@ -237,6 +237,37 @@ bool fl_json_text(struct fl_json value, struct fl_buf *scratch, struct fl_slice 
     return true;
 }
 
+struct fl_json_pieces fl_json_pieces(struct fl_json string)
+{
+    return (struct fl_json_pieces){string.type == FL_JSON_STRING ? inside(string.span) : FL_EMPTY};
+}
+
+/* Long runs without an escape are given in place; what lies between escapes is copied together. */
+bool fl_json_pieces_next(struct fl_json_pieces *p, char *buf, size_t cap, struct fl_slice *ret_piece)
+{
+    size_t len = 0, piece_len, plain = fl_slice_find(p->rest, '\\');
+    if (plain == p->rest.len || plain > cap - 4) {
+        *ret_piece = fl_slice_first(p->rest, plain);
+        p->rest = fl_slice_from(p->rest, plain);
+        return plain > 0;
+    }
+    while (p->rest.len > 0 && plain <= cap - 4 - len) {
+        memcpy(buf + len, p->rest.ptr, plain);
+        len += plain;
+        p->rest = fl_slice_from(p->rest, plain);
+        if (p->rest.len > 0) {
+            p->rest = fl_slice_from(p->rest, unescape(p->rest, buf + len, &piece_len));
+            len += piece_len;
+        }
+        if (len > cap - 4) {
+            break;
+        }
+        plain = fl_slice_find(p->rest, '\\');
+    }
+    *ret_piece = fl_slice(buf, len);
+    return true;
+}
+
 bool fl_json_spells(struct fl_slice raw, struct fl_slice text)
 {
     struct fl_slice rest = inside(raw);

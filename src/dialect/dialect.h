@@ -6,6 +6,7 @@
  * with the second dialect and live in chat/.
  *
  *   read_request   client body -> struct fl_facts (spans into the body)
+ *   read_texts     the request's texts one after another, and what it needs of a model
  *   write_request  facts + model + wishes -> pieces of the upstream body, nothing copied
  *   read_answer    whole JSON answer -> usage, or the error inside a 200
  *   read_event     data of one stream event -> what it is, usage
@@ -29,6 +30,25 @@ enum fl_endpoint {
     FL_ENDPOINT_COUNT
 };
 
+/* Who says a text. */
+enum fl_role { FL_ROLE_SYSTEM, FL_ROLE_USER, FL_ROLE_ASSISTANT, FL_ROLE_TOOL, FL_ROLE_DEFINITION, FL_ROLE_COUNT };
+
+/* Takes the texts that a model reads, decoded, in the order of the request: a message begins, then its
+ * text comes in pieces that live until the next call. Definitions of tools and schemas come as their JSON. */
+struct fl_text_sink {
+    void *owner;
+    void (*message)(void *owner, enum fl_role role);
+    void (*text)(void *owner, struct fl_slice piece);
+};
+
+/* What a request asks of a model beside text. */
+struct fl_needs {
+    bool tools, vision, audio, json_schema;
+    unsigned images, files;
+};
+
+enum { FL_TEXTS_COUNT = 8 };
+
 /* What routing and relaying need to know of a request. Spans point into the body, model into scratch or
  * the body. */
 struct fl_facts {
@@ -37,6 +57,8 @@ struct fl_facts {
     struct fl_slice model;         /* decoded */
     struct fl_json model_value;    /* where it stands */
     struct fl_json stream_options; /* where it stands */
+    struct fl_json texts[FL_TEXTS_COUNT]; /* where what the model reads stands; which is which is the
+                                             dialect's own matter */
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
@@ -75,6 +97,9 @@ struct fl_dialect {
     const char *models_path;
     enum fl_err (*read_request)(enum fl_endpoint endpoint, struct fl_slice body, struct fl_buf *scratch,
                                 struct fl_facts *ret_facts, struct fl_reterr *reterr);
+    /* *facts* as read_request gave them; walks the texts once. */
+    void (*read_texts)(const struct fl_facts *facts, const struct fl_text_sink *sink,
+                       struct fl_needs *ret_needs);
     /* *model*: as the provider knows it. *ask_usage*: add what makes the provider report usage. */
     void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
                           struct fl_buf *storage, struct fl_request_body *ret_body);

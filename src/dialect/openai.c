@@ -7,7 +7,16 @@
 
 #include "base/assert.h"
 
-enum { W_MODEL, W_STREAM, W_STREAM_OPTIONS, W_MAX_COMPLETION, W_MAX_TOKENS, W_MAX_OUTPUT, W_COUNT };
+enum {
+    W_MODEL,
+    W_STREAM,
+    W_STREAM_OPTIONS,
+    W_MAX_COMPLETION,
+    W_MAX_TOKENS,
+    W_MAX_OUTPUT,
+    W_TEXTS,
+    W_COUNT = W_TEXTS + FL_TEXTS_COUNT
+};
 
 static enum fl_err refuse(struct fl_reterr *reterr, enum fl_err err, const char *message)
 {
@@ -68,6 +77,14 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
         [W_MAX_COMPLETION] = {.key = FL_LIT("max_completion_tokens")},
         [W_MAX_TOKENS] = {.key = FL_LIT("max_tokens")},
         [W_MAX_OUTPUT] = {.key = FL_LIT("max_output_tokens")},
+        [W_TEXTS + FL_OPENAI_MESSAGES] = {.key = FL_LIT("messages")},
+        [W_TEXTS + FL_OPENAI_PROMPT] = {.key = FL_LIT("prompt")},
+        [W_TEXTS + FL_OPENAI_INPUT] = {.key = FL_LIT("input")},
+        [W_TEXTS + FL_OPENAI_INSTRUCTIONS] = {.key = FL_LIT("instructions")},
+        [W_TEXTS + FL_OPENAI_TOOLS] = {.key = FL_LIT("tools")},
+        [W_TEXTS + FL_OPENAI_RESPONSE_FORMAT] = {.key = FL_LIT("response_format")},
+        [W_TEXTS + FL_OPENAI_TEXT] = {.key = FL_LIT("text")},
+        [W_TEXTS + FL_OPENAI_FUNCTIONS] = {.key = FL_LIT("functions")},
     };
     struct fl_json whole;
     struct fl_facts facts = {.endpoint = endpoint, .body = body};
@@ -87,6 +104,9 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     }
     for (unsigned i = W_MAX_COMPLETION; i <= W_MAX_OUTPUT && facts.tokens_out_max == 0; i++) {
         (void)fl_json_u64(w[i].value, &facts.tokens_out_max);
+    }
+    for (unsigned i = 0; i < FL_TEXTS_COUNT; i++) {
+        facts.texts[i] = w[W_TEXTS + i].value;
     }
     *ret_facts = facts;
     return FL_OK;
@@ -306,6 +326,7 @@ const struct fl_dialect fl_dialect_openai = {
               [FL_ENDPOINT_RESPONSES] = "/responses"},
     .models_path = "/models",
     .read_request = read_request,
+    .read_texts = fl_openai_read_texts,
     .write_request = write_request,
     .read_answer = read_answer,
     .read_event = fl_openai_read_event,

@@ -8,6 +8,19 @@
 /* Reads a usage object of chat, completions, embeddings (prompt_tokens ...) or responses
  * (input_tokens ...). Leaves *usage* alone when *value* is not an object with counts. */
 void fl_openai_read_usage(struct fl_json value, struct fl_usage *usage);
+/* The members of a request that a model reads, by index into fl_facts.texts. */
+enum {
+    FL_OPENAI_MESSAGES,
+    FL_OPENAI_PROMPT,
+    FL_OPENAI_INPUT,
+    FL_OPENAI_INSTRUCTIONS,
+    FL_OPENAI_TOOLS,
+    FL_OPENAI_RESPONSE_FORMAT,
+    FL_OPENAI_TEXT, /* of responses: {"format": ...} */
+    FL_OPENAI_FUNCTIONS
+};
+void fl_openai_read_texts(const struct fl_facts *facts, const struct fl_text_sink *sink,
+                          struct fl_needs *ret_needs);
 void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                           struct fl_event_facts *ret_event, struct fl_usage *usage);
 

@@ -165,6 +165,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     enter(a, FL_ATTEMPT_WAITING);
     warm(a);
     a->sent_ns = w->sys->now_ns;
+    fl_exchange_watch(x);
     return fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
 }
 
@@ -180,8 +181,11 @@ static enum fl_err connect_afresh(struct fl_attempt *a)
     fl_conn_close(a->conn, FL_CLOSE_NOW);
     a->conn = NULL;
     a->fresh = true;
+    a->wanted_ns = a->exchange->worker->sys->now_ns;
     a->exchange->worker->stats.stale_retries++;
-    return connect_to(a);
+    enum fl_err err = connect_to(a);
+    fl_exchange_watch(a->exchange);
+    return err;
 }
 
 static enum fl_err send_or_refresh(struct fl_attempt *a)
@@ -432,7 +436,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *targ
     }
     *a = (struct fl_attempt){.exchange = x, .target = target};
     a->pool = &x->upstreams->pools[target->provider_index];
-    a->begun_ns = a->last_byte_ns = x->worker->sys->now_ns;
+    a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
     size_t hold = x->config->limits.response_hold_bytes, head = x->config->limits.head_bytes;
@@ -464,8 +468,8 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
     case FL_ATTEMPT_NEW:
     case FL_ATTEMPT_QUEUED:
     case FL_ATTEMPT_CONNECTING:
-        due = a->begun_ns + t->connect_ns;
-        err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_UPSTREAM_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
+        due = a->wanted_ns + t->connect_ns;
+        err = a->state == FL_ATTEMPT_QUEUED ? FL_ERR_OVERLOADED : FL_ERR_CONNECT_TIMEOUT;
         break;
     case FL_ATTEMPT_WAITING:
         due = a->sent_ns + t->first_token_ns;
@@ -504,6 +508,7 @@ void fl_attempt_resume(struct fl_attempt *a)
     if (a->paused) {
         a->paused = false;
         a->last_byte_ns = a->exchange->worker->sys->now_ns;
+        fl_exchange_watch(a->exchange);
         a->conn->stream->ops->resume(a->conn->stream);
     }
 }

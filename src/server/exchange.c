@@ -335,7 +335,7 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     fl_exchange_failed(x, err);
 }
 
-static void arm(struct fl_exchange *x)
+void fl_exchange_watch(struct fl_exchange *x)
 {
     uint64_t now = x->worker->sys->now_ns, next = x->deadline_ns, attempt_next = FL_NEVER;
     if (x->attempt && fl_attempt_check_time(x->attempt, now, &attempt_next) == FL_OK && attempt_next < next) {
@@ -360,7 +360,7 @@ static void try_next(struct fl_exchange *x, enum fl_err last)
         }
         last = fl_attempt_start(x, target);
         if (!last) {
-            arm(x);
+            fl_exchange_watch(x);
             return;
         }
     }
@@ -388,6 +388,18 @@ void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
         try_next(x, err);
     } else {
         fl_exchange_give_up(x, err);
+    }
+}
+
+void fl_exchange_shut(struct fl_exchange *x)
+{
+    if (x->attempt) {
+        fl_attempt_end(x->attempt, FL_ERR_DRAINING);
+    }
+    if (x->state == FL_EXCHANGE_READING) {
+        fl_exchange_refuse(x, FL_ERR_DRAINING, FL_EMPTY, NULL);
+    } else {
+        fl_exchange_attempt_failed(x, FL_ERR_DRAINING);
     }
 }
 
@@ -432,5 +444,5 @@ static void exchange_due(struct fl_timer *timer)
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
         beat(x);
     }
-    arm(x);
+    fl_exchange_watch(x);
 }

@@ -130,6 +130,7 @@ struct fl_attempt {
     uint8_t interim;         /* 1xx heads seen */
     int status;
     uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
+    uint64_t wanted_ns;      /* since when it wants a connection */
     uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
     struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
@@ -208,6 +209,7 @@ enum fl_session_state {
     FL_SESSION_HEAD,      /* waits for or reads a request head */
     FL_SESSION_BODY,
     FL_SESSION_EXCHANGE,  /* the request is read; its answer is under way */
+    FL_SESSION_LAST,      /* no request is read any more; the client reads what it was sent */
     FL_SESSION_CLOSED,
     FL_SESSION_STATE_COUNT
 };
@@ -223,9 +225,11 @@ struct fl_session {
     struct fl_timer timer;
     uint64_t since_ns;         /* start of the state's total deadline */
     uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
+    uint64_t blocked_bytes;    /* queued in the stream since then */
     struct fl_addr peer;
     enum fl_session_state state;
     bool paused, in_loop, served_any;
+    bool head_only; /* the last request read was a HEAD: its answer has no body, an error has none either */
 };
 
 struct fl_listening {
@@ -293,6 +297,8 @@ void fl_exchange_broken(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
 /* The client went away, or the session ends: cancels and frees. */
 void fl_exchange_cancel(struct fl_exchange *x);
+/* The gateway cannot wait for it any longer: tells the client, as far as its answer has come, and frees. */
+void fl_exchange_shut(struct fl_exchange *x);
 /* The answer's head goes out now: no other target can be tried any more, the request's body is freed. */
 void fl_exchange_answering(struct fl_exchange *x);
 /* May another target be tried after this error? */
@@ -301,6 +307,9 @@ bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
 /* A refusal was sent to the client as its answer. */
 void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
+/* Sets the timer to the earliest of all deadlines. Call it whenever one has come nearer: a later one is found
+ * when the timer fires. */
+void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
 

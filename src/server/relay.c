@@ -103,6 +103,7 @@ static void note_first_byte(struct fl_attempt *a)
     if (a->first_byte_ns == 0) {
         a->first_byte_ns = a->exchange->worker->sys->now_ns;
         fl_route_first_byte(a->target);
+        fl_exchange_watch(a->exchange);
     }
 }
 
@@ -308,8 +309,15 @@ static bool start_stream(struct fl_attempt *a, const struct fl_event_facts *even
     return true;
 }
 
-/* One event: FL_OK and *ret_pass, or the attempt is over (false). */
-static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool *ret_pass)
+/* A last event without its empty line was cut off, unless it is whole and says that it is the last one. */
+static bool is_cut_off(const struct fl_event_facts *event)
+{
+    bool last = event->kind == FL_EVENT_DONE || event->kind == FL_EVENT_ERROR || event->finish;
+    return !event->valid || !last;
+}
+
+/* One event: FL_OK and *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
+static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, bool *ret_pass)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_event_facts facts;
@@ -318,7 +326,11 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
         *ret_pass = answering;
         return true;
     }
-    x->dialect->read_event(x->endpoint, event, !answering, &facts, &a->usage);
+    x->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, &a->usage);
+    if (at_end && is_cut_off(&facts)) {
+        *ret_pass = false;
+        return true;
+    }
     if (!answering) {
         /* An error as first event can still fail over; with no target left it is the client's to see. */
         bool last_words = facts.kind == FL_EVENT_ERROR && !fl_exchange_may_retry(x, FL_ERR_ERROR_IN_200);
@@ -360,14 +372,15 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
         }
         note_first_byte(a);
         used += event.raw.len;
-        if (!take_event(a, &event, &pass)) {
+        if (!take_event(a, &event, at_end, &pass)) {
             return false;
         }
         if (pass) {
-            if (g->count == pieces_max) {
+            if (g->count + 1 >= pieces_max) {
                 flush(a, g, false);
             }
             gather_add(g, event.raw);
+            gather_add(g, at_end ? FL_LIT("\n\n") : FL_EMPTY);
         }
     }
     *ret_used = used;

@@ -206,6 +206,7 @@ void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice
     struct fl_buf body;
     fl_buf_init(&body, 64 * 1024);
     put_envelope(NULL, &body, err, message, NULL);
-    fl_reply_plain(s, fl_err_status(err), FL_LIT("application/json"), fl_buf_slice(&body), keep_alive, false);
+    fl_reply_plain(s, fl_err_status(err), FL_LIT("application/json"), fl_buf_slice(&body), keep_alive,
+                   s->head_only);
     fl_buf_finish(&body);
 }

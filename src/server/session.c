@@ -3,18 +3,20 @@
  * A client's connection.
  *
  *   [HANDSHAKE ->] HEAD -> BODY -> EXCHANGE -> HEAD ...
- *                    |       |        `-> CLOSED
+ *                    |       |        `-> [LAST ->] CLOSED
  *                    `-------`-> CLOSED    (malformed, too slow, too big: answered first where one can)
  *
- * Requests are read one at a time; bytes of later ones wait in `in`, and the stream is paused when too many
- * do. The stream is read while an exchange is under way, so that a client that goes away is noticed at
- * once. Timeouts are totals, not gaps: a client that sends a byte now and then gets no more time.
+ * Requests are read one at a time, and none before the answers to those before it are taken; bytes of later
+ * ones wait in `in`, and the stream is paused when too many do. The stream is read while an exchange is
+ * under way, so that a client that goes away is noticed at once. Timeouts are totals, not gaps: a client
+ * that sends or takes a byte now and then gets no more time; one that keeps the minimum rate does.
  */
 #include "server/internal.h"
 
 #include <stdlib.h>
 
 enum { in_bytes = 192 * 1024, in_pause_bytes = 64 * 1024, reserve_bytes = 256 * 1024, room_bytes_min = 8 * 1024 };
+enum { reserve_from_bytes = 4 * 1024 }; /* a client that drips is given no more room than it fills */
 
 static void session_due(struct fl_timer *timer);
 static void read_on(struct fl_session *s, struct fl_slice bytes);
@@ -28,15 +30,37 @@ static void enter(struct fl_session *s, enum fl_session_state state)
 {
     static const bool allowed[FL_SESSION_STATE_COUNT][FL_SESSION_STATE_COUNT] = {
         [FL_SESSION_HANDSHAKE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
-        [FL_SESSION_HEAD] = {[FL_SESSION_BODY] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
-        [FL_SESSION_BODY] = {[FL_SESSION_EXCHANGE] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
-        [FL_SESSION_EXCHANGE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_HEAD] = {[FL_SESSION_BODY] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true,
+                             [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_BODY] = {[FL_SESSION_EXCHANGE] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true,
+                             [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_EXCHANGE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_LAST] = {[FL_SESSION_CLOSED] = true},
     };
     fl_assert(allowed[s->state][state]);
     s->state = state;
 }
 
 /* --- deadlines --- */
+
+/* The client has not taken all that it was sent. */
+static bool is_blocked(const struct fl_session *s)
+{
+    return s->blocked_since_ns > 0;
+}
+
+/* When *bytes* since *since_ns* are too few: *grace_ns*, and a second for each so many. */
+static uint64_t too_few_at(const struct fl_session *s, uint64_t since_ns, uint64_t grace_ns, uint64_t bytes)
+{
+    return since_ns + grace_ns + bytes / (config_of(s)->limits.body_bytes_per_s + 1) * FL_NS_S;
+}
+
+static uint64_t taken_too_few_at(const struct fl_session *s)
+{
+    uint64_t queued = s->stream->queued;
+    uint64_t taken = s->blocked_bytes > queued ? s->blocked_bytes - queued : 0;
+    return too_few_at(s, s->blocked_since_ns, config_of(s)->timeouts.idle_ns, taken);
+}
 
 /* When the state the session is in has lasted too long. */
 static uint64_t due_at(const struct fl_session *s)
@@ -46,14 +70,17 @@ static uint64_t due_at(const struct fl_session *s)
     case FL_SESSION_HANDSHAKE:
         return s->since_ns + l->head_ns;
     case FL_SESSION_HEAD:
+        if (is_blocked(s)) {
+            return taken_too_few_at(s);
+        }
         return s->since_ns + (s->in.len == 0 && s->served_any ? l->idle_ns : l->head_ns);
     case FL_SESSION_BODY: {
-        uint64_t earned_ns = s->body.total / (l->body_bytes_per_s + 1) * FL_NS_S;
-        uint64_t due = s->since_ns + l->body_ns + earned_ns;
+        uint64_t due = too_few_at(s, s->since_ns, l->body_ns, s->body.total);
         return due < s->exchange->deadline_ns ? due : s->exchange->deadline_ns;
     }
     case FL_SESSION_EXCHANGE:
-        return s->blocked_since_ns > 0 ? s->blocked_since_ns + config_of(s)->timeouts.idle_ns : FL_NEVER;
+    case FL_SESSION_LAST:
+        return is_blocked(s) ? taken_too_few_at(s) : FL_NEVER;
     case FL_SESSION_CLOSED:
     case FL_SESSION_STATE_COUNT:
         break;
@@ -74,7 +101,9 @@ static void too_slow(struct fl_session *s)
 {
     switch (s->state) {
     case FL_SESSION_HEAD:
-        if (s->in.len > 0) {
+        if (is_blocked(s)) {
+            fl_session_close(s, FL_CLOSE_RESET);
+        } else if (s->in.len > 0) {
             fl_reply_plain_error(s, FL_ERR_SLOW,
                                  FL_LIT("The request head did not arrive in time (limits.head_timeout)."), false);
         } else {
@@ -87,6 +116,7 @@ static void too_slow(struct fl_session *s)
         break;
     case FL_SESSION_HANDSHAKE:
     case FL_SESSION_EXCHANGE: /* does not read what it is sent */
+    case FL_SESSION_LAST:
         fl_session_close(s, FL_CLOSE_RESET);
         break;
     case FL_SESSION_CLOSED:
@@ -121,7 +151,10 @@ static void on_opened(void *owner, enum fl_err err)
 
 static void on_bytes(void *owner, struct fl_slice bytes)
 {
-    read_on(owner, bytes);
+    struct fl_session *s = owner;
+    if (s->state != FL_SESSION_LAST) {
+        read_on(s, bytes);
+    }
 }
 
 static void on_ended(void *owner, enum fl_err err)
@@ -135,6 +168,11 @@ static void on_drained(void *owner)
     s->blocked_since_ns = 0;
     if (s->exchange) {
         fl_exchange_drained(s->exchange);
+    } else if (s->state == FL_SESSION_LAST) {
+        fl_session_close(s, FL_CLOSE_FLUSH);
+    } else {
+        s->since_ns = s->worker->sys->now_ns;
+        read_on(s, FL_EMPTY);
     }
 }
 
@@ -143,7 +181,7 @@ static size_t on_room(void *owner, char **ret_at)
 {
     struct fl_session *s = owner;
     if (s->state != FL_SESSION_BODY || s->body.framing != FL_H1_LENGTH || s->body.left < room_bytes_min ||
-        s->in.len > 0) {
+        s->in.len > 0 || s->exchange->body.len < reserve_from_bytes) {
         return 0;
     }
     struct fl_buf *body = &s->exchange->body;
@@ -239,22 +277,32 @@ void fl_session_close(struct fl_session *s, enum fl_close how)
 
 bool fl_session_close_if_idle(struct fl_session *s)
 {
-    if (s->state == FL_SESSION_HEAD && s->in.len == 0) {
-        fl_session_close(s, FL_CLOSE_NOW);
-        return true;
+    bool idle = s->state == FL_SESSION_HEAD && s->in.len == 0;
+    if (idle && is_blocked(s)) { /* not before the answer is taken */
+        enter(s, FL_SESSION_LAST);
+        return false;
     }
-    return false;
+    if (idle) {
+        fl_session_close(s, FL_CLOSE_NOW);
+    }
+    return idle;
 }
 
 bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count)
 {
-    if (!s->stream || s->state == FL_SESSION_CLOSED || fl_stream_write(s->stream, pieces, count)) {
+    if (!s->stream || s->state == FL_SESSION_CLOSED) {
         return false;
     }
-    if (s->stream->queued > 0 && s->blocked_since_ns == 0) {
+    size_t before = s->stream->queued;
+    if (fl_stream_write(s->stream, pieces, count)) {
+        return false;
+    }
+    if (s->stream->queued > 0 && !is_blocked(s)) {
         s->blocked_since_ns = s->worker->sys->now_ns;
+        s->blocked_bytes = before;
         arm(s);
     }
+    s->blocked_bytes += s->stream->queued > before ? s->stream->queued - before : 0;
     return true;
 }
 
@@ -272,6 +320,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_h1_head *head = &s->worker->head;
     size_t len = 0;
+    s->head_only = false;
     enum fl_err err = fl_h1_head_find(*bytes, config_of(s)->limits.head_bytes, true, &s->scanned, &len);
     if (!err && len == 0) {
         return false;
@@ -287,6 +336,7 @@ static bool take_head(struct fl_session *s, struct fl_slice *bytes)
     s->scanned = 0;
     s->since_ns = s->worker->sys->now_ns;
     s->served_any = true;
+    s->head_only = head->method == FL_H1_HEAD;
     if (fl_endpoints_open(s, head)) {
         enter(s, FL_SESSION_BODY);
         if (head->expect_continue && bytes->len == 0) {
@@ -310,7 +360,9 @@ static void keep_piece(struct fl_buf *body, struct fl_slice piece)
 static bool take_body(struct fl_session *s, struct fl_slice *bytes)
 {
     struct fl_exchange *x = s->exchange;
-    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done) { /* grow once, not by doubling */
+    if (x->body.cap == 0 && s->body.framing == FL_H1_LENGTH && !s->body.done &&
+        (bytes->len >= s->body.left || bytes->len >= reserve_from_bytes)) {
+        /* Grow once, not by doubling; but a client that drips is given no more than it has sent. */
         (void)fl_buf_room(&x->body, s->body.left < reserve_bytes ? (size_t)s->body.left : reserve_bytes);
     }
     while (!s->body.done) {
@@ -339,7 +391,7 @@ static void take_requests(struct fl_session *s, struct fl_slice *bytes)
     bool more = true;
     while (more) {
         if (s->state == FL_SESSION_HEAD) {
-            more = bytes->len > 0 && take_head(s, bytes);
+            more = bytes->len > 0 && !is_blocked(s) && take_head(s, bytes);
         } else {
             more = s->state == FL_SESSION_BODY && (bytes->len > 0 || s->body.done) && take_body(s, bytes);
         }
@@ -348,7 +400,7 @@ static void take_requests(struct fl_session *s, struct fl_slice *bytes)
 
 static void limit_input(struct fl_session *s)
 {
-    bool full = s->in.len >= in_pause_bytes && s->state == FL_SESSION_EXCHANGE;
+    bool full = s->in.len >= in_pause_bytes && (s->state == FL_SESSION_EXCHANGE || is_blocked(s));
     if (full && !s->paused) {
         s->stream->ops->pause(s->stream);
         s->paused = true;
@@ -394,11 +446,16 @@ void fl_session_answered(struct fl_session *s, bool keep_alive)
     if (s->state == FL_SESSION_CLOSED) {
         return;
     }
-    if (!keep_alive || s->worker->draining) {
+    if (keep_alive && !s->worker->draining) {
+        enter(s, FL_SESSION_HEAD);
+    } else if (is_blocked(s)) {
+        enter(s, FL_SESSION_LAST);
+        arm(s);
+        return;
+    } else {
         fl_session_close(s, FL_CLOSE_FLUSH);
         return;
     }
-    enter(s, FL_SESSION_HEAD);
     s->since_ns = s->worker->sys->now_ns;
     s->scanned = 0;
     if (s->in_loop) {

@@ -20,13 +20,15 @@ static void flush_access(struct fl_timer *timer)
     fl_buf_reset(&w->access);
 }
 
+/* What is still under way is told so, each in its way; then everything is closed. */
 static void drain_over(struct fl_timer *timer)
 {
     struct fl_worker *w = fl_container_of(timer, struct fl_worker, drain_timer);
-    struct fl_list *next;
-    for (struct fl_list *at = w->sessions.next; at != &w->sessions; at = next) {
-        next = at->next;
-        fl_session_close(fl_container_of(at, struct fl_session, link), FL_CLOSE_NOW);
+    while (!fl_list_empty(&w->exchanges)) {
+        fl_exchange_shut(fl_container_of(w->exchanges.next, struct fl_exchange, link));
+    }
+    while (!fl_list_empty(&w->sessions)) {
+        fl_session_close(fl_container_of(w->sessions.next, struct fl_session, link), FL_CLOSE_NOW);
     }
     fl_worker_session_gone(w);
 }

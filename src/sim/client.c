@@ -48,6 +48,7 @@ struct fl_simclient_options fl_simclient_options(const char *host, uint16_t port
                                          .abort_sent = FL_NEVER,
                                          .abort_received = FL_NEVER,
                                          .abort_ns = FL_NEVER,
+                                         .keep_bytes = FL_NEVER,
                                          .abort_how = FL_CLOSE_NOW};
 }
 
@@ -183,11 +184,13 @@ static enum fl_err read_body(struct fl_simclient *c, struct answer *a, bool *ret
 {
     struct fl_slice in = fl_buf_slice(&c->in), piece = FL_EMPTY;
     enum fl_err err = FL_OK;
+    uint64_t keep = c->options.keep_bytes < body_max ? c->options.keep_bytes : body_max;
     while (!err && !a->framing.done && in.len > 0) {
         err = fl_h1_body_next(&a->framing, &in, &piece);
         if (!err && piece.len > 0) {
             a->pub.first_ns = a->pub.first_ns > 0 ? a->pub.first_ns : c->sys->now_ns;
-            fl_buf_put(&a->pub.body, piece);
+            a->pub.body_bytes += piece.len;
+            fl_buf_put(&a->pub.body, fl_slice_first(piece, (size_t)(keep - a->pub.body.len)));
         }
     }
     fl_assert(fl_buf_ok(&a->pub.body));

@@ -24,6 +24,7 @@ struct fl_simclient_options {
     bool finish;       /* FIN behind the last byte given so far (then nothing more may be sent) */
     size_t read_bytes; /* pauses after each so many bytes; 0: never */
     uint64_t read_gap_ns; /* for so long */
+    uint64_t keep_bytes;  /* of each body; what comes beyond is checked and counted only */
 };
 /* To *host*, nothing special. */
 struct fl_simclient_options fl_simclient_options(const char *host, uint16_t port);
@@ -45,7 +46,8 @@ struct fl_simanswer {
     uint64_t first_ns; /* first byte of the body */
     uint64_t end_ns;
     struct fl_buf head;         /* as it came */
-    struct fl_buf body;         /* decoded */
+    struct fl_buf body;         /* decoded, as much as is kept */
+    uint64_t body_bytes;        /* of all of it */
     struct fl_simevent *events; /* of a text/event-stream */
     unsigned event_count;
     bool done_marker; /* the last event is [DONE] */

@@ -16,6 +16,7 @@
 
 #define FLUSH_STALL_NS                                                                             \
     (10 * FL_NS_S) /* a lingering side gives up when nothing was taken for so long */
+#define FLUSH_STALL_TICKS 12 /* or not all in this many times that, as in net */
 
 static const struct fl_stream_ops live_ops, dead_ops;
 
@@ -92,7 +93,7 @@ static void on_linger(struct fl_timer *timer)
     struct conn *c = fl_container_of(s - s->index, struct conn, side);
     struct pipe *out = &c->pipe[s->index];
     fl_assert(!s->handle && s->lingering);
-    if (!out->fin_sent && out->queue.len < s->linger_left) {
+    if (!out->fin_sent && out->queue.len < s->linger_left && ++s->linger_ticks < FLUSH_STALL_TICKS) {
         s->linger_left = out->queue.len;
         fl_world_at(c->world, timer, c->world->now_ns + FLUSH_STALL_NS);
     } else {

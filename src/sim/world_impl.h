@@ -58,6 +58,7 @@ struct side {
     bool dead;              /* reset, or never connected: nothing can be written */
     bool lingering;         /* closed with FL_CLOSE_FLUSH: still sends, drops what comes */
     size_t linger_left;     /* queued bytes at the last look */
+    unsigned linger_ticks;  /* looks so far */
     enum fl_err unwritable; /* a write has failed, so that all later ones do */
     struct fl_timer linger;
 };

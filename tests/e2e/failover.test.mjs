@@ -280,3 +280,51 @@ describe('a provider that keeps failing', () => {
         assert.equal(f.a.requests.filter((seen) => seen.method === 'POST').length, 0);
     });
 });
+
+describe('time-outs of different length', () => {
+    let f;
+    before(async () => {
+        f = await twoProviders({
+            routing: { attempts: 1, timeouts: { connect: '5s', first_token: '300ms', idle: '5s', total: '10s' } },
+            providers: { b: { timeouts: { first_token: '5s', idle: '300ms' } } },
+            models: { b: { targets: ['b/model-b'] } },
+        });
+    });
+    after(() => f?.close());
+
+    async function took(ask) {
+        const begun = performance.now();
+        const answer = await ask;
+        return [answer, performance.now() - begun];
+    }
+
+    test('one for the first byte that is shorter than the one for connecting', LIMIT, async () => {
+        for (const connection of ['new', 'kept']) {
+            f.a.answers(HANG);
+            const [answer, ms] = await took(chat(f.origin, { model: 'only', messages: MESSAGES }));
+            assert.equal(answer.status, 504, answer.text);
+            assert.ok(ms >= 295 && ms < 2000, `${connection}: ${ms} ms`);
+            f.a.answers((seen) => seen.send(200, completion('ok')));
+            assert.equal((await chat(f.origin, { model: 'only', messages: MESSAGES })).status, 200);
+        }
+    });
+
+    test('one between two reads that is shorter than the one for the first byte', LIMIT, async () => {
+        f.b.answers((seen) => {
+            seen.response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
+            seen.write('{"id":');
+        });
+        const [answer, ms] = await took(chat(f.origin, { model: 'b', messages: MESSAGES }));
+        assert.equal(answer.status, 504, answer.text);
+        assert.ok(ms >= 295 && ms < 2000, `${ms} ms`);
+
+        f.b.answers((seen) => {
+            seen.openStream();
+            seen.write(event(chunk({ content: 'x' })));
+        });
+        const [stream, streamMs] = await took(chat(f.origin, { model: 'b', messages: MESSAGES, stream: true }));
+        assert.equal(stream.broken, true);
+        assert.match(stream.text, /"error"/);
+        assert.ok(streamMs >= 295 && streamMs < 2000, `${streamMs} ms`);
+    });
+});

@@ -1,58 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The real server in the simulator: each seed draws providers that are slow, faulty and wrong, networks
- * that cut bytes anywhere, and clients that stream, go away, read slowly or pipeline; the invariants of
- * ARCHITECTURE.md are checked after every step. FL_SIM_SEED=n replays one seed, FL_SIM_SEEDS=n runs so many.
+ * The real server in the simulator: each seed draws providers that are slow, faulty and wrong,
+ * networks that cut bytes anywhere, and clients that stream, go away, read slowly or pipeline; the
+ * invariants of ARCHITECTURE.md are checked after every step. FL_SIM_SEED=n replays one seed,
+ * FL_SIM_SEEDS=n runs so many.
  */
-#include "unit/cm.h"
-
-#include "base/assert.h"
-#include "server/server.h"
-#include "sim/client.h"
-#include "sim/provider.h"
-#include "sim/world.h"
+#include "sim/rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { providers_max = 3, workers_max = 2, clients_max = 6 };
+enum { providers_max = 3, clients_max = 6 };
 
-struct rig {
-    uint64_t seed;
-    struct fl_world *world;
+struct swarm {
+    struct rig rig;
     struct fl_rng rng;
-    struct fl_registry *registry;
-    struct fl_config *config; /* borrowed from the snapshot */
-    struct fl_snapshot *snapshot;
-    struct fl_sys *nodes[workers_max];
-    struct fl_worker *workers[workers_max];
-    unsigned worker_count, provider_count, client_count;
+    unsigned provider_count, client_count;
     struct fl_sim_model model;
     struct fl_simprovider *providers[providers_max];
     struct fl_simclient *clients[clients_max];
     bool stream[clients_max];
 };
 
-static bool no_variable(void *owner, struct fl_slice name, struct fl_slice *ret_value)
+static void put_config(struct swarm *r, struct fl_buf *b)
 {
-    (void)owner;
-    (void)name;
-    (void)ret_value;
-    return false;
-}
-
-static enum fl_err no_file(void *owner, struct fl_slice path, struct fl_buf *ret)
-{
-    (void)owner;
-    (void)path;
-    (void)ret;
-    return FL_ERR_FILE;
-}
-
-static void put_config(struct rig *r, struct fl_buf *b)
-{
-    static const char *const algorithms[] = {"round_robin", "weighted_round_robin", "least_connections",
-                                             "least_response_time", "ip_hash"};
+    static const char *const algorithms[] = {"round_robin", "weighted_round_robin",
+                                             "least_connections", "least_response_time", "ip_hash"};
     static const char *const strategies[] = {"hybrid", "load_balance", "performance", "cost"};
     fl_buf_put_cstr(b, "listen: \"10.0.0.1:80\"\nrouting:\n  strategy: ");
     fl_buf_put_cstr(b, strategies[fl_rng_below(&r->rng, 4)]);
@@ -65,7 +37,9 @@ static void put_config(struct rig *r, struct fl_buf *b)
     for (unsigned i = 0; i < r->provider_count; i++) {
         fl_buf_put_cstr(b, "  p");
         fl_buf_put_u64(b, i);
-        fl_buf_put_cstr(b, ": {type: openai_compatible, api_key: sk-sim, models: [m], base_url: \"http://10.0.1.");
+        fl_buf_put_cstr(
+            b,
+            ": {type: openai_compatible, api_key: sk-sim, models: [m], base_url: \"http://10.0.1.");
         fl_buf_put_u64(b, i + 1);
         fl_buf_put_cstr(b, ":80/v1\", connections: ");
         fl_buf_put_u64(b, fl_rng_below(&r->rng, 4) == 0 ? 1 : 100);
@@ -73,35 +47,16 @@ static void put_config(struct rig *r, struct fl_buf *b)
     }
 }
 
-static void start_server(struct rig *r)
+static void start_server(struct swarm *r, unsigned workers)
 {
     struct fl_buf yaml;
-    struct fl_findings findings;
-    struct fl_reterr reterr;
-    struct fl_config_env env = {NULL, no_variable, no_file, r->registry, {1, 2}};
     fl_buf_init(&yaml, 65536);
-    fl_findings_init(&findings);
     put_config(r, &yaml);
-    enum fl_err err = fl_config_load(fl_buf_slice(&yaml), FL_LIT("swarm"), &env, &r->config, &findings);
-    if (err) {
-        struct fl_buf text;
-        fl_buf_init(&text, 65536);
-        fl_findings_put(&findings, FL_LIT("swarm"), fl_buf_slice(&yaml), &text);
-        print_error("%.*s\n", (int)text.len, text.ptr);
-    }
-    assert_int_equal(err, FL_OK);
-    assert_int_equal(fl_snapshot_create(r->config, &r->snapshot, &reterr), FL_OK);
-    for (unsigned i = 0; i < r->worker_count; i++) {
-        struct fl_worker_options options = {.index = i, .seed = r->seed + i};
-        r->nodes[i] = fl_world_sys(r->world, "10.0.0.1");
-        assert_int_equal(fl_worker_create(r->nodes[i], r->snapshot, options, &r->workers[i]), FL_OK);
-        assert_int_equal(fl_worker_listen(r->workers[i], NULL), FL_OK);
-    }
-    fl_findings_finish(&findings);
+    rig_serve_file(&r->rig, fl_buf_slice(&yaml), workers);
     fl_buf_finish(&yaml);
 }
 
-static void start_provider(struct rig *r, unsigned i)
+static void start_provider(struct swarm *r, unsigned i)
 {
     char ip[16] = "10.0.1.1";
     struct fl_addr addr;
@@ -112,7 +67,7 @@ static void start_provider(struct rig *r, unsigned i)
         .name = FL_LIT("p"),
         .models = &r->model,
         .model_count = 1,
-        .seed = r->seed,
+        .seed = r->rig.seed,
         .ttft_median_ns = (1 + fl_rng_below(&r->rng, 400)) * FL_NS_MS,
         .ttft_sigma_permille = 500,
         .token_ns = fl_rng_below(&r->rng, 40) * FL_NS_MS,
@@ -124,10 +79,12 @@ static void start_provider(struct rig *r, unsigned i)
             .permille = 300 + (unsigned)fl_rng_below(&r->rng, 700),
             .after_tokens = (unsigned)fl_rng_below(&r->rng, 12)};
     }
-    assert_int_equal(fl_simprovider_create(fl_world_sys(r->world, ip), &addr, &options, &r->providers[i]), FL_OK);
+    assert_int_equal(
+        fl_simprovider_create(fl_world_sys(r->rig.world, ip), &addr, &options, &r->providers[i]),
+        FL_OK);
 }
 
-static void start_client(struct rig *r, unsigned i)
+static void start_client(struct swarm *r, unsigned i)
 {
     struct fl_simclient_options options = fl_simclient_options("10.0.0.1", 80);
     switch (fl_rng_below(&r->rng, 6)) {
@@ -149,46 +106,21 @@ static void start_client(struct rig *r, unsigned i)
     default:
         break;
     }
-    char ip[16] = "10.0.2.1";
-    ip[7] = (char)('1' + i);
-    r->clients[i] = fl_simclient_create(fl_world_sys(r->world, ip), &options);
-    assert_non_null(r->clients[i]);
+    r->clients[i] = rig_client(&r->rig, i, &options);
     r->stream[i] = fl_rng_below(&r->rng, 2) == 0;
     for (uint64_t n = 1 + fl_rng_below(&r->rng, 3); n > 0; n--) {
         fl_simclient_chat(r->clients[i], "auto", "Summarize the tides", r->stream[i]);
     }
     if (fl_rng_below(&r->rng, 8) == 0) {
-        fl_simclient_request(r->clients[i], "POST", "/v1/chat/completions", "", FL_LIT("{\"model\":\"auto\","));
+        fl_simclient_request(r->clients[i], "POST", "/v1/chat/completions", "",
+                             FL_LIT("{\"model\":\"auto\","));
     }
-}
-
-/* --- invariants, after every step --- */
-
-static void check(void *owner)
-{
-    struct rig *r = owner;
-    unsigned open = 0, in_flight = 0;
-    for (unsigned i = 0; i < r->worker_count; i++) {
-        struct fl_worker_stats stats;
-        if (!r->workers[i]) {
-            return;
-        }
-        fl_worker_check(r->workers[i]);
-        fl_worker_read(r->workers[i], &stats);
-        open += stats.attempts_open;
-    }
-    for (unsigned i = 0; i < r->config->table.target_count; i++) {
-        struct fl_target_view v;
-        fl_target_read(&r->config->table.targets[i], fl_world_now(r->world), &v);
-        assert_true(v.begun == v.succeeded + v.failed + v.uncounted + v.in_flight);
-        in_flight += v.in_flight;
-    }
-    assert_int_equal(in_flight, open); /* each attempt is counted once, and ends once */
 }
 
 static void check_answer(const struct fl_simanswer *a, bool stream)
 {
-    if (a->status == 200 && a->complete && stream) { /* what looks whole is whole, or says that it is not */
+    if (a->status == 200 && a->complete &&
+        stream) { /* what looks whole is whole, or says that it is not */
         struct fl_slice body = fl_buf_slice(&a->body);
         bool told = fl_slice_find_text(body, FL_LIT("\"error\"")) < body.len;
         bool finished = fl_slice_find_text(body, FL_LIT("\"finish_reason\":\"")) < body.len;
@@ -199,7 +131,8 @@ static void check_answer(const struct fl_simanswer *a, bool stream)
         fl_buf_init(&text, 1 << 20);
         fl_simanswer_text(a, &text);
         if (text.len == 0) {
-            print_error("%.*s\n%.*s\n", (int)a->head.len, a->head.ptr, (int)a->body.len, a->body.ptr);
+            print_error("%.*s\n%.*s\n", (int)a->head.len, a->head.ptr, (int)a->body.len,
+                        a->body.ptr);
         }
         assert_true(text.len > 0);
         fl_buf_finish(&text);
@@ -212,7 +145,7 @@ static void check_answer(const struct fl_simanswer *a, bool stream)
 
 static bool quiet(void *owner)
 {
-    struct rig *r = owner;
+    struct swarm *r = owner;
     for (unsigned i = 0; i < r->client_count; i++) {
         if (!fl_simclient_settled(r->clients[i]) && !fl_simclient_aborted(r->clients[i])) {
             return false;
@@ -221,80 +154,56 @@ static bool quiet(void *owner)
     return true;
 }
 
-static bool nothing_open(void *owner)
-{
-    struct rig *r = owner;
-    for (unsigned i = 0; i < r->worker_count; i++) {
-        struct fl_worker_stats s;
-        fl_worker_read(r->workers[i], &s);
-        if (s.sessions_open + s.exchanges_open + s.attempts_open > 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static uint64_t run_seed(uint64_t seed)
 {
-    struct rig r = {.seed = seed, .model = {.id = FL_LIT("m"), .input_picousd = 1, .output_picousd = 1}};
-    r.world = fl_world_create(seed);
+    struct swarm r = {.model = {.id = FL_LIT("m"), .input_picousd = 1, .output_picousd = 1}};
+    struct rig *rig = &r.rig;
+    rig_open(rig, seed);
+    rig_say(rig, "FL_SIM_SEED=%llu", (unsigned long long)seed);
     fl_rng_seed(&r.rng, seed ^ 0x5eed);
-    r.registry = fl_registry_create();
     r.provider_count = 1 + (unsigned)fl_rng_below(&r.rng, providers_max);
-    r.worker_count = 1 + (unsigned)fl_rng_below(&r.rng, workers_max);
+    unsigned workers = 1 + (unsigned)fl_rng_below(&r.rng, rig_workers_max);
     r.client_count = 1 + (unsigned)fl_rng_below(&r.rng, clients_max);
     for (unsigned i = 0; i < r.provider_count; i++) {
         start_provider(&r, i);
     }
-    start_server(&r);
-    fl_world_on_step(r.world, check, &r);
+    start_server(&r, workers);
     for (unsigned i = 0; i < r.client_count; i++) {
         start_client(&r, i);
     }
-    fl_world_run_for(r.world, fl_rng_below(&r.rng, 1500) * FL_NS_MS);
+    fl_world_run_for(rig->world, fl_rng_below(&r.rng, 1500) * FL_NS_MS);
     if (fl_rng_below(&r.rng, 4) == 0) { /* a reload in the middle: the same snapshot, fresh pools */
-        for (unsigned i = 0; i < r.worker_count; i++) {
-            fl_worker_adopt(r.workers[i], r.snapshot);
+        for (unsigned i = 0; i < workers; i++) {
+            fl_worker_adopt(rig->workers[i], rig->snapshot);
         }
     }
-    /* Liveness: each request within its deadline of 20 s; at most 4 one after another, and slack. */
-    assert_true(fl_world_run_until(r.world, quiet, &r, 120 * FL_NS_S));
+    /* Liveness: each request within its deadline of 20 s; at most 4 one after another, and slack.
+     */
+    rig_check(rig, fl_world_run_until(rig->world, quiet, &r, 120 * FL_NS_S));
     for (unsigned i = 0; i < r.client_count; i++) {
         for (unsigned n = 0; n < fl_simclient_answers(r.clients[i]); n++) {
             check_answer(fl_simclient_answer(r.clients[i], n), r.stream[i]);
         }
-        assert_int_equal(fl_simclient_surplus(r.clients[i]), 0);
+        rig_equal(rig, fl_simclient_surplus(r.clients[i]), 0);
         fl_simclient_destroy(r.clients[i]);
     }
-    assert_true(fl_world_run_until(r.world, nothing_open, &r, 60 * FL_NS_S));
-    uint64_t hash = fl_world_hash(r.world);
-    for (unsigned i = 0; i < r.worker_count; i++) {
-        struct fl_worker *w = r.workers[i];
-        r.workers[i] = NULL;
-        fl_worker_destroy(w);
-    }
-    fl_snapshot_unref(r.snapshot);
+    rig_check(rig, fl_world_run_until(rig->world, rig_idle, rig, 60 * FL_NS_S));
+    uint64_t hash = fl_world_hash(rig->world);
+    rig_stop(rig);
     for (unsigned i = 0; i < r.provider_count; i++) {
         fl_simprovider_destroy(r.providers[i]);
     }
-    fl_world_destroy(r.world);
-    fl_registry_destroy(r.registry);
+    rig_close(rig);
     return hash;
-}
-
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    uint64_t n = otherwise;
-    return text && fl_slice_u64(fl_slice_cstr(text), &n) ? n : otherwise;
 }
 
 static void a_thousand_seeds_keep_the_invariants(void **state)
 {
     (void)state;
-    uint64_t only = number("FL_SIM_SEED", 0), count = number("FL_SIM_SEEDS", 1000);
+    uint64_t only = rig_number("FL_SIM_SEED", 0), count = rig_number("FL_SIM_SEEDS", 1000);
     for (uint64_t seed = only ? only : 1; seed <= (only ? only : count); seed++) {
-        (void)fprintf(stderr, "\rseed %llu ", (unsigned long long)seed); /* the last one told is the one that failed */
+        (void)fprintf(stderr, "\rseed %llu ",
+                      (unsigned long long)seed); /* the last one told is the one that failed */
         (void)run_seed(seed);
     }
     (void)fprintf(stderr, "\n");

@@ -97,6 +97,20 @@ static void getting_members(void **state)
     assert_true(fl_json_at(root, path, 0).span.ptr == root.span.ptr);
 }
 
+static void assert_pieces(struct fl_json value, size_t cap, struct fl_slice text)
+{
+    char joined[64], buf[16];
+    struct fl_buf b;
+    struct fl_slice piece;
+    struct fl_json_pieces p = fl_json_pieces(value);
+    fl_buf_init_in(&b, joined, sizeof(joined));
+    while (fl_json_pieces_next(&p, buf, cap, &piece)) {
+        assert_true(piece.len > 0);
+        fl_buf_put(&b, piece);
+    }
+    assert_true(fl_buf_ok(&b) && fl_slice_eq(fl_buf_slice(&b), text));
+}
+
 static void texts_decode(void **state)
 {
     (void)state;
@@ -129,6 +143,9 @@ static void texts_decode(void **state)
         assert_int_equal(scratch.len > 4, escaped);
         assert_slice(fl_slice_first(fl_buf_slice(&scratch), 4), "kept");
         assert_true(fl_json_spells(value.span, text));
+        for (size_t cap = 4; cap < 12; cap++) {
+            assert_pieces(value, cap, text);
+        }
         /* A scratch of just the size is enough, one byte less is not. */
         size_t len = text.len;
         fl_buf_init_in(&scratch, memory, len);

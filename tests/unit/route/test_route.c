@@ -107,6 +107,9 @@ static void turns_survive_a_reload(void **state)
     assert_ptr_equal(fl_registry_route(p.registry, FL_LIT("auto")), p.route.state);
     assert_ptr_not_equal(fl_registry_route(p.registry, FL_LIT("aut")), p.route.state);
     assert_turns(&p, "acaa");
+    assert_turns(&p, "aa"); /* a owes 4, the others have 2 each: b would be next */
+    again[0].state = fl_registry_target(p.registry, FL_LIT("new/m"));
+    assert_turns(&p, "a"); /* another in a's place owes nothing */
     pool_finish(&p);
 }
 
@@ -261,6 +264,39 @@ static void speed_is_not_length(void **state)
     pool_finish(&p);
 }
 
+/* An answer of one token says little about the time a token takes: a hundredth of one of a hundred
+ * tokens. */
+static void short_answers_say_little_about_speed(void **state)
+{
+    (void)state;
+    struct pool p;
+    init(&p, 2, FL_LEAST_RESPONSE_TIME);
+    for (int i = 0; i < 20; i++) {
+        end_of(&p, 0, 100, 1100, 100);
+        end_of(&p, 0, 100, 300, 1); /* 200 ms for its token */
+        end_of(&p, 1, 100, 1600, 100);
+    }
+    pool_plan(&p);
+    assert_order(&p, "ab");
+    pool_finish(&p);
+}
+
+/* Under hybrid a cheap target may be slower in proportion. */
+static void cheap_may_be_slow(void **state)
+{
+    (void)state;
+    struct pool p;
+    pool_init(&p, 2, FL_STRATEGY_HYBRID, FL_LEAST_RESPONSE_TIME);
+    for (int i = 0; i < 20; i++) {
+        measure(&p, 0, 1, FL_OK, 100 * MS);
+        measure(&p, 1, 1, FL_OK, 150 * MS);
+    }
+    assert_int_equal(pool_plan(&p), 0);
+    p.targets[1].cost_multiplier = 0.5;
+    assert_int_equal(pool_plan(&p), 1);
+    pool_finish(&p);
+}
+
 static void estimates_fade_by_time(void **state)
 {
     (void)state;
@@ -336,9 +372,12 @@ static void performance_weighs_success_and_speed(void **state)
     pool_finish(&p);
     pool_init(&p, 2, FL_STRATEGY_PERFORMANCE, FL_WEIGHTED_ROUND_ROBIN);
     pool_begin(&p, 0); /* as good: fewest in flight */
+    p.targets[0].performance_bonus = 0.009;
     for (int i = 0; i < 20; i++) {
         assert_int_equal(pool_plan(&p), 1);
     }
+    p.targets[0].performance_bonus = 0.011; /* better */
+    assert_int_equal(pool_plan(&p), 0);
     pool_finish(&p);
 }
 
@@ -454,6 +493,14 @@ static void long_routes_keep_the_best(void **state)
     assert_int_equal(p.plan.candidate_count, FL_PLAN_MAX);
     assert_int_equal(p.plan.candidates[FL_PLAN_MAX - 1].target, 7);
     pool_finish(&p);
+    init(&p, 12, FL_LEAST_CONNECTIONS);
+    for (unsigned i = 0; i < 12; i++) {
+        measure(&p, i, 2, FL_ERR_SERVER, 0);
+    }
+    pool_plan(&p); /* in panic all are tried, and all are on the record as such */
+    assert_true(p.plan.panic);
+    assert_int_equal(p.plan.candidate_count, 12);
+    pool_finish(&p);
     init(&p, 300, FL_WEIGHTED_ROUND_ROBIN);
     unsigned seen[300] = {0};
     for (int i = 0; i < 6000; i++) {
@@ -545,6 +592,8 @@ int main(void)
         cmocka_unit_test(failing_fast_is_not_fast),
         cmocka_unit_test(waiting_long_counts_as_slow),
         cmocka_unit_test(speed_is_not_length),
+        cmocka_unit_test(short_answers_say_little_about_speed),
+        cmocka_unit_test(cheap_may_be_slow),
         cmocka_unit_test(estimates_fade_by_time),
         cmocka_unit_test(cost_takes_the_cheapest),
         cmocka_unit_test(performance_weighs_success_and_speed),

@@ -46,7 +46,7 @@ static void *work(void *argument)
     struct worker *w = argument;
     struct fl_plan plan;
     for (unsigned i = 0; i < rounds; i++) {
-        uint64_t now_ns = 1000 * S + i * 10 * MS;
+        uint64_t now_ns = 1000 * S + (uint64_t)i * 10 * MS;
         struct fl_route_request request = {.now_ns = now_ns,
                                            .client = fl_slice((const char *)&i, sizeof(i)),
                                            .strategy_given = true,
