@@ -94,8 +94,8 @@ static inline uint64_t fl_json_specials64(const char *p)
 __attribute__((target("avx2"))) static inline uint32_t fl_json_specials32_wide(const char *p)
 {
     __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    __m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8('!'),
-                                    _mm256_xor_si256(v, _mm256_set1_epi8(2)));
+    __m256i low =
+        _mm256_cmpgt_epi8(_mm256_set1_epi8('!'), _mm256_xor_si256(v, _mm256_set1_epi8(2)));
     __m256i found = _mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\')));
     return (uint32_t)_mm256_movemask_epi8(found);
 }
@@ -178,8 +178,8 @@ static inline const char *fl_json_quote_before(const char *p, const char *end,
         for (unsigned i = 0; i < count; i++) {
             found = _mm_or_si128(found, _mm_cmpeq_epi8(next, _mm_set1_epi8(quoted[i].ptr[1])));
         }
-        unsigned mask = fl_json_bits(
-            _mm_and_si128(found, _mm_cmpeq_epi8(fl_json_load(p), _mm_set1_epi8('"'))));
+        unsigned mask =
+            fl_json_bits(_mm_and_si128(found, _mm_cmpeq_epi8(fl_json_load(p), _mm_set1_epi8('"'))));
         if (mask != 0) {
             return fl_json_first(p, mask);
         }

@@ -175,7 +175,8 @@ static inline const char *string_blocks(struct scan *s, const char *p, bool *ret
         p = string_block(s, p, fl_json_specials64(p), ret_closed);
 #ifdef FL_JSON_AVX2
         if (p && !*ret_closed && __builtin_cpu_supports("avx2")) {
-            return string_blocks_wide(s, p, ret_closed); /* did not end at once: likely to be long */
+            return string_blocks_wide(s, p,
+                                      ret_closed); /* did not end at once: likely to be long */
         }
 #endif
     }
