@@ -136,28 +136,49 @@ static inline const char *pass_special(struct scan *s, const char *p)
 
 #ifdef FL_JSON_SSE2
 
-/* From *p* over whole blocks of 64 bytes: behind the closing quote (*ret_closed*), or to where fewer
- * are left. All specials of a block are found at once: looking anew behind each would cost more. */
-static const char *string_blocks(struct scan *s, const char *p, bool *ret_closed)
+/* At *block*, 64 bytes long, whose specials are *left*: behind the closing quote (*ret_closed*), or to
+ * where the next block begins. */
+__attribute__((always_inline)) static inline const char *
+string_block(struct scan *s, const char *block, uint64_t left, bool *ret_closed)
 {
-    const char *end = s->in.end;
-    while (p && end - p >= 64) {
-        uint64_t left = fl_json_specials64(p);
-        const char *block = p;
-        p += 64;
-        while (left != 0) {
-            const char *at = block + __builtin_ctzll(left);
-            if (*at == '"') {
-                *ret_closed = true;
-                return at + 1;
-            }
-            at = pass_special(s, at);
-            if (!at || at - block >= 64) {
-                p = at;
-                break;
-            }
-            left &= ~UINT64_C(0) << (at - block);
+    while (left != 0) {
+        const char *at = block + __builtin_ctzll(left);
+        if (*at == '"') {
+            *ret_closed = true;
+            return at + 1;
         }
+        at = pass_special(s, at);
+        if (!at || at - block >= 64) {
+            return at;
+        }
+        left &= ~UINT64_C(0) << (at - block);
+    }
+    return block + 64;
+}
+
+#ifdef FL_JSON_AVX2
+__attribute__((target("avx2"))) static const char *string_blocks_wide(struct scan *s, const char *p,
+                                                                      bool *ret_closed)
+{
+    while (p && !*ret_closed && s->in.end - p >= 64) {
+        p = string_block(s, p, fl_json_specials64_wide(p), ret_closed);
+    }
+    return p;
+}
+#endif
+
+/* From *p* over whole blocks: behind the closing quote (*ret_closed*), or to where fewer than 64 bytes
+ * are left. All specials of a block are found at once: looking anew behind each would cost more. */
+static inline const char *string_blocks(struct scan *s, const char *p, bool *ret_closed)
+{
+    while (p && !*ret_closed && s->in.end - p >= 64) {
+        p = string_block(s, p, fl_json_specials64(p), ret_closed);
+#ifdef FL_JSON_AVX2
+        if (p && !*ret_closed && __builtin_cpu_supports("avx2")) {
+            return string_blocks_wide(s, p,
+                                      ret_closed); /* did not end at once: likely to be long */
+        }
+#endif
     }
     return p;
 }

@@ -55,6 +55,16 @@ static void add_data(struct fl_sse_event *event, struct fl_slice line, struct fl
     event->data_lines++;
 }
 
+static void read_line(struct fl_slice line, struct fl_buf *joined, struct fl_sse_event *event)
+{
+    struct fl_slice value;
+    if (field_is(line, FL_LIT("data"), &value)) {
+        add_data(event, line, value, joined);
+    } else if (field_is(line, FL_LIT("event"), &value)) {
+        event->name = value;
+    }
+}
+
 /* Reads the fields of *lines*, the whole lines of one event. */
 static enum fl_err read_event(struct fl_slice lines, struct fl_buf *joined,
                               struct fl_sse_event *event)
@@ -62,12 +72,7 @@ static enum fl_err read_event(struct fl_slice lines, struct fl_buf *joined,
     const char *at = lines.ptr, *end = lines.ptr + lines.len;
     while (at < end) {
         const char *eol = fl_scan_eol(at, end);
-        struct fl_slice line = fl_slice(at, (size_t)(eol - at)), value;
-        if (field_is(line, FL_LIT("data"), &value)) {
-            add_data(event, line, value, joined);
-        } else if (field_is(line, FL_LIT("event"), &value)) {
-            event->name = value;
-        }
+        read_line(fl_slice(at, (size_t)(eol - at)), joined, event);
         at = eol < end ? eol + 1 : end; /* the LF of a CRLF reads as one more line, an empty one */
     }
     if (event->data_lines > 1 && joined) {
@@ -101,19 +106,27 @@ static bool find_end(struct fl_sse *sse, struct fl_slice bytes, size_t *ret_end)
             }
             at += eol[1] == '\n';
         }
+        if (sse->lines++ == 0) {
+            sse->first_end = (size_t)(eol - start);
+        }
         sse->scanned = sse->line_start = at + 1;
     }
 }
 
-/* Gives the event that is the first *end* bytes and forgets how far the search was. */
-static enum fl_err give(struct fl_sse *sse, struct fl_slice bytes, size_t end,
+/* Gives the event that is the first *end* bytes and forgets how far the search was. *whole*: it ends
+ * with its empty line, so that an event of one line needs no second look for where that ends. */
+static enum fl_err give(struct fl_sse *sse, struct fl_slice bytes, size_t end, bool whole,
                         struct fl_buf *joined, struct fl_sse_event *ret_event)
 {
     struct fl_sse_event event = {.raw = fl_slice_first(bytes, end)};
     size_t skip = bom_len(sse, bytes);
-    enum fl_err err = read_event(fl_slice(bytes.ptr + skip, end - skip), joined, &event);
-    if (err) {
-        return err;
+    if (whole && sse->lines == 1) {
+        read_line(fl_slice(bytes.ptr + skip, sse->first_end - skip), joined, &event);
+    } else {
+        enum fl_err err = read_event(fl_slice(bytes.ptr + skip, end - skip), joined, &event);
+        if (err) {
+            return err;
+        }
     }
     bool cr = bytes.ptr[end - 1] == '\r';
     if (cr && end < bytes.len && bytes.ptr[end] == '\n') {
@@ -131,7 +144,7 @@ static enum fl_err give_rest(struct fl_sse *sse, struct fl_slice bytes, struct f
 {
     struct fl_sse after = *sse;
     struct fl_sse_event event;
-    enum fl_err err = give(&after, bytes, bytes.len, joined, &event);
+    enum fl_err err = give(&after, bytes, bytes.len, false, joined, &event);
     if (err) {
         return err;
     }
@@ -166,7 +179,7 @@ enum fl_err fl_sse_next(struct fl_sse *sse, struct fl_slice bytes, bool at_end, 
         sse->scanned = sse->line_start = bom_len(sse, bytes);
     }
     if (find_end(sse, bytes, &end)) {
-        return end > max ? FL_ERR_SSE_LONG : give(sse, bytes, end, joined, ret_event);
+        return end > max ? FL_ERR_SSE_LONG : give(sse, bytes, end, true, joined, ret_event);
     }
     if (bytes.len > max) {
         return FL_ERR_SSE_LONG;

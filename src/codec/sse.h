@@ -16,6 +16,8 @@
 struct fl_sse {
     size_t scanned;    /* bytes at the front of the input already looked at */
     size_t line_start; /* start of the line being looked at */
+    size_t first_end;  /* end of the first line, when there were any */
+    unsigned lines;    /* whole lines so far that are not empty */
     bool started;      /* the BOM, if any, is behind us */
     bool skip_lf;      /* the last event ended in CR: an LF right after it belongs to it */
 };

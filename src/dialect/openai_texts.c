@@ -65,6 +65,21 @@ static enum fl_role role_of(struct fl_json value)
     return FL_ROLE_USER;
 }
 
+static void note_kind(struct walk *w, struct fl_json type)
+{
+    if (type.type != FL_JSON_STRING) {
+        return;
+    }
+    if (is_key(type.span, "image_url") || is_key(type.span, "input_image")) {
+        w->needs.vision = true;
+        w->needs.images++;
+    } else if (is_key(type.span, "input_audio")) {
+        w->needs.audio = true;
+    } else if (is_key(type.span, "file") || is_key(type.span, "input_file")) {
+        w->needs.files++;
+    }
+}
+
 /* One part of a content list: {"type": "text", "text": ...}, {"type": "image_url", ...} */
 static void put_part(struct walk *w, struct fl_json part)
 {
@@ -74,13 +89,8 @@ static void put_part(struct walk *w, struct fl_json part)
     while (fl_json_next(&it, &key, &value)) {
         if (is_key(key, "text") || is_key(key, "refusal")) {
             put_string(w, value);
-        } else if (is_key(key, "image_url")) {
-            w->needs.vision = true;
-            w->needs.images++;
-        } else if (is_key(key, "input_audio")) {
-            w->needs.audio = true;
-        } else if (is_key(key, "file") || is_key(key, "file_id") || is_key(key, "file_data")) {
-            w->needs.files++;
+        } else if (is_key(key, "type")) {
+            note_kind(w, value);
         }
     }
 }

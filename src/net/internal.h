@@ -91,15 +91,15 @@ enum fl_tcp_flag {
 
 struct tcp {
     struct fl_stream base;
+    int fd; /* once OPEN */
+    uint16_t flags;
+    uint8_t end_err, write_err; /* enum fl_err */
     uv_tcp_t uv;
     struct fl_list deferred; /* in net->deferred, or alone */
     union {
         struct fl_dial *dial;     /* until OPEN */
         struct fl_linger *linger; /* while LINGERING */
     } extra;
-    int fd; /* once OPEN */
-    uint16_t flags;
-    uint8_t end_err, write_err; /* enum fl_err */
 };
 
 /* Bytes that wait for the kernel: one libuv request with its copy. */

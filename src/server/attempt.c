@@ -130,6 +130,14 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     fl_buf_put(b, FL_LIT("\r\n\r\n"));
 }
 
+/* The lines that relaying an event goes through. */
+static void warm(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    const void *lines[FL_WARM_LINES] = {a, &a->body, &a->hold, x, x->session, x->session->stream};
+    memcpy(a->conn->warm, lines, sizeof(lines));
+}
+
 static enum fl_err send_request(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
@@ -155,6 +163,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     }
     pieces[0] = fl_buf_slice(&w->out);
     enter(a, FL_ATTEMPT_WAITING);
+    warm(a);
     a->sent_ns = w->sys->now_ns;
     fl_exchange_watch(x);
     enum fl_err err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);

@@ -63,12 +63,15 @@ struct fl_upstreams {
     struct fl_pool pools[];
 };
 
+enum { FL_WARM_LINES = 6 };
+
 struct fl_conn {
     struct fl_list link;
     struct fl_pool *pool;
     struct fl_stream *stream;
     const struct fl_conn_events *on; /* NULL while idle */
     void *user;
+    const void *warm[FL_WARM_LINES]; /* what bytes() will touch: fetched into the cache before the read */
     uint64_t idle_since_ns;
     uint32_t served; /* requests carried before this one */
     bool open;       /* the handshake is done */
@@ -178,11 +181,10 @@ enum fl_exchange_state {
     FL_EXCHANGE_STATE_COUNT
 };
 
+/* What each event of a stream goes through stands first. */
 struct fl_exchange {
-    struct fl_list link; /* in worker->exchanges */
     struct fl_session *session;
     struct fl_worker *worker;
-    struct fl_upstreams *upstreams;
     const struct fl_config *config;
     const struct fl_dialect *dialect;
     enum fl_exchange_state state;
@@ -191,11 +193,14 @@ struct fl_exchange {
     bool chunked;            /* our answer's framing */
     bool head_by_heartbeat;  /* 200 and comments were sent before any target answered */
     bool event_stream;       /* the head sent says text/event-stream */
+    uint64_t last_write_ns, first_byte_ns; /* first byte of the answer sent on, 0: none */
+    uint64_t bytes_out;
+    struct fl_list link;     /* in worker->exchanges */
+    struct fl_upstreams *upstreams;
     struct fl_slice request_id;
     int status;              /* of our answer, once its head is sent */
     uint64_t decision_id;
-    uint64_t begun_ns, ready_ns, dispatched_ns, deadline_ns, last_write_ns;
-    uint64_t bytes_out;
+    uint64_t begun_ns, ready_ns, dispatched_ns, deadline_ns;
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
@@ -203,7 +208,6 @@ struct fl_exchange {
     struct fl_slice served_model; /* of the attempt that answered */
     const struct fl_target *served;
     struct fl_usage usage;
-    uint64_t first_byte_ns;  /* when the first byte of the answer was sent on, 0: none */
     struct fl_wishes wishes;
     struct fl_expected *expected; /* in the arena, with the decision */
     struct fl_decision *decision; /* in the arena; NULL until the request is read */

@@ -346,8 +346,8 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
-    bool ours = fl_pool_provider(a->pool)->stream_options && !x->facts.usage_asked;
-    *ret_pass = facts.kind != FL_EVENT_USAGE || !ours;
+    *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
+                !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
     return true;
 }
 

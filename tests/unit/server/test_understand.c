@@ -74,11 +74,11 @@ static void needs_are_seen(void **state)
         {"{\"model\":\"m\",\"messages\":[{\"content\":\"image_url\"}]}", false, false, false, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct fl_facts f = read(cases[i].body);
-        assert_int_equal(f.tools, cases[i].tools);
-        assert_int_equal(f.vision, cases[i].vision);
-        assert_int_equal(f.audio, cases[i].audio);
-        assert_int_equal(f.json_schema, cases[i].schema);
+        (void)understand(cases[i].body);
+        assert_int_equal(u.needs.tools, cases[i].tools);
+        assert_int_equal(u.needs.vision, cases[i].vision);
+        assert_int_equal(u.needs.audio, cases[i].audio);
+        assert_int_equal(u.needs.json_schema, cases[i].schema);
     }
 }
 
