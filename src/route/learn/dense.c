@@ -10,7 +10,7 @@ void fl_dense_round(const float *vector, int8_t ret_vector[FL_MODEL_DIMENSIONS])
     for (unsigned d = 0; d < FL_MODEL_DIMENSIONS; d++) {
         sum += vector[d] * vector[d];
     }
-    float unit = sum > 0 ? 512.0F / (float)sqrt((double)sum) : 0.0F;
+    float unit = sum > 0 ? 512.0F / sqrtf(sum) : 0.0F;
     for (unsigned d = 0; d < FL_MODEL_DIMENSIONS; d++) {
         float x = vector[d] * unit;
         x = x > 127.0F ? 127.0F : x < -127.0F ? -127.0F : x;

@@ -16,7 +16,7 @@
  * Invariants: a set, not a bag: no index comes twice (and of two that agree in their top 15 bits one). The same bytes give the same features in the
  * same order on every machine, compiler and optimisation level: integers only. Invalid UTF-8 is
  * harmless. No allocation, no state between calls; a struct fl_features is scratch of one thread
- * (about 16 KiB: keep one a thread).
+ * (about 12 KiB: keep one a thread).
  */
 #ifndef FL_ROUTE_LEARN_FEATURES_H
 #define FL_ROUTE_LEARN_FEATURES_H

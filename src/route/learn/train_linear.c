@@ -27,18 +27,13 @@ static size_t memory(const struct fl_train_set *set, const struct fl_train_optio
     return sizeof(struct descent);
 }
 
-static float root(float x)
-{
-    return (float)sqrt((double)x);
-}
-
 static float length_of(const struct fl_train_item *items, unsigned count)
 {
     float sum = 0;
     for (unsigned i = 0; i < count; i++) {
         sum += (float)(items[i].value * items[i].value);
     }
-    return sum > 0 ? root(sum) : 1.0F;
+    return sum > 0 ? sqrtf(sum) : 1.0F;
 }
 
 static void step(struct descent *d, const struct fl_train_item *items, const struct fl_example *e)
@@ -62,7 +57,7 @@ static void step(struct descent *d, const struct fl_train_item *items, const str
     for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
         score[k] = e->weight * ((float)p[k] - (k == e->label ? 1.0F : 0.0F)); /* now its gradient */
         d->bias_square[k] += score[k] * score[k];
-        d->bias[k] -= 0.1F * rate * score[k] / root(1.0F + d->bias_square[k]);
+        d->bias[k] -= 0.1F * rate * score[k] / sqrtf(1.0F + d->bias_square[k]);
     }
     for (unsigned i = 0; i < count; i++) {
         float x = (float)items[i].value * unit;
@@ -70,7 +65,7 @@ static void step(struct descent *d, const struct fl_train_item *items, const str
         for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
             float g = score[k] * x + decay * w[k];
             s[k] += g * g;
-            w[k] -= rate * g / root(1e-4F + s[k]);
+            w[k] -= rate * g / sqrtf(1e-4F + s[k]);
         }
     }
 }
