@@ -58,7 +58,8 @@ struct fl_facts {
     struct fl_json stream_options; /* where it stands */
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
-    bool tools, vision, audio, json_schema; /* what it needs of a model */
+    bool tools, json_schema;       /* what it needs of a model */
+    bool vision, audio;            /* the same, by read_prompt() */
     struct fl_json messages;       /* or input, or prompt; where they stand */
     struct fl_json tool_list, instructions;
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
@@ -92,8 +93,9 @@ struct fl_dialect {
     const char *models_path;
     enum fl_err (*read_request)(enum fl_endpoint endpoint, struct fl_slice body, struct fl_buf *scratch,
                                 struct fl_facts *ret_facts, struct fl_reterr *reterr);
-    /* The request's text, without images and the like. The body must still be there. */
-    void (*read_prompt)(const struct fl_facts *facts, const struct fl_prompt_sink *sink);
+    /* The request's text, without images and the like, whose presence it notes. The body must still be
+     * there. */
+    void (*read_prompt)(struct fl_facts *facts, const struct fl_prompt_sink *sink);
     /* *model*: as the provider knows it. *ask_usage*: add what makes the provider report usage. */
     void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
                           struct fl_buf *storage, struct fl_request_body *ret_body);

@@ -103,36 +103,37 @@ static bool is_type(struct fl_json object, const char *type)
     return is_word(fl_json_get(object, FL_LIT("type")), type);
 }
 
-static void read_parts(struct fl_json content, struct fl_facts *facts)
-{
-    struct fl_json_iter parts = fl_json_iter(content);
-    struct fl_json part;
-    while (content.type == FL_JSON_ARRAY && fl_json_next(&parts, NULL, &part)) {
-        if (part.type == FL_JSON_OBJECT) {
-            facts->vision =
-                facts->vision || is_type(part, "image_url") || is_type(part, "input_image");
-            facts->audio = facts->audio || is_type(part, "input_audio");
-        }
-    }
-}
-
 void fl_openai_read_needs(struct fl_json response_format, struct fl_json text_options,
                           struct fl_facts *facts)
 {
-    struct fl_json_iter items = fl_json_iter(facts->messages), tools = fl_json_iter(facts->tool_list);
+    struct fl_json_iter tools = fl_json_iter(facts->tool_list);
     struct fl_json item, format = fl_json_get(text_options, FL_LIT("format"));
     facts->tools = facts->tool_list.type == FL_JSON_ARRAY && fl_json_next(&tools, NULL, &item);
     facts->json_schema = is_type(response_format, "json_schema") || is_type(format, "json_schema");
-    while (facts->messages.type == FL_JSON_ARRAY && fl_json_next(&items, NULL, &item)) {
-        if (item.type == FL_JSON_OBJECT) {
-            read_parts(fl_json_get(item, FL_LIT("content")), facts);
-        }
-    }
 }
 
 /* --- Text --- */
 
-static enum fl_prompt_role role_of(struct fl_json message)
+/* The members of a message that matter, found in one pass over it. */
+enum member { ROLE, TYPE, CONTENT, TOOL_CALLS, OUTPUT, MEMBERS };
+
+static void read_members(struct fl_json message, struct fl_json ret_members[MEMBERS])
+{
+    static const char *const names[MEMBERS] = {"role", "type", "content", "tool_calls", "output"};
+    struct fl_json_iter it = fl_json_iter(message);
+    struct fl_json value;
+    struct fl_slice key;
+    memset(ret_members, 0, MEMBERS * sizeof(ret_members[0]));
+    while (fl_json_next(&it, &key, &value)) {
+        for (unsigned i = 0; i < MEMBERS; i++) {
+            if (fl_json_spells(key, fl_slice_cstr(names[i]))) {
+                ret_members[i] = value;
+            }
+        }
+    }
+}
+
+static enum fl_prompt_role role_of(const struct fl_json members[MEMBERS])
 {
     static const struct {
         const char *word;
@@ -140,17 +141,28 @@ static enum fl_prompt_role role_of(struct fl_json message)
     } rows[] = {{"system", FL_PROMPT_SYSTEM},       {"developer", FL_PROMPT_SYSTEM},
                 {"assistant", FL_PROMPT_ASSISTANT}, {"tool", FL_PROMPT_TOOL},
                 {"function", FL_PROMPT_TOOL}};
-    struct fl_json role = fl_json_get(message, FL_LIT("role"));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (is_word(role, rows[i].word)) {
+        if (is_word(members[ROLE], rows[i].word)) {
             return rows[i].role;
         }
     }
-    return is_type(message, "function_call_output") ? FL_PROMPT_TOOL : FL_PROMPT_USER;
+    return is_word(members[TYPE], "function_call_output") ? FL_PROMPT_TOOL : FL_PROMPT_USER;
 }
 
-/* A string, or an array of parts of which those with text count. */
-static void put_content(struct pieces *p, struct fl_json content)
+static void put_part(struct pieces *p, struct fl_json part, struct fl_facts *facts)
+{
+    if (part.type == FL_JSON_OBJECT) {
+        facts->vision = facts->vision || is_type(part, "image_url") || is_type(part, "input_image");
+        facts->audio = facts->audio || is_type(part, "input_audio");
+        part = fl_json_get(part, FL_LIT("text"));
+    }
+    if (part.type == FL_JSON_STRING) {
+        put_string(p, part);
+    }
+}
+
+/* A string, or an array of parts. */
+static void put_content(struct pieces *p, struct fl_json content, struct fl_facts *facts)
 {
     struct fl_json_iter parts = fl_json_iter(content);
     struct fl_json part;
@@ -158,36 +170,32 @@ static void put_content(struct pieces *p, struct fl_json content)
         put_string(p, content);
     }
     while (content.type == FL_JSON_ARRAY && fl_json_next(&parts, NULL, &part)) {
-        struct fl_json text =
-            part.type == FL_JSON_OBJECT ? fl_json_get(part, FL_LIT("text")) : part;
-        if (text.type == FL_JSON_STRING) {
-            put_string(p, text);
-        }
+        put_part(p, part, facts);
     }
 }
 
-static void put_message(struct pieces *p, struct fl_json message)
+static void put_message(struct pieces *p, struct fl_json message, struct fl_facts *facts)
 {
     const struct fl_prompt_sink *sink = p->sink;
+    struct fl_json members[MEMBERS];
     if (message.type != FL_JSON_OBJECT) {
         sink->message(sink->owner, FL_PROMPT_USER);
-        put_content(p, message);
+        put_content(p, message, facts);
         return;
     }
-    sink->message(sink->owner, role_of(message));
-    put_content(p, fl_json_get(message, FL_LIT("content")));
-    struct fl_json calls = fl_json_get(message, FL_LIT("tool_calls"));
-    struct fl_json output = fl_json_get(message, FL_LIT("output"));
-    if (calls.type == FL_JSON_ARRAY) {
-        sink->text(sink->owner, calls.span);
+    read_members(message, members);
+    sink->message(sink->owner, role_of(members));
+    put_content(p, members[CONTENT], facts);
+    if (members[TOOL_CALLS].type == FL_JSON_ARRAY) {
+        sink->text(sink->owner, members[TOOL_CALLS].span);
     }
-    if (output.type == FL_JSON_STRING) {
-        put_string(p, output);
+    if (members[OUTPUT].type == FL_JSON_STRING) {
+        put_string(p, members[OUTPUT]);
     }
 }
 
 /* Definitions of tools come first: providers render them before the messages. */
-void fl_openai_read_prompt(const struct fl_facts *facts, const struct fl_prompt_sink *sink)
+void fl_openai_read_prompt(struct fl_facts *facts, const struct fl_prompt_sink *sink)
 {
     struct pieces p = {.sink = sink, .len = 0};
     struct fl_json_iter items = fl_json_iter(facts->messages);
@@ -206,7 +214,7 @@ void fl_openai_read_prompt(const struct fl_facts *facts, const struct fl_prompt_
     }
     while (facts->messages.type == FL_JSON_ARRAY && fl_json_next(&items, NULL, &item)) {
         if (item.type == FL_JSON_OBJECT || item.type == FL_JSON_STRING) {
-            put_message(&p, item);
+            put_message(&p, item, facts);
         }
     }
 }

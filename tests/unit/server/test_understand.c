@@ -74,7 +74,7 @@ static void needs_are_seen(void **state)
         {"{\"model\":\"m\",\"messages\":[{\"content\":\"image_url\"}]}", false, false, false, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct fl_facts f = read(cases[i].body);
+        struct fl_facts f = understand(cases[i].body);
         assert_int_equal(f.tools, cases[i].tools);
         assert_int_equal(f.vision, cases[i].vision);
         assert_int_equal(f.audio, cases[i].audio);
