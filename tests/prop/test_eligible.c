@@ -45,8 +45,8 @@ static void shape_target(struct world *w, unsigned index)
     t->price_in = below(w, 20) * 500000;
     t->price_cached = t->price_in / 10;
     t->price_out = below(w, 20) * 2000000;
-    t->context_tokens = one_in(w, 2) ? 2000 << below(w, 6) : 0;
-    t->output_tokens = one_in(w, 2) ? 500 << below(w, 5) : 0;
+    t->context_tokens = one_in(w, 2) ? 2000u << below(w, 6) : 0;
+    t->output_tokens = one_in(w, 2) ? 500u << below(w, 5) : 0;
     t->lacks = one_in(w, 2) ? (uint32_t)(below(w, 64) & below(w, 64)) : 0;
     t->tier = (enum fl_tier)below(w, FL_TIER_COUNT);
     t->tokenizer = (unsigned)below(w, 5);
