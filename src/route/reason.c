@@ -29,7 +29,7 @@ const char *fl_relaxed_name(unsigned bit)
     case FL_RELAXED_COST:
         return "cost";
     default:
-        fl_assert(!"one bit of FL_RELAXED_");
+        fl_assert(bit == FL_RELAXED_COST);
         return "";
     }
 }

@@ -80,7 +80,10 @@ static struct fl_windows windows_of(const struct fl_text_facts *text)
 void fl_understand(const struct fl_dialect *dialect, const struct fl_facts *facts, struct fl_understanding *u)
 {
     const struct fl_text_sink sink = {&u->scan, on_message, on_text};
-    const struct fl_classifier classifier = fl_classifier_default();
+    if (!u->ready) { /* checking the model takes longer than a thousand decisions */
+        u->classifier = fl_classifier_default();
+        u->ready = true;
+    }
     fl_scan_begin(&u->scan, 0, (struct fl_scan_window){u->window, FL_UNDERSTOOD_WINDOW});
     dialect->read_texts(facts, &sink, &u->needs);
     fl_scan_end(&u->scan, &u->text);
@@ -90,7 +93,7 @@ void fl_understand(const struct fl_dialect *dialect, const struct fl_facts *fact
     }
     struct fl_windows windows = windows_of(&u->text);
     fl_features_extract(&windows, &u->features);
-    fl_classify(&classifier, &windows, &u->features, u->probability);
+    fl_classify(&u->classifier, &windows, &u->features, u->probability);
 }
 
 /* --- Telling the engine --- */

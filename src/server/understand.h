@@ -18,6 +18,8 @@
 enum { FL_UNDERSTOOD_TARGETS = 4096, FL_UNDERSTOOD_WINDOW = 1024 };
 
 struct fl_understanding {
+    bool ready; /* false at first */
+    struct fl_classifier classifier;
     struct fl_needs needs;
     struct fl_text_facts text;
     struct fl_features features;
@@ -34,7 +36,7 @@ struct fl_knowledge;
 struct fl_knowledge *fl_knowledge_create(void); /* NULL: no memory */
 void fl_knowledge_destroy(struct fl_knowledge *k); /* NULL is fine */
 
-/* Reads the text. *u* may hold anything before. */
+/* Reads the text. *u* is all zero at first, and may hold an earlier request afterwards. */
 void fl_understand(const struct fl_dialect *dialect, const struct fl_facts *facts, struct fl_understanding *u);
 
 /* Whose request it is, and when, for what is learned. */
