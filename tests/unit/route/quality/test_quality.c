@@ -495,7 +495,7 @@ static void trainer_refuses_what_it_cannot_take(void **state)
     struct fl_heads_shape shape = {2, 8, 0, false};
     static struct fl_features features;
     void *memory = lines(fl_trainer_bytes(limits)), *heads_memory = lines(fl_heads_bytes(shape));
-    const double good[2] = {0.5, -1}, big[2] = {0.5, 1.5}, nan[2] = {NAN, 0.5};
+    const double good[2] = {0.5, -1}, big[2] = {0.5, 1.5}, nan[2] = {(double)NAN, 0.5};
     struct fl_trainer t;
     struct fl_heads h;
     struct fl_pair pair;
