@@ -7,7 +7,7 @@ bad=0
 for library in "$@"; do
     found=$(nm -u "$library" 2>/dev/null | awk '$1 == "U" { print $2 }' | sort -u |
         grep -Ev '^(fl_|__(asan|ubsan|tsan|sanitizer|stack_chk|sancov)|_GLOBAL_OFFSET_TABLE_|__tls_get_addr)' |
-        grep -Ev '^(mem(cpy|move|set|cmp|chr|mem|rchr)|__mem(cpy|move|set)_chk|str(len|cmp|ncmp|chr|nlen)|malloc|calloc|realloc|free|abort|qsort|bsearch|exp|exp2|log|log2|log1p|pow|sqrt|floor|ceil|fabs|fmin|fmax|round|lround|llround|inflate(Init2_|End)?)$')
+        grep -Ev '^(mem(cpy|move|set|cmp|chr|mem|rchr)|__mem(cpy|move|set)_chk|str(len|cmp|ncmp|chr|nlen)|malloc|calloc|realloc|free|abort|qsort|bsearch|exp|exp2|log|log2|log1p|pow|sqrt|sqrtf|floor|ceil|fabs|fmin|fmax|round|lround|llround|inflate(Init2_|End)?)$')
     [ -z "$found" ] || { echo "$library refers to:"; echo "$found" | sed 's/^/    /'; bad=1; }
 done
 exit $bad
