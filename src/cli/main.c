@@ -149,7 +149,7 @@ const struct fl_command fl_commands[] = {
      "usage: fairlead healthcheck [ADDR]\n\n"
      "  GET /readyz at ADDR (default 127.0.0.1:3247). Exit code 0 when ready, 4 when not.\n",
      fl_cli_healthcheck},
-    {"train", "train the task classifier on labelled prompts",
+    {"train", "train the task classifier, or the quality of models, on your prompts",
      "usage: fairlead train --labels FILE [--labels FILE ...] --output MODEL [options]\n\n"
      "  A line of FILE is {\"prompt\": \"...\", \"label\": \"...\"}; labels: summarization, classification,\n"
      "  generation, analysis, translation, other. \"source\", \"group\" and \"weight\" may follow. Prints\n"
@@ -159,7 +159,14 @@ const struct fl_command fl_commands[] = {
      "      --count N          centroids of kmeans, prototypes of knn\n"
      "      --epochs N         passes of tfidf_linear over the rows\n"
      "      --seed N           the same seed, the same file (default 1)\n"
-     "      --skip-bad-lines   go on without the lines that are reported\n",
+     "      --skip-bad-lines   go on without the lines that are reported\n\n"
+     "usage: fairlead train --quality FILE [--quality FILE ...] --output MODEL [options]\n\n"
+     "  A line of FILE is {\"prompt\": \"...\", \"scores\": {\"MODEL\": 0..1, ...}}; \"source\" may follow: whole\n"
+     "  sources are then held out. Prints how well the strong and the weak model can be told apart.\n\n"
+     "      --strong MODEL     the pair (default: the best and the worst on average)\n"
+     "      --weak MODEL\n"
+     "      --bits N           2^N rows of weights (default 16; 8 to 18)\n"
+     "      --seed N           the same seed, the same file (default 1)\n",
      fl_cli_train},
     {"version", "print the version", "usage: fairlead version [--json]\n", run_version},
     {"help", "print this, or help on one command", "usage: fairlead help [COMMAND]\n", run_help},

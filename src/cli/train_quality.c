@@ -282,6 +282,19 @@ static enum fl_err train(struct job *j, struct fl_heads *heads, struct fl_pair *
                : fl_trainer_run(&j->trainer, j->options, heads, j->model_count > 1 ? pair : NULL);
 }
 
+static void print_model(const struct job *j, unsigned head)
+{
+    double sum = 0;
+    size_t count = 0;
+    for (unsigned r = 0; r < j->trainer.row_count; r++) {
+        float score = j->trainer.scores[(size_t)r * j->model_count + head];
+        sum += score >= 0 ? (double)score : 0;
+        count += score >= 0;
+    }
+    (void)printf("%-40.*s mean score %.3f of %zu rows\n", (int)j->models[head].len,
+                 j->models[head].ptr, count ? sum / (double)count : 0, count);
+}
+
 static enum fl_err print_pair(const struct job *j, const struct fl_pair *pair)
 {
     size_t count = 0;
@@ -353,8 +366,7 @@ static enum fl_err run(struct job *j)
         return err;
     }
     for (unsigned i = 0; i < j->model_count; i++) {
-        (void)printf("%-40.*s mean score %.3f\n", (int)j->models[i].len, j->models[i].ptr,
-                     fl_bias_mean(&heads.bias, i, 0, 0));
+        print_model(j, i);
     }
     err = j->model_count > 1 ? print_pair(j, &pair) : FL_OK;
     if (!err && j->output) {

@@ -208,8 +208,10 @@ void outcomes_cross_validate(struct outcomes *o, struct trained *t, uint64_t see
                              bool whole_groups)
 {
     outcomes_deal(o, seed, whole_groups);
+    o->mean_gain = 0;
     for (unsigned fold = 0; fold < OUTCOME_FOLDS; fold++) {
         trained_without(t, o, fold, seed, whole_groups);
+        o->mean_gain += t->pair.mean_gain / OUTCOME_FOLDS;
         for (unsigned i = 0; i < o->count; i++) {
             if (o->fold[i] == fold) {
                 double quality[FL_HEADS_MAX];

@@ -17,6 +17,7 @@ struct outcomes {
     double *scratch, *score;      /* [count], for the tests */
     unsigned char *fold;
     size_t items;
+    double mean_gain; /* what was taken off the scores, on average */
 };
 
 /* Rows of $FAIRLEAD_DATA/routellm_* (default ../shared/data) whose data set begins with *prefix*.
