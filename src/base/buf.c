@@ -150,6 +150,77 @@ void fl_buf_put_scaled(struct fl_buf *b, uint64_t value, unsigned scale, unsigne
     }
 }
 
+/* The decimal exponent of a positive value, and the value's *digits* leading digits, rounded. Scaling goes by
+ * powers that are exact, so that the same value reads the same everywhere. */
+static int leading_digits(double value, unsigned digits, uint64_t *ret_digits)
+{
+    static const double powers[] = {1e1, 1e2, 1e4, 1e8, 1e16, 1e32, 1e64, 1e128, 1e256};
+    int exponent = 0;
+    for (int i = 8; i >= 0; i--) {
+        if (value >= powers[i]) {
+            value /= powers[i];
+            exponent += 1 << i;
+        } else if (value < 10 / powers[i]) {
+            value *= powers[i];
+            exponent -= 1 << i;
+        }
+    }
+    uint64_t limit = 1;
+    for (unsigned i = 0; i < digits; i++) {
+        limit *= 10;
+    }
+    *ret_digits = (uint64_t)(value * ((double)limit / 10) + 0.5);
+    if (*ret_digits >= limit) { /* 9.99... */
+        *ret_digits /= 10;
+        exponent++;
+    }
+    return exponent;
+}
+
+void fl_buf_put_real(struct fl_buf *b, double value, unsigned digits)
+{
+    char text[16];
+    uint64_t mantissa;
+    fl_assert(digits >= 1 && digits <= 15);
+    if (!(value - value == 0)) {
+        fl_buf_put_cstr(b, "null");
+        return;
+    }
+    if (value < 0) {
+        fl_buf_putc(b, '-');
+        value = -value;
+    }
+    if (value < 1e-300) {
+        fl_buf_putc(b, '0');
+        return;
+    }
+    int exponent = leading_digits(value, digits, &mantissa), count = (int)digits;
+    for (; count > 1 && mantissa % 10 == 0; count--) {
+        mantissa /= 10;
+    }
+    for (int i = count - 1; i >= 0; i--, mantissa /= 10) {
+        text[i] = (char)('0' + mantissa % 10);
+    }
+    bool plain = exponent >= -5 && exponent < 15;
+    int before = plain ? exponent + 1 : 1; /* digits before the point */
+    if (before <= 0) {
+        fl_buf_put_cstr(b, "0.");
+    }
+    for (int i = before; i < 0; i++) {
+        fl_buf_putc(b, '0');
+    }
+    for (int i = 0; i < count || i < before; i++) {
+        if (i == before && i > 0) {
+            fl_buf_putc(b, '.');
+        }
+        fl_buf_putc(b, i < count ? text[i] : '0');
+    }
+    if (!plain) {
+        fl_buf_putc(b, 'e');
+        fl_buf_put_i64(b, exponent);
+    }
+}
+
 static void put_escape(struct fl_buf *b, unsigned char c)
 {
     static const char letters[] = "btn\0fr";

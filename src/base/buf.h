@@ -59,6 +59,9 @@ void fl_buf_put_i64(struct fl_buf *b, int64_t value);
 void fl_buf_put_hex(struct fl_buf *b, uint64_t value, unsigned digits_min);
 /* *value* / 10^*scale* in decimal with at most *decimals* decimals, rounded half up. */
 void fl_buf_put_scaled(struct fl_buf *b, uint64_t value, unsigned scale, unsigned decimals);
+/* A number of JSON with *digits* (1 to 15) significant digits, without trailing zeros; "null" for what is not
+ * finite. */
+void fl_buf_put_real(struct fl_buf *b, double value, unsigned digits);
 /* The text as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void fl_buf_put_json(struct fl_buf *b, struct fl_slice text);
 

@@ -316,6 +316,9 @@ void fl_route_plan(const struct fl_table *t, const struct fl_route *route,
 /* "strategy=load_balance; policy=lew; why=least-work; considered=3; skipped=openai/gpt-4:ejected";
  * without the policy where its name is the strategy's; "; relaxed=panic" where something was */
 void fl_plan_put_reason(const struct fl_table *t, const struct fl_plan *plan, struct fl_buf *b);
+/* The whole record as members of a JSON object, from "route" to "candidates", without its braces.
+ * Numbers that are not known are left out, never 0. */
+void fl_plan_put_json(const struct fl_table *t, const struct fl_plan *plan, struct fl_buf *b);
 /* For a plan with an err: one or two sentences for the client, with the binding constraint, how far
  * off the nearest target is, and what to do about it. */
 void fl_plan_put_refusal(const struct fl_table *t, const struct fl_plan *plan,

@@ -14,6 +14,9 @@
 #include "base/timers.h"
 #include "base/utf8.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 static void slices_compare_and_parse(void **state)
 {
     (void)state;
@@ -294,9 +297,48 @@ static void every_error_has_a_row(void **state)
     }
 }
 
+static const char *real(double value, unsigned digits)
+{
+    static char text[64];
+    struct fl_buf b;
+    fl_buf_init_in(&b, text, sizeof(text) - 1);
+    fl_buf_put_real(&b, value, digits);
+    text[b.len] = '\0';
+    return text;
+}
+
+static void real_numbers(void **state)
+{
+    struct fl_rng rng;
+    (void)state;
+    assert_string_equal(real(0, 6), "0");
+    assert_string_equal(real(1, 6), "1");
+    assert_string_equal(real(-2.5, 6), "-2.5");
+    assert_string_equal(real(10, 6), "10");
+    assert_string_equal(real(123456, 6), "123456");
+    assert_string_equal(real(1234567, 6), "1234570");
+    assert_string_equal(real(0.001, 3), "0.001");
+    assert_string_equal(real(0.0000123, 6), "0.0000123");
+    assert_string_equal(real(0.00000123, 6), "1.23e-6");
+    assert_string_equal(real(9.9999999, 6), "10");
+    assert_string_equal(real(0.99999999, 6), "1");
+    assert_string_equal(real(1e15, 6), "1e15");
+    assert_string_equal(real(1.5e300, 6), "1.5e300");
+    assert_string_equal(real(HUGE_VAL, 6), "null");
+    assert_string_equal(real(-HUGE_VAL, 6), "null");
+    assert_string_equal(real((double)NAN, 6), "null");
+    fl_rng_seed(&rng, 5);
+    for (int i = 0; i < 100000; i++) {
+        double value = ldexp(fl_rng_unit(&rng) - 0.5, (int)fl_rng_below(&rng, 600) - 300);
+        double back = strtod(real(value, 6), NULL);
+        assert_true(fabs(back - value) <= fabs(value) * 5.1e-6);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(real_numbers),
         cmocka_unit_test(slices_compare_and_parse),
         cmocka_unit_test(distances_are_known),
         cmocka_unit_test(buffers_hold_their_ceiling),
