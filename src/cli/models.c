@@ -45,19 +45,6 @@ static bool fits_pattern(const char *pattern, const struct fl_model *m)
     return fl_names_match(fl_slice_cstr(pattern), m->id);
 }
 
-/* Today's price of three input tokens and one of output, by four; false: not priced. */
-static bool blended(const struct listing *l, const struct fl_model *m, uint64_t *ret_price)
-{
-    const struct fl_price_rule *rule = fl_price_rule(m, 1, l->now_s);
-    uint64_t in = 0, out = 0;
-    if (!rule || !fl_price_find(rule, FL_PRICE_IN, &in, NULL)) {
-        return false;
-    }
-    (void)fl_price_find(rule, FL_PRICE_OUT, &out, NULL);
-    *ret_price = in / 4 * 3 + in % 4 * 3 / 4 + out / 4;
-    return true;
-}
-
 static bool wanted(const struct listing *l, const struct fl_model *m)
 {
     uint64_t price = 0;
@@ -70,7 +57,7 @@ static bool wanted(const struct listing *l, const struct fl_model *m)
     }
     return (l->tier < 0 || m->tier == l->tier) &&
            (m->capabilities & l->capabilities) == l->capabilities &&
-           (!l->limited || (blended(l, m, &price) && price <= l->price_max)) &&
+           (!l->limited || (fl_price_blended(fl_price_rule(m, 1, l->now_s), &price) && price <= l->price_max)) &&
            (!l->pattern || fits_pattern(l->pattern, m));
 }
 

@@ -87,8 +87,9 @@ static struct fl_slice keep(struct reader *r, struct fl_json value)
 static bool plain(struct fl_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == ',' || text.ptr[i] == '*' ||
-            text.ptr[i] == '#' || (i == 0 && text.ptr[i] == '!')) {
+        if ((unsigned char)text.ptr[i] <= ' ' || (unsigned char)text.ptr[i] > '~' ||
+            text.ptr[i] == ',' || text.ptr[i] == '*' || text.ptr[i] == '#' ||
+            (i == 0 && text.ptr[i] == '!')) {
             return false;
         }
     }
@@ -153,7 +154,8 @@ static bool put_regex(struct reader *r, struct fl_slice regex)
                 return false;
             }
             i += used;
-        } else if (strchr("()[]{}|*+?.,#", c) || (unsigned char)c <= ' ') {
+        } else if (strchr("()[]{}|*+?.,#", c) || (unsigned char)c <= ' ' ||
+                   (unsigned char)c > '~') {
             return false;
         } else {
             fl_buf_putc(&b, c);
@@ -384,6 +386,24 @@ static enum fl_err read_entry(struct reader *r, struct fl_json prices, struct fl
     return err;
 }
 
+/* Rules without a class that we know say nothing, unless there is no other. What then comes first
+ * holds for the time before, too. */
+static void drop_empty(struct reader *r)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < r->rule_count; i++) {
+        if (r->rules[i].classes != 0 || (i + 1 == r->rule_count && kept == 0)) {
+            r->rules[kept++] = r->rules[i];
+        }
+    }
+    r->rule_count = kept;
+    if (kept > 0) {
+        r->rules[0].from_day = FL_DAY_ALWAYS;
+        r->rules[0].from_minute = r->rules[0].to_minute = 0;
+        r->rules[0].above_tokens = 0;
+    }
+}
+
 static enum fl_err read_prices(struct reader *r, struct fl_json prices)
 {
     struct fl_json_iter it = fl_json_iter(prices);
@@ -391,14 +411,13 @@ static enum fl_err read_prices(struct reader *r, struct fl_json prices)
     enum fl_err err = FL_OK;
     r->rule_count = 0;
     if (prices.type != FL_JSON_ARRAY) {
-        return read_entry(r, prices, (struct fl_json){0});
+        err = read_entry(r, prices, (struct fl_json){0});
     }
-    while (!err && fl_json_next(&it, NULL, &entry)) {
+    while (!err && prices.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &entry)) {
         err = read_entry(r, get(entry, "prices"), get(entry, "constraint"));
     }
-    if (r->rule_count > 0 && !err) { /* what came first holds for the time before */
-        r->rules[0].from_day = FL_DAY_ALWAYS;
-        r->rules[0].from_minute = r->rules[0].to_minute = 0;
+    if (!err) {
+        drop_empty(r);
     }
     return err;
 }
@@ -412,8 +431,11 @@ static enum fl_err read_model(struct reader *r, struct fl_json object)
     struct fl_model m = {.id = keep(r, get(object, "id")),
                          .released_day = FL_DAY_UNKNOWN,
                          .retired_day = FL_DAY_UNKNOWN};
+    if (m.id.len == 0) {
+        return refuse(r, object.span, "a model needs an 'id'", FL_EMPTY);
+    }
     if (!plain(m.id)) {
-        return refuse(r, object.span, "a model needs an 'id' without blanks", FL_EMPTY);
+        return FL_OK; /* nothing that our lines can hold */
     }
     fl_buf_reset(&r->names);
     put_clause(r, m.id, get(object, "match"), 0);

@@ -48,19 +48,6 @@ static int64_t noon(const struct fl_catalog *c)
     return day == FL_DAY_UNKNOWN ? 0 : (int64_t)day * S_PER_DAY + S_PER_DAY / 2;
 }
 
-/* Input and output by 3 to 1 on a day; false: not priced. */
-static bool blended(const struct fl_model *m, int64_t when_s, uint64_t *ret_price)
-{
-    const struct fl_price_rule *rule = fl_price_rule(m, 1, when_s);
-    uint64_t in = 0, out = 0;
-    if (!rule || !fl_price_find(rule, FL_PRICE_IN, &in, NULL)) {
-        return false;
-    }
-    (void)fl_price_find(rule, FL_PRICE_OUT, &out, NULL);
-    *ret_price = in / 4 * 3 + in % 4 * 3 / 4 + out / 4;
-    return true;
-}
-
 /* Does the rule in force say the same of every class that *said* has? */
 static bool in_force(const struct fl_model *m, const struct fl_price_rule *said, int64_t when_s)
 {
@@ -306,7 +293,8 @@ static enum fl_catalog_change_kind kind_of(const struct fl_model *before,
     if (after->status != before->status && after->status == FL_MODEL_RETIRED) {
         return FL_CATALOG_RETIRED;
     }
-    bool both = blended(before, when_s, &old_price) && blended(after, when_s, &new_price);
+    bool both = fl_price_blended(fl_price_rule(before, 1, when_s), &old_price) &&
+                fl_price_blended(fl_price_rule(after, 1, when_s), &new_price);
     if (both && new_price != old_price) {
         return new_price > old_price ? FL_CATALOG_DEARER : FL_CATALOG_CHEAPER;
     }

@@ -40,12 +40,12 @@ enum field_bit {
         FIELD_COUNT
 };
 enum field {
+    MUST = 1 << 30, /* without it the object has another shape */
+    CACHED_TOO =
+        1 << 29, /* another word for CACHED, which may stand there as well: the greater counts */
 #define X(bit, field) bit = 1 << bit##_AT,
     FIELDS(X)
 #undef X
-        MUST = 1 << 30, /* without it the object has another shape */
-    CACHED_TOO =
-        1 << 29 /* another word for CACHED, which may be given as well: the greater counts */
 };
 
 static const size_t offsets[FIELD_COUNT] = {

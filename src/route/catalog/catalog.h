@@ -87,6 +87,10 @@ bool fl_price_get(const struct fl_price_rule *rule, enum fl_price_class c, uint6
 bool fl_price_find(const struct fl_price_rule *rule, enum fl_price_class c, uint64_t *ret_price,
                    enum fl_price_class *ret_by);
 
+/* (3 x input + output) / 4, the one number to compare models by, in pico-USD per token. False:
+ * input has no price, or *rule* is NULL. */
+bool fl_price_blended(const struct fl_price_rule *rule, uint64_t *ret_price);
+
 /* --- Families --- */
 
 /* X(id, "name") */

@@ -7,13 +7,27 @@
 
 #include <stdlib.h>
 
+/* Eight letters in lower case at once: 0x80 in each byte from 'A' to 'Z', shifted to 0x20. */
+static uint64_t lower8(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t low = word & ones * 0x7f;
+    uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
+    return word | ((from_a ^ beyond_z) & ~word & ones * 0x80) >> 2;
+}
+
 uint32_t fl_name_hash(uint32_t provider, struct fl_slice name)
 {
-    uint32_t hash = UINT32_C(2166136261) ^ (provider * UINT32_C(0x9e3779b1));
-    for (size_t i = 0; i < name.len; i++) {
-        hash = (hash ^ (unsigned char)fl_name_lower(name.ptr[i])) * UINT32_C(16777619);
+    const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t hash = prime ^ ((uint64_t)provider << 32 | (uint32_t)name.len);
+    for (size_t i = 0; i < name.len; i += 8) {
+        uint64_t word = 0;
+        size_t n = name.len - i < 8 ? name.len - i : 8;
+        memcpy(&word, name.ptr + i, n);
+        hash = (hash ^ lower8(word)) * prime;
+        hash ^= hash >> 32;
     }
-    return hash ^ hash >> 15;
+    return (uint32_t)(hash ^ hash >> 29);
 }
 
 bool fl_index_init(struct fl_index *index, size_t count)
@@ -258,12 +272,9 @@ static void add_bare_names(struct fl_catalog *c)
 
 uint64_t fl_model_blended(const struct fl_model *model)
 {
-    uint64_t in = 0, out = 0;
-    if (model->rule_count == 0 || !fl_price_find(&model->rules[0], FL_PRICE_IN, &in, NULL)) {
-        return 0;
-    }
-    (void)fl_price_find(&model->rules[0], FL_PRICE_OUT, &out, NULL);
-    return in / 4 * 3 + in % 4 * 3 / 4 + out / 4;
+    uint64_t price = 0;
+    (void)fl_price_blended(model->rule_count > 0 ? &model->rules[0] : NULL, &price);
+    return price;
 }
 
 enum fl_model_tier fl_model_tier_by_price(uint64_t picousd, int32_t released_day, int32_t today)

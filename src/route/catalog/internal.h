@@ -43,7 +43,7 @@ bool fl_name_is_pattern(struct fl_slice name);
 
 const struct fl_family *fl_family_of_bare(struct fl_slice bare);
 
-/* FNV-1a over lower case: names come from files that the operator chose, not from clients. */
+/* Over lower case. Not keyed: names come from files that the operator chose, not from clients. */
 uint32_t fl_name_hash(uint32_t provider, struct fl_slice name);
 
 /* A table for *count* names, all slots free. False: no memory. */

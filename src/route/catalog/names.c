@@ -20,12 +20,9 @@ char fl_name_lower(char c)
  * letters. */
 static struct fl_slice without_maker(struct fl_slice s)
 {
+    const char *slash = s.len > 1 ? memrchr(s.ptr, '/', s.len - 1) : NULL;
     size_t start = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        start = s.ptr[i] == '/' && i + 1 < s.len ? i + 1 : start;
-    }
-    s = fl_slice_from(s, start);
-    start = 0;
+    s = slash ? fl_slice_from(s, (size_t)(slash - s.ptr) + 1) : s;
     for (size_t i = 0; i < s.len; i++) {
         char c = fl_name_lower(s.ptr[i]);
         if (c == '.' && i + 1 < s.len && i > start) {
@@ -88,6 +85,9 @@ bool fl_name_eq(struct fl_slice a, struct fl_slice b)
 {
     if (a.len != b.len) {
         return false;
+    }
+    if (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0) {
+        return true;
     }
     for (size_t i = 0; i < a.len; i++) {
         if (fl_name_lower(a.ptr[i]) != fl_name_lower(b.ptr[i])) {

@@ -37,6 +37,17 @@ bool fl_price_find(const struct fl_price_rule *rule, enum fl_price_class c, uint
     }
 }
 
+bool fl_price_blended(const struct fl_price_rule *rule, uint64_t *ret_price)
+{
+    uint64_t in = 0, out = 0;
+    if (!rule || !fl_price_find(rule, FL_PRICE_IN, &in, NULL)) {
+        return false;
+    }
+    (void)fl_price_find(rule, FL_PRICE_OUT, &out, NULL);
+    *ret_price = (uint64_t)(((wide)in * 3 + out) / 4); /* a mean: fits as its terms do */
+    return true;
+}
+
 static bool in_window(const struct fl_price_rule *rule, unsigned minute)
 {
     if (rule->from_minute == rule->to_minute) {

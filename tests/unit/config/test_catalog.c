@@ -290,6 +290,82 @@ static void overlays_keep_what_they_do_not_name(void **state)
     fl_catalog_unref(c);
 }
 
+/* Reads *text* and writes it in our format. */
+static void becomes(enum fl_catalog_format format, const char *text, const char *expected)
+{
+    struct fl_reterr reterr = {0};
+    struct fl_buf b;
+    struct fl_catalog_draft *d = fl_catalog_draft_create(0, 0);
+    enum fl_err err = fl_catalog_read(d, format, fl_slice_cstr(text), 20000, &reterr);
+    if (err) {
+        print_error("%u:%u: %s\n", reterr.line, reterr.column, reterr.message);
+    }
+    assert_int_equal(err, FL_OK);
+    struct fl_catalog *c = fl_catalog_draft_finish(d);
+    fl_buf_init(&b, 1 << 20);
+    put_all(&b, c);
+    assert_slice(fl_buf_slice(&b), expected);
+    fl_buf_finish(&b);
+    fl_catalog_unref(c);
+}
+
+static void a_price_file_in_json_becomes_rows(void **state)
+{
+    (void)state;
+    becomes(
+        FL_CATALOG_GENAI,
+        "[{\"id\":\"a\",\"fallback_model_providers\":[\"b\",\"c\"],\"models\":["
+        "{\"id\":\"x\",\"context_window\":1000,\"deprecated\":true,"
+        "\"match\":{\"or\":[{\"equals\":\"X\"},{\"equals\":\"x-1\"},{\"starts_with\":\"x-2\"},"
+        "{\"ends_with\":\"x-3\"},{\"contains\":\"x-4\"},{\"regex\":\"^x\\\\.5-\\\\d{4}-\\\\d$\"},"
+        "{\"regex\":\"^x-6\"},{\"regex\":\"x|y\"},"
+        "{\"and\":[{\"starts_with\":\"x-7\"},{\"regex\":\"^(?!.*-[tT][tT][sS](?:$|-))\"}]}]},"
+        "\"prices\":{\"input_mtok\":{\"base\":1,\"tiers\":[{\"start\":200000,\"price\":2.5}]},"
+        "\"cache_read_mtok\":0.1,\"output_mtok\":5,\"web_searches_kcount\":10,"
+        "\"requests_kcount\":null,\"unheard_of\":7}},"
+        "{\"id\":\"y\",\"match\":{\"equals\":\"y\"},\"prices\":["
+        "{\"prices\":{\"input_mtok\":1}},"
+        "{\"constraint\":{\"type\":\"start_date\",\"start_date\":\"2026-01-02\"},"
+        "\"prices\":{\"input_mtok\":2}},"
+        "{\"constraint\":{\"type\":\"time_of_date\",\"start_time\":\"16:30:00Z\","
+        "\"end_time\":\"00:30:00Z\"},\"prices\":{\"input_mtok\":5e-1}}]},"
+        "{\"id\":\"no blanks\",\"prices\":{\"input_mtok\":1}},"
+        "{\"id\":\"free\",\"prices\":{}}]}]",
+        "catalog 1 2024-10-04\n"
+        "provider a shares=b,c\n"
+        "model x names=x-1,x-2*,*x-3,*x-4*,x.5-####-#,x-6*,x-7*,!*-tts,!*-tts-* context=1000 "
+        "status=deprecated in=1 cached=0.1 out=5 search=10\n"
+        "rule above=200000 in=2.5 cached=0.1 out=5 search=10\n"
+        "model y in=1\n"
+        "rule from=2026-01-02 in=2\n"
+        "rule time=16:30-00:30 in=0.5\n"
+        "model free\n");
+}
+
+static void a_table_in_csv_becomes_rows(void **state)
+{
+    (void)state;
+    becomes(
+        FL_CATALOG_MODELS_DEV,
+        "provider,model,name,release_date,status,input_usd_per_m,output_usd_per_m,"
+        "cache_read_usd_per_m,context,max_output,reasoning,tool_call,structured_output,modal_in,"
+        "modal_out,api_base\r\n"
+        "a,x,\"X, \"\"the\"\" model\nof two "
+        "lines\",2025-01-31,deprecated,0.1,0.2,0.01,1000,100,True,"
+        "True,False,text|image|pdf,text,https://a.example/v1\r\n"
+        "\n"
+        "a,with blank,,,,1,1,,,,,,,,,\n"
+        "b,text-embedding-1,,2025-13-01,,0.02,0.0,,8191,,,,,text,text,https://${HOST}/v1\n"
+        "b,unpriced,,,,,,,,,,,,text,audio,",
+        "catalog 1 2024-10-04\n"
+        "provider a base=https://a.example/v1\n"
+        "model x context=1000 output=100 can=chat,stream,tools,reasoning,vision,pdf "
+        "released=2025-01-31 status=deprecated in=0.1 cached=0.01 out=0.2\n"
+        "provider b\n"
+        "model text-embedding-1 context=8191 can=embeddings in=0.02 out=0\n"
+        "model unpriced can=speech\n");
+}
+
 static void refuse(enum fl_catalog_format format, const char *text, unsigned line, unsigned column,
                    const char *message)
 {
@@ -470,6 +546,8 @@ int main(void)
         cmocka_unit_test(it_is_read_in_time),
         cmocka_unit_test(what_is_written_is_what_was_read),
         cmocka_unit_test(overlays_keep_what_they_do_not_name),
+        cmocka_unit_test(a_price_file_in_json_becomes_rows),
+        cmocka_unit_test(a_table_in_csv_becomes_rows),
         cmocka_unit_test(broken_files_are_refused_with_the_place),
         cmocka_unit_test(prices_are_exact),
         cmocka_unit_test(days_go_both_ways),

@@ -241,7 +241,7 @@ static struct tally run(struct fl_slice golden, struct fl_slice prices, struct f
 
 static void every_usage_object_has_its_price(void **state)
 {
-    struct fl_slice golden, prices;
+    struct fl_slice golden = FL_EMPTY, prices = FL_EMPTY;
     (void)state;
     if (!load_data("usage_golden.json.gz", &golden) ||
         !load_data("genai_prices_2026-09-23.json", &prices)) {
