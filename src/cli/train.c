@@ -6,6 +6,7 @@
  */
 #include "cli/cli.h"
 #include "cli/labels.h"
+#include "cli/train_quality.h"
 #include "route/learn/evaluate.h"
 
 #include <errno.h>
@@ -274,6 +275,11 @@ int fl_cli_train(int argc, char **argv)
     static const struct fl_train_options defaults = {
         .kind = FL_CLASSIFIER_TFIDF_LINEAR, .seed = 1, .skip_fold = FL_TRAIN_NO_FOLD};
     struct job j = {.options = defaults};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--quality") == 0) {
+            return fl_cli_train_quality(argc, argv);
+        }
+    }
     for (int i = 1; i < argc; i++) {
         if (!option(&j, argc, argv, &i)) {
             return fl_usage_error("train", "'%s' is not understood", argv[i < argc ? i : argc - 1]);

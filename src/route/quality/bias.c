@@ -26,7 +26,7 @@ void fl_bias_init(struct fl_bias *b, unsigned head_count, unsigned slot_count, d
     b->heard = b->keys + slot_count;
     b->clock = 0;
     for (unsigned h = 0; h < head_count; h++) {
-        b->global[h] = (struct fl_bias_node){FL_BIAS_SHRINK, prior * FL_BIAS_SHRINK};
+        b->global[h] = (struct fl_bias_node){FL_BIAS_PRIOR, prior * FL_BIAS_PRIOR};
     }
 }
 

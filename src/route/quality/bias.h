@@ -14,8 +14,10 @@
 #include "base/slice.h"
 
 enum {
-    FL_BIAS_CLASSES = 8,    /* task classes, 0 = unknown */
-    FL_BIAS_SHRINK = 20,    /* rewards that the parent's mean is worth */
+    FL_BIAS_CLASSES = 8,  /* task classes, 0 = unknown */
+    FL_BIAS_PRIOR = 10,   /* rewards that the prior is worth, at the root */
+    FL_BIAS_SHRINK = 200, /* rewards that a parent's mean is worth: classes and tenants differ less
+                             than a hundred rewards of one differ by chance */
     FL_BIAS_MEMORY = 20000, /* rewards remembered by a node */
     FL_BIAS_PROBES = 4      /* places a tenant may have */
 };
@@ -38,7 +40,7 @@ struct fl_bias {
 
 size_t fl_bias_bytes(unsigned head_count, unsigned slot_count);
 /* *memory*: aligned for double, of fl_bias_bytes(). Every head starts at *prior* (0..1), worth
- * FL_BIAS_SHRINK rewards. */
+ * FL_BIAS_PRIOR rewards. */
 void fl_bias_init(struct fl_bias *b, unsigned head_count, unsigned slot_count, double prior,
                   void *memory);
 /* The shrunk mean, strictly between 0 and 1. *tenant*: any hash of its name, 0 = none. */

@@ -39,8 +39,9 @@ struct fl_gate {
     struct fl_gate_class classes[FL_BIAS_CLASSES];
 };
 
-#define FL_GATE_TOLERANCE 0.02
-#define FL_GATE_DELTA     0.05
+#define FL_GATE_TOLERANCE      0.02
+#define FL_GATE_DELTA          0.05
+#define FL_GATE_PROPENSITY_MIN 0.01
 
 enum fl_gate_arm { FL_GATE_CHEAP, FL_GATE_DEFAULT };
 

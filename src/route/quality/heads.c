@@ -124,11 +124,12 @@ static double curvature(const struct fl_heads_rates *r, double square_root, doub
 
 void fl_heads_set(struct fl_heads *h, uint32_t row, unsigned head, double weight)
 {
-    fl_assert(row < 1u << h->shape.row_bits && head < h->shape.head_count);
+    fl_assert(row < 1u << h->shape.row_bits && head <= h->shape.head_count);
+    double l2 = head == h->shape.head_count ? h->rates.l2 : h->rates.l2_own;
     size_t at = (size_t)row * h->stride + head;
     h->weights[at] = rounded(weight);
     if (h->gradients) {
-        h->gradients[at] = (float)(-weight * curvature(&h->rates, 0, h->rates.l2_own));
+        h->gradients[at] = (float)(-weight * curvature(&h->rates, 0, l2));
         h->squares[at] = 0;
     }
 }

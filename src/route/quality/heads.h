@@ -88,7 +88,8 @@ void fl_heads_learn(struct fl_heads *h, const struct fl_heads_case *x, unsigned 
 void fl_heads_learn_rows(struct fl_heads *h, const uint32_t *rows, unsigned count, double scale,
                          const struct fl_heads_case *x, unsigned head, double reward,
                          double importance);
-/* Sets a weight as the outcome of training, for learning to go on from there. */
+/* Sets a weight as the outcome of training, for learning to go on from there; *head* may be
+ * head_count: what is common to all. */
 void fl_heads_set(struct fl_heads *h, uint32_t row, unsigned head, double weight);
 
 /* Which of *count* arms to try: *best* with probability 1 - epsilon, else any other.

@@ -39,6 +39,12 @@ static uint64_t left_of(const struct fl_pacing *p)
     return p->budget_picousd > p->spent_picousd ? p->budget_picousd - p->spent_picousd : 0;
 }
 
+/* The present one included. */
+static double requests_left(const struct fl_pacing *p)
+{
+    return p->requests < p->requests_expected ? (double)(p->requests_expected - p->requests) : 1;
+}
+
 static uint64_t cheapest(const uint64_t *cost, unsigned count)
 {
     uint64_t least = cost[0];
@@ -53,12 +59,13 @@ unsigned fl_pacing_choose(const struct fl_pacing *p, const double *quality,
 {
     fl_assert(count > 0);
     double price = fl_pacing_price(p), best_value = 0;
-    uint64_t left = left_of(p);
+    double left = (double)left_of(p);
     uint64_t least = cheapest(cost_picousd, count);
+    double kept = (requests_left(p) - 1) * (double)least; /* for the requests still to come */
     unsigned best = count;
     for (unsigned i = 0; i < count; i++) {
         double value = quality[i] - price * (double)cost_picousd[i];
-        bool fits = cost_picousd[i] <= left || cost_picousd[i] == least;
+        bool fits = (double)cost_picousd[i] + kept <= left || cost_picousd[i] == least;
         bool better = best == count || value > best_value ||
                       (!(value < best_value) && cost_picousd[i] < cost_picousd[best]);
         if (fits && better) {

@@ -8,8 +8,8 @@
  *
  * What a request cost is compared with an even share of what is left, for as many requests as are
  * still expected: a lead is paid back over the whole rest and not at once, and the period ends with
- * the budget spent. An option that the remainder cannot carry is left out, so what is spent never
- * exceeds the budget, but for the cheapest option, which is always there.
+ * the budget spent. An option is left out when what it leaves would not carry the cheapest for all
+ * requests still expected; so the budget is not exceeded while the cheapest fits its even share.
  *
  * Money is an integer in pico-USD, and sums of it are exact. A price is a double in reward per
  * even share (budget / requests). One owner, no locks.

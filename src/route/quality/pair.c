@@ -21,13 +21,19 @@ void fl_pair_signals(const struct fl_pair *pair, const struct fl_features *featu
     ret_signals[FL_PAIR_GAIN] = quality[pair->strong] - quality[pair->weak];
 }
 
-double fl_pair_gain(const struct fl_pair *pair, const struct fl_features *features,
-                    const double quality[FL_HEADS_MAX])
+double fl_pair_blend(const struct fl_pair *pair, const double signals[FL_PAIR_SIGNALS])
 {
-    double signals[FL_PAIR_SIGNALS], gain = pair->mean_gain;
-    fl_pair_signals(pair, features, quality, signals);
+    double gain = pair->mean_gain;
     for (unsigned i = 0; i < FL_PAIR_SIGNALS; i++) {
         gain += pair->weight[i] * (signals[i] - pair->centre[i]) / pair->spread[i];
     }
     return gain;
+}
+
+double fl_pair_gain(const struct fl_pair *pair, const struct fl_features *features,
+                    const double quality[FL_HEADS_MAX])
+{
+    double signals[FL_PAIR_SIGNALS];
+    fl_pair_signals(pair, features, quality, signals);
+    return fl_pair_blend(pair, signals);
 }

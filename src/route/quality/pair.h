@@ -33,6 +33,8 @@ void fl_pair_init(struct fl_pair *pair, unsigned strong, unsigned weak);
 /* The three signals of a request whose qualities are *quality*. */
 void fl_pair_signals(const struct fl_pair *pair, const struct fl_features *features,
                      const double quality[FL_HEADS_MAX], double ret_signals[FL_PAIR_SIGNALS]);
+/* The expected gain whose signals are *signals*. */
+double fl_pair_blend(const struct fl_pair *pair, const double signals[FL_PAIR_SIGNALS]);
 /* The expected gain in reward of the strong model over the weak one. */
 double fl_pair_gain(const struct fl_pair *pair, const struct fl_features *features,
                     const double quality[FL_HEADS_MAX]);

@@ -201,9 +201,9 @@ static void weigh(struct fl_trainer *t, const uint32_t *sizes)
     }
 }
 
-/* Whole sources go into one fold; rows without one are dealt out singly. Returns how many
- * independent sources there are. */
-static unsigned deal(struct fl_trainer *t, const struct fl_trainer_options *o)
+/* Whole sources go into one fold; rows without one are dealt out singly. Returns how much
+ * the pair's prior weighs against the data. */
+static double deal(struct fl_trainer *t, const struct fl_trainer_options *o)
 {
     uint32_t places[FL_TRAINER_GROUPS_MAX + 1], sizes[FL_TRAINER_GROUPS_MAX + 1] = {0};
     struct fl_rng rng;
@@ -221,7 +221,8 @@ static unsigned deal(struct fl_trainer *t, const struct fl_trainer_options *o)
                                          : fl_rng_below(&rng, o->folds));
     }
     weigh(t, sizes);
-    return t->group_count + singles;
+    return t->group_count ? (double)FL_PAIR_PRIOR_SOURCES / (t->group_count + singles)
+                          : (double)FL_PAIR_PRIOR_ROWS / singles;
 }
 
 static void hold_out(struct fl_trainer *t, const struct fl_trainer_options *o,
@@ -358,7 +359,7 @@ enum fl_err fl_trainer_run(struct fl_trainer *t, struct fl_trainer_options o,
     if (!every_head_scored(t)) {
         return FL_ERR_INVALID;
     }
-    unsigned sources = deal(t, &o);
+    double prior_share = deal(t, &o);
     if (ret_pair) {
         hold_out(t, &o, heads);
     }
@@ -373,8 +374,22 @@ enum fl_err fl_trainer_run(struct fl_trainer *t, struct fl_trainer_options o,
         choose_pair(&o, heads, ret_pair);
         measure(t, ret_pair, &m);
         if (m.count >= 2) {
-            blend(&m, (double)FL_PAIR_PRIOR_SOURCES / sources, ret_pair);
+            blend(&m, prior_share, ret_pair);
         }
     }
     return FL_OK;
+}
+
+bool fl_trainer_heldout(const struct fl_trainer *t, const struct fl_pair *pair, unsigned r,
+                        double *ret_gain, double ret_rewards[2])
+{
+    double signals[FL_PAIR_SIGNALS + 1];
+    fl_assert(r < t->row_count);
+    if (!signals_of(t, pair, r, signals)) {
+        return false;
+    }
+    *ret_gain = fl_pair_blend(pair, signals);
+    ret_rewards[0] = (double)t->scores[(size_t)r * t->limits.head_count + pair->strong];
+    ret_rewards[1] = (double)t->scores[(size_t)r * t->limits.head_count + pair->weak];
+    return true;
 }

@@ -9,10 +9,12 @@
  * Heads: logistic regression with L2, solved by stochastic dual coordinate ascent (Shalev-Shwartz,
  * Zhang 2013), which has no rate to tune. A row's duals of all heads are stepped together.
  * Pair (pair.h): folds of the rows are held out in turn and scored by heads that did not see them;
- * the gain is then regressed on the three signals, by ridge towards FL_PAIR_PRIOR with weights >=
- * 0. When rows name their sources (group), whole sources are held out, since tomorrow's traffic is
- * a new source; the prior counts like FL_PAIR_PRIOR_SOURCES sources. Rows without a source are a
- * source each: then it is the data that speak.
+ * the gain is then regressed on the three signals, by ridge towards FL_PAIR_PRIOR with weights that
+ * are never negative. When rows name their sources (group), whole sources are held out, since
+ * tomorrow's traffic is a new source; the prior then counts like FL_PAIR_PRIOR_SOURCES sources, so
+ * that a handful of them cannot overrule it: what a few have in common is mostly chance. Rows
+ * without a source are taken for a sample of the traffic to come: the prior counts like
+ * FL_PAIR_PRIOR_ROWS rows, and it is the data that speak.
  *
  * Deterministic: the same rows in the same order and the same seed give the same bytes on every
  * build. Memory is the caller's; nothing is allocated.
@@ -24,7 +26,12 @@
 #include "route/quality/heads.h"
 #include "route/quality/pair.h"
 
-enum { FL_TRAINER_GROUPS_MAX = 4096, FL_TRAINER_FOLDS_MAX = 10, FL_PAIR_PRIOR_SOURCES = 200 };
+enum {
+    FL_TRAINER_GROUPS_MAX = 4096,
+    FL_TRAINER_FOLDS_MAX = 10,
+    FL_PAIR_PRIOR_ROWS = 200,
+    FL_PAIR_PRIOR_SOURCES = 1000
+};
 
 struct fl_trainer_limits {
     unsigned rows_max;   /* < 2^24 */
@@ -76,5 +83,9 @@ enum fl_err fl_trainer_add(struct fl_trainer *t, const struct fl_features *featu
  * NULL; with one head it must be. FL_ERR_INVALID: no rows, or a head without any score. */
 enum fl_err fl_trainer_run(struct fl_trainer *t, struct fl_trainer_options options,
                            struct fl_heads *heads, struct fl_pair *ret_pair) FL_CHECK_RESULT;
+/* After a run with a pair: the gain of row *r* as heads say that did not see it, and the rewards of
+ * the strong and the weak model; false when one of them was not asked. */
+bool fl_trainer_heldout(const struct fl_trainer *t, const struct fl_pair *pair, unsigned r,
+                        double *ret_gain, double ret_rewards[2]);
 
 #endif
