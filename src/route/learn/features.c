@@ -85,8 +85,8 @@ enum kind {
 static inline void emit(struct fl_features *f, enum kind kind, uint64_t h, int32_t value)
 {
     uint32_t index = (uint32_t)(mix(h + (uint64_t)kind * UINT64_C(0xd6e8feb86659fd93)) >> 16);
-    uint64_t bit = UINT64_C(1) << ((index >> 16) & 63);
-    uint64_t *word = &f->seen[index >> 22];
+    uint64_t bit = UINT64_C(1) << ((index >> 17) & 63);
+    uint64_t *word = &f->seen[index >> 23];
     unsigned fresh = (*word & bit) == 0;
     /* written always, kept when new: no branch. fl_features_extract() leaves the room */
     f->items[f->count] = (struct fl_feature){index, value};

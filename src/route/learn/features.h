@@ -13,10 +13,10 @@
  *   feature  a hashed token, pair of tokens, or stem, together with where it stands: a word that
  *            opens the text is another feature than the same word in the middle of it.
  *
- * Invariants: a set, not a bag: no index comes twice. The same bytes give the same features in the
+ * Invariants: a set, not a bag: no index comes twice (and of two that agree in their top 15 bits one). The same bytes give the same features in the
  * same order on every machine, compiler and optimisation level: integers only. Invalid UTF-8 is
  * harmless. No allocation, no state between calls; a struct fl_features is scratch of one thread
- * (about 16 KiB: keep one a thread).
+ * (about 12 KiB: keep one a thread).
  */
 #ifndef FL_ROUTE_LEARN_FEATURES_H
 #define FL_ROUTE_LEARN_FEATURES_H
@@ -64,7 +64,7 @@ struct fl_features {
     uint64_t square_sum; /* of the values: the vector's Euclidean length squared */
     uint8_t surface[FL_SURFACE_COUNT];
     struct fl_feature items[FL_FEATURES_MAX];
-    uint64_t seen[1024]; /* scratch: which indices came already, by their top 16 bits */
+    uint64_t seen[512]; /* scratch: which indices came already, by their top 15 bits */
 };
 
 /* Fills *ret_features* whatever it held before. Features beyond FL_FEATURES_MAX are dropped. */

@@ -29,13 +29,19 @@ unsigned fl_keyword_count(void)
     return stem_count;
 }
 
-/* The first stem whose first byte is not below *c*. */
-static unsigned first_from(uint8_t c)
+/* The two bytes that a stem begins with; every stem has two. */
+static unsigned first_two(const char *text)
+{
+    return (unsigned)(uint8_t)text[0] << 8 | (uint8_t)text[1];
+}
+
+/* The first stem that does not begin below *two*. */
+static unsigned first_from(unsigned two)
 {
     unsigned low = 0, high = stem_count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        if ((uint8_t)stems[middle].text[0] < c) {
+        if (first_two(stems[middle].text) < two) {
             low = middle + 1;
         } else {
             high = middle;
@@ -52,9 +58,8 @@ static bool is_word_byte(uint8_t c)
 /* The longest stem at *at*, which has *room* readable bytes; stem_count when there is none. */
 static unsigned longest_at(const uint8_t *at, size_t room)
 {
-    unsigned best = stem_count;
-    for (unsigned i = first_from(at[0]); i < stem_count && (uint8_t)stems[i].text[0] == at[0];
-         i++) {
+    unsigned best = stem_count, two = (unsigned)at[0] << 8 | at[1];
+    for (unsigned i = first_from(two); i < stem_count && first_two(stems[i].text) == two; i++) {
         const struct stem *s = &stems[i];
         if (s->len < room && memcmp(s->text, at, s->len) == 0 &&
             (s->open || !is_word_byte(at[s->len])) &&
@@ -83,32 +88,38 @@ unsigned fl_keyword_hits(const struct fl_windows *windows, uint16_t ret_stem[FL_
 }
 
 /* Of the stems and their classes: a model file fits one table only. */
-static uint8_t table_mark(void)
+static uint64_t table_mark(void)
 {
     uint64_t h = stem_count;
     for (unsigned i = 0; i < stem_count; i++) {
         h = fl_mix64(h ^
                      fl_hash((struct fl_hash_key){h, i}, fl_slice(stems[i].text, stems[i].len)));
     }
-    return (uint8_t)h;
+    return h;
 }
 
-/* A row a stem, then a row whose bytes are all the mark of the table. */
+/* A row a stem, then a row that is the mark of the table. */
 static uint64_t payload_bytes(unsigned bits, unsigned count)
 {
     (void)bits;
     return (uint64_t)(count + 1) * FL_MODEL_STRIDE;
 }
 
-static bool attach(struct fl_classifier *c, const uint8_t *payload)
-{
-    c->weights = (const int8_t *)payload;
-    return c->count == stem_count && payload[(size_t)stem_count * FL_MODEL_STRIDE] == table_mark();
-}
-
 void fl_keyword_mark(int8_t ret_row[FL_MODEL_STRIDE])
 {
-    memset(ret_row, table_mark(), FL_MODEL_STRIDE);
+    uint64_t mark = table_mark();
+    for (unsigned i = 0; i < FL_MODEL_STRIDE; i++) {
+        ret_row[i] = (int8_t)(uint8_t)(mark >> (8 * i));
+    }
+}
+
+static bool attach(struct fl_classifier *c, const uint8_t *payload)
+{
+    int8_t mark[FL_MODEL_STRIDE];
+    fl_keyword_mark(mark);
+    c->weights = (const int8_t *)payload;
+    return c->count == stem_count &&
+           memcmp(payload + (size_t)stem_count * FL_MODEL_STRIDE, mark, sizeof(mark)) == 0;
 }
 
 struct fl_classifier fl_classifier_keywords(void)

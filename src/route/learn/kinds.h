@@ -45,6 +45,12 @@ static inline unsigned fl_dense_place(unsigned row, int *ret_sign)
 void fl_dense_vector(const struct fl_features *features, const uint8_t *idf, unsigned bits,
                      int8_t ret_vector[FL_MODEL_DIMENSIONS]);
 int32_t fl_dense_product(const int8_t *a, const int8_t *b);
+/* Of a product; within [-1, 1] even when a file holds vectors of another length. */
+static inline double fl_dense_cosine(int32_t product)
+{
+    double cosine = (double)product / (512.0 * 512.0);
+    return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
+}
 /* *vector* scaled to length 512 and cut to +-127; all zero when it is. */
 void fl_dense_round(const float *vector, int8_t ret_vector[FL_MODEL_DIMENSIONS]);
 

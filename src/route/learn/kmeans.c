@@ -39,7 +39,7 @@ static void classify(const struct fl_classifier *c, const struct fl_windows *win
     for (size_t i = 0; i < c->count; i++) {
         const uint8_t *share = c->classes + i * FL_MODEL_STRIDE;
         int32_t product = fl_dense_product(vector, c->weights + i * FL_MODEL_DIMENSIONS);
-        double weight = exp(c->scale * (double)product / (512.0 * 512.0)), sum = 0;
+        double weight = exp(c->scale * fl_dense_cosine(product)), sum = 0;
         for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
             sum += share[k];
         }

@@ -63,7 +63,7 @@ static void classify(const struct fl_classifier *c, const struct fl_windows *win
         all += 0.05;
     }
     for (unsigned i = 0; i < near.count; i++) {
-        double weight = exp(c->scale * ((double)near.product[i] / (512.0 * 512.0) - 0.5));
+        double weight = exp(c->scale * (fl_dense_cosine(near.product[i]) - 0.5));
         ret_probability[near.task[i]] += weight;
         all += weight;
     }

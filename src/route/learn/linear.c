@@ -19,18 +19,38 @@ static bool attach(struct fl_classifier *c, const uint8_t *payload)
     return true;
 }
 
+/* Vectors as gcc and clang have them on every machine. */
+typedef int8_t eight_bytes __attribute__((vector_size(8)));
+typedef int16_t eight_shorts __attribute__((vector_size(16)));
+typedef int32_t eight_words __attribute__((vector_size(32)));
+
+/* How many products of a weight (at most 128) and a value (at most 16) a short can hold. */
+enum { batch = 15 };
+_Static_assert(batch * 128 * 4 * FL_FEATURE_ONE <= INT16_MAX, "a short must hold a batch");
+
+/* The sum of at most *batch* rows. */
+static eight_shorts sum_batch(const struct fl_classifier *c, const struct fl_feature *f,
+                              unsigned count)
+{
+    eight_shorts sum = {0};
+    for (unsigned i = 0; i < count; i++) {
+        eight_bytes row;
+        memcpy(&row, c->weights + (size_t)fl_feature_row(f[i].index, c->bits) * FL_MODEL_STRIDE,
+               sizeof(row));
+        sum += __builtin_convertvector(row, eight_shorts) * (int16_t)f[i].value;
+    }
+    return sum;
+}
+
 static void classify(const struct fl_classifier *c, const struct fl_windows *windows,
                      const struct fl_features *features, double ret_probability[FL_TASK_COUNT])
 {
-    int32_t sum[FL_MODEL_STRIDE] = {0};
+    eight_words sum = {0};
     (void)windows;
-    for (unsigned i = 0; i < features->count; i++) {
-        const struct fl_feature *f = &features->items[i];
-        const int8_t *row =
-            c->weights + (size_t)fl_feature_row(f->index, c->bits) * FL_MODEL_STRIDE;
-        for (unsigned k = 0; k < FL_MODEL_STRIDE; k++) { /* eight, so that it is one vector */
-            sum[k] += row[k] * f->value;
-        }
+    for (unsigned i = 0; i < features->count; i += batch) {
+        unsigned left = features->count - i;
+        eight_shorts part = sum_batch(c, features->items + i, left < batch ? left : batch);
+        sum += __builtin_convertvector(part, eight_words);
     }
     double unit = c->scale / sqrt((double)(features->square_sum ? features->square_sum : 1));
     for (unsigned k = 0; k < FL_TASK_COUNT; k++) {

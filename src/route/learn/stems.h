@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stems of the keyword classifier: X(stem, class, strength 1 to 3), in the order of their
- * bytes, lower-cased. A stem ends where a word ends, or anywhere when it ends in a star. English,
- * German, French, Spanish, Italian, Portuguese, Dutch, Russian, Polish, Chinese, Japanese and
- * Korean.
+ * The stems of the keyword classifier: X(stem, class, strength 1 to 3), in the order of their bytes,
+ * lower-cased. A stem ends where a word ends, or anywhere when it ends in a star. English, German,
+ * French, Spanish, Italian, Portuguese, Dutch, Russian, Polish, Chinese, Japanese and Korean.
  */
 #ifndef FL_ROUTE_LEARN_STEMS_H
 #define FL_ROUTE_LEARN_STEMS_H
@@ -217,6 +216,7 @@
     X("merci", FL_TASK_OTHER, 2) \
     X("na angielski", FL_TASK_TRANSLATION, 3) \
     X("naar het engels", FL_TASK_TRANSLATION, 3) \
+    X("names for", FL_TASK_GENERATION, 3) \
     X("napisz", FL_TASK_GENERATION, 3) \
     X("obrigado", FL_TASK_OTHER, 2) \
     X("oceń", FL_TASK_ANALYSIS, 2) \

@@ -11,9 +11,9 @@
 
 enum {
     rows = 1 << FL_MODEL_BITS,
-    centroids_default = 96,
+    centroids_default = 256,
     prototypes_default = 2048,
-    kmeans_rounds = 10
+    kmeans_rounds = 8
 };
 
 /* What is written to the file, in its order, then what only the training needs. */
@@ -21,7 +21,7 @@ struct tables {
     uint8_t *idf;     /* rows */
     int8_t *vectors;  /* count * dimensions */
     uint8_t *classes; /* count * stride or count */
-    uint32_t *df;     /* rows */
+    uint32_t *df;     /* rows * FL_TASK_COUNT */
     float *sums;      /* kmeans: count * dimensions */
     uint32_t *tally;  /* kmeans: count * FL_TASK_COUNT */
     int8_t *examples; /* kmeans: one vector an example */
@@ -54,7 +54,7 @@ static size_t lay_out(const struct fl_train_set *set, const struct fl_train_opti
     PLACE(vectors, n * d);
     PLACE(classes, kmeans ? n * FL_MODEL_STRIDE : n);
     at = (at + 63) / 64 * 64;
-    PLACE(df, rows * sizeof(uint32_t));
+    PLACE(df, (size_t)rows * FL_TASK_COUNT * sizeof(uint32_t));
     PLACE(sums, kmeans ? n * d * sizeof(float) : 0);
     PLACE(tally, kmeans ? n * FL_TASK_COUNT * sizeof(uint32_t) : 0);
     PLACE(home, kmeans ? (set->count * sizeof(uint16_t) + 63) / 64 * 64 : 0);
@@ -69,20 +69,45 @@ static size_t memory(const struct fl_train_set *set, const struct fl_train_optio
     return lay_out(set, options, NULL, &t);
 }
 
+/* How far the classes of the examples that have a row are from those of all, in nats: the
+ * Kullback-Leibler divergence of smoothed shares. */
+static double told_by(const uint32_t *of_class, const double *prior)
+{
+    double all = 1, sum = 0;
+    for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
+        all += of_class[k];
+    }
+    for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
+        double share = (of_class[k] + prior[k]) / all;
+        sum += share * log(share / prior[k]);
+    }
+    return sum;
+}
+
 void fl_train_idf(const struct fl_train_set *set, const uint32_t *chosen, size_t count,
                   uint32_t *df, uint8_t *ret_idf)
 {
-    memset(df, 0, rows * sizeof(*df));
+    double prior[FL_TASK_COUNT] = {0};
+    memset(df, 0, (size_t)rows * FL_TASK_COUNT * sizeof(*df));
     for (size_t i = 0; i < count; i++) {
         const struct fl_example *e = &set->examples[chosen[i]];
+        prior[e->label] += 1;
         for (unsigned k = 0; k < e->count; k++) {
-            df[set->items[e->first + k].row]++;
+            df[(size_t)set->items[e->first + k].row * FL_TASK_COUNT + e->label]++;
         }
     }
+    for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
+        prior[k] = (prior[k] + 1) / ((double)count + FL_TASK_COUNT);
+    }
     for (unsigned r = 0; r < rows; r++) {
-        double idf =
-            df[r] < 2 ? 0 : log((1.0 + (double)count) / (1.0 + df[r])); /* seen once: noise */
-        ret_idf[r] = (uint8_t)lround(idf * 12 > 255 ? 255 : idf * 12);
+        const uint32_t *of_class = df + (size_t)r * FL_TASK_COUNT;
+        double sum = 0;
+        for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
+            sum += of_class[k];
+        }
+        double idf = sum < 2 ? 0 : log((1.0 + (double)count) / (1.0 + sum)); /* seen once: noise */
+        double weight = 16 * idf * told_by(of_class, prior);
+        ret_idf[r] = (uint8_t)lround(weight > 255 ? 255 : weight);
     }
 }
 

@@ -19,8 +19,8 @@ extern const struct fl_trainer fl_keyword_trainer, fl_linear_trainer, fl_kmeans_
 
 /* Fisher-Yates. */
 void fl_train_shuffle(struct fl_rng *rng, uint32_t *list, size_t count);
-/* A byte a row, 32 * log((1 + n) / (1 + df)) / log(1 + n) + ... : rare rows weigh more. *df* has
- * 2^FL_MODEL_BITS counters. */
+/* A byte a row: inverse document frequency times what the row tells of the class, so that words of
+ * the material weigh little. *df* has 2^FL_MODEL_BITS * FL_TASK_COUNT counters. */
 void fl_train_idf(const struct fl_train_set *set, const uint32_t *chosen, size_t count,
                   uint32_t *df, uint8_t *ret_idf);
 /* The example as kmeans and knn see it. */

@@ -112,21 +112,21 @@ static struct figures print_figures(const char *name)
 }
 
 /* A model for each source from all the others. */
-static struct figures leave_one_out(enum fl_classifier_kind kind, unsigned count)
+static struct figures leave_one_out(void)
 {
     struct fl_train_options options = {
-        .kind = kind, .seed = 1, .skip_fold = FL_TRAIN_NO_FOLD, .count = count};
+        .kind = FL_CLASSIFIER_TFIDF_LINEAR, .seed = 1, .skip_fold = FL_TRAIN_NO_FOLD};
     predicted = 0;
     for (int s = DOLLY; s <= SELFINSTRUCT; s++) {
         struct fl_classifier c;
         struct fl_buf model;
         labelled_train(&all, &options, all_but, s, &model);
         assert_int_equal(fl_classifier_load(fl_buf_slice(&model), &c, NULL), FL_OK);
-        c.sharpness = 0.58; /* as the shipped model has it from its own cross-validation */
+        c.sharpness = fl_classifier_default().sharpness;
         predict_source(&c, s);
         fl_buf_finish(&model);
     }
-    return print_figures(fl_classifier_kind_name(kind));
+    return print_figures("sources left out");
 }
 
 static struct figures on_all_sources(const struct fl_classifier *c, const char *name)
@@ -136,6 +136,20 @@ static struct figures on_all_sources(const struct fl_classifier *c, const char *
         predict_source(c, s);
     }
     return print_figures(name);
+}
+
+/* Like the shipped model, of another kind. */
+static struct figures learned_from_own(enum fl_classifier_kind kind, unsigned count)
+{
+    struct fl_train_options options = {
+        .kind = kind, .seed = 1, .skip_fold = FL_TRAIN_NO_FOLD, .count = count};
+    struct fl_classifier c;
+    struct fl_buf model;
+    labelled_train(&all, &options, only_own, 0, &model);
+    assert_int_equal(fl_classifier_load(fl_buf_slice(&model), &c, NULL), FL_OK);
+    struct figures f = on_all_sources(&c, fl_classifier_kind_name(kind));
+    fl_buf_finish(&model);
+    return f;
 }
 
 static void need(bool there)
@@ -171,14 +185,14 @@ static void the_shipped_model_carries_over(void **state)
     assert_true(f.five >= 0.78 && f.strict >= 0.78 && f.six >= 0.70);
     assert_true(f.five_tight >= 0.75 && f.strict_tight >= 0.75);
     assert_true(f.lowest >= 0.50);
-    assert_true(fl_evaluate_ece(predictions, predicted) <= 0.08);
+    assert_true(fl_evaluate_ece(predictions, predicted) <= 0.10);
 }
 
 static void linear_leaves_sources_out(void **state)
 {
     (void)state;
     need(have_shared && have_own);
-    struct figures f = leave_one_out(FL_CLASSIFIER_TFIDF_LINEAR, 0);
+    struct figures f = leave_one_out();
     assert_true(f.five >= 0.75 && f.strict >= 0.75 && f.six >= 0.68);
     assert_true(f.five_tight >= 0.75 && f.strict_tight >= 0.75);
     assert_true(f.lowest >= 0.50);
@@ -190,14 +204,15 @@ static void the_named_classics_work(void **state)
     need(have_shared && have_own);
     struct fl_classifier keywords = fl_classifier_keywords();
     struct figures built_in = on_all_sources(&keywords, "keyword, built in");
-    struct figures keyword = leave_one_out(FL_CLASSIFIER_KEYWORD, 0);
-    every = 5; /* the slow ones: smaller models, fewer rows */
-    struct figures knn = leave_one_out(FL_CLASSIFIER_KNN, 1024);
-    struct figures kmeans = leave_one_out(FL_CLASSIFIER_KMEANS, 48);
+    struct figures keyword = learned_from_own(FL_CLASSIFIER_KEYWORD, 0);
+    every = 5; /* the slow ones: fewer rows */
+    struct figures knn = learned_from_own(FL_CLASSIFIER_KNN, 2048);
+    struct figures kmeans = learned_from_own(FL_CLASSIFIER_KMEANS, 96);
+    every = 1;
     assert_true(built_in.five >= 0.60); /* the rule it replaces: .29 */
-    assert_true(keyword.five >= 0.55);
-    assert_true(knn.five >= 0.45);
-    assert_true(kmeans.five >= 0.25);
+    assert_true(keyword.five >= 0.60);
+    assert_true(knn.five >= 0.55);
+    assert_true(kmeans.five >= 0.35);
 }
 
 int main(int argc, char **argv)
