@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time to read a request's text (classes, prefix hashes, windows, estimates), best of many rounds:
+ * Time to read a request's text (classes, prefix hashes, windows, estimates), and to ask what was
+ * learned, best of many rounds:
  *   bench_text [rounds]
  * What tools/fit_tokens.py fits with. For each text on stdin (its length in decimal, a line end,
  * the bytes), one line: the counts of fl_text_count that make the estimate, or its exact tokens.
@@ -8,7 +9,13 @@
  *   bench_text --tokens o200k|cl100k RANKS
  */
 #include "route/text/bpe.h"
+#include "route/text/correction.h"
+#include "route/text/length.h"
+#include "route/text/prefix.h"
 #include "route/text/scan.h"
+#include "route/text/surface.h"
+
+#include "base/hash.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -88,6 +95,102 @@ static void measure(const char *what, const char *sample, size_t bytes, unsigned
     free(text);
 }
 
+/* --- What was learned --- */
+
+enum { blocks = 16, tenants = 1000 };
+
+static struct fl_prefix_table prefixes;
+static struct fl_lengths lengths;
+static struct fl_corrections corrections;
+static struct fl_text_facts some_facts;
+static uint64_t hashes[blocks];
+static uint64_t turn;
+
+static void *memory_of(size_t bytes)
+{
+    void *memory = malloc(bytes);
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+static void prefix_hits(void)
+{
+    struct fl_prefix_hit hits[FL_PREFIX_WARM];
+    if (fl_prefix_hits(&prefixes, hashes, blocks, 1, hits) != 1) {
+        abort();
+    }
+}
+
+static void prefix_note(void)
+{
+    fl_prefix_note(&prefixes, hashes, blocks, 7, 300, 1);
+}
+
+static void length(void)
+{
+    struct fl_length_key key = {1, turn++ % tenants};
+    if (fl_lengths_predict(&lengths, key, 4096).p90 < 1) {
+        abort();
+    }
+}
+
+static void correct(void)
+{
+    struct fl_correction_key key = {1, 1 + turn++ % tenants};
+    if (fl_corrections_apply(&corrections, key, 1000) == 0) {
+        abort();
+    }
+}
+
+static void features(void)
+{
+    float f[FL_SURFACES];
+    fl_surface(&some_facts, f);
+    __asm__ volatile("" : : "r"(f) : "memory");
+}
+
+static void measure_call(const char *what, void (*call)(void), unsigned rounds)
+{
+    enum { repeats = 200 };
+    uint64_t best = UINT64_MAX;
+    for (unsigned r = 0; r < rounds; r++) {
+        uint64_t start = now_ns();
+        for (unsigned i = 0; i < repeats; i++) {
+            call();
+        }
+        uint64_t took = now_ns() - start;
+        best = took < best ? took : best;
+    }
+    printf("%-28s %8.1f ns\n", what, (double)best / repeats);
+}
+
+static void measure_learned(unsigned rounds)
+{
+    fl_prefix_table_init(&prefixes, memory_of(fl_prefix_table_bytes(65536)), 65536);
+    fl_lengths_init(&lengths, memory_of(fl_lengths_bytes(4096)), 4096);
+    fl_corrections_init(&corrections, memory_of(fl_corrections_bytes(4096)), 4096);
+    for (uint64_t i = 0; i < blocks; i++) {
+        hashes[i] = fl_mix64(i + 1);
+    }
+    for (uint64_t i = 0; i < tenants; i++) {
+        fl_lengths_observe(&lengths, (struct fl_length_key){1, i}, 100 + i, false, 1);
+        fl_corrections_observe(&corrections, (struct fl_correction_key){1, i + 1}, 100, 100 + i % 9,
+                               1);
+    }
+    fl_scan_begin(&scan, 1, (struct fl_scan_window){window, window_bytes});
+    fl_scan_text(&scan, FL_LIT(english));
+    fl_scan_end(&scan, &some_facts);
+    measure_call("prefix: note 16 blocks", prefix_note, rounds);
+    measure_call("prefix: hits of 16 blocks", prefix_hits, rounds);
+    measure_call("length: predict", length, rounds);
+    measure_call("correction: apply", correct, rounds);
+    measure_call("surface features", features, rounds);
+}
+
+/* --- For the fit --- */
+
 static void print_counts(struct fl_slice text, const struct fl_bpe *bpe)
 {
     static struct fl_text_facts facts;
@@ -162,5 +265,6 @@ int main(int argc, char **argv)
         measure("chinese", chinese, sizes[i], rounds);
         measure("code", code, sizes[i], rounds);
     }
+    measure_learned(rounds);
     return 0;
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes src/route/text/vocabulary.c from a rank file in tiktoken's format.
+"""Makes src/route/text/vocabulary.c from two rank files in tiktoken's format.
 
-usage: text_vocabulary.py RANKS > src/route/text/vocabulary.c
+usage: text_vocabulary.py O200K CL100K > src/route/text/vocabulary.c
 
 The sets and their hash functions are described in src/route/text/vocabulary.h; both must agree.
 """
@@ -47,22 +47,30 @@ def table(name, size, bits):
     print("};")
 
 
-def main():
-    words, pairs, singles = set(), set(), set()
-    for text in texts(sys.argv[1]):
+def words_of(path):
+    found = set()
+    for text in texts(path):
         word = text[1:] if text[:1] == " " else ""
         if re.fullmatch("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+", word) and not re.search("[a-z][A-Z]", word):
             if len(word.encode()) >= WORD_MIN:
-                words.add(word_hash(word.encode()))
+                found.add(word_hash(word.encode()))
+    return found
+
+
+def main():
+    pairs, singles = set(), set()
+    for text in texts(sys.argv[1]):
         if re.fullmatch("[\u3400-\u9fff]{2}", text):
             pairs.add(pair_hash(ord(text[0]), ord(text[1])))
         if len(text) == 1 and FIRST <= ord(text) < FIRST + IDEOGRAPHS:
             singles.add(ord(text) - FIRST)
+    words = {(h >> 5) * 64 + (h & 31) for h in words_of(sys.argv[1])}
+    words |= {(h >> 5) * 64 + 32 + (h & 31) for h in words_of(sys.argv[2])}
     print("/* SPDX-License-Identifier: Apache-2.0 */")
     print("/* Made by tools/text_vocabulary.py: not for reading, hence its length. */")
     print('#include "route/text/vocabulary.h"\n')
     print("/* clang-format off */")
-    table("fl_vocabulary_words", 1 << WORD_BITS, words)
+    table("fl_vocabulary_words", 2 << WORD_BITS, words)
     table("fl_vocabulary_pairs", 1 << PAIR_BITS, pairs)
     table("fl_vocabulary_singles", IDEOGRAPHS, singles)
 

@@ -69,19 +69,21 @@ static inline void keep(struct masks *m, uint64_t part)
 static inline void count_rare(struct fl_classes *c, const unsigned char *p, uint64_t starts,
                               uint64_t inside, uint64_t spaced)
 {
-    uint32_t rare = 0, more = 0, joined = 0;
+    uint64_t all = starts, rare = starts, old = 0;
+    uint32_t more = 0;
     while (starts != 0) {
         unsigned at = zeros_low(starts);
         unsigned len = 1 + zeros_low(~(inside >> at >> 1));
-        bool known = fl_vocabulary_has_word(p + at, len);
-        rare += !known;
-        more += known ? 0 : len - 6;
-        joined += !known && (spaced >> at & 1) == 0;
+        uint64_t word = fl_vocabulary_word(p + at, len), known = word & 1;
+        rare ^= known << at;
+        more += (len - 6) & ((uint32_t)known - 1);
+        old += word & known << fl_vocabulary_old;
         starts &= starts - 1;
     }
-    c->count[FL_TEXT_RARE] += rare;
+    c->count[FL_TEXT_RARE] += ONES(rare);
+    c->count[FL_TEXT_RARE_JOINED] += ONES(rare & ~spaced);
     c->count[FL_TEXT_RARE_MORE] += more;
-    c->count[FL_TEXT_RARE_JOINED] += joined;
+    c->count[FL_TEXT_FOREIGN] += ONES(all ^ rare) - (uint32_t)(old >> fl_vocabulary_old);
 }
 
 static inline void count_words(struct fl_classes *c, const unsigned char *p, const struct masks *m,

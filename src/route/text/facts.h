@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one pass over a request's text tells the rest of the routing engine: a plain value of fixed
- * size (about 1.2 KB), filled by fl_scan_end() of scan.h and read by everybody.
+ * size (about 1 KB), filled by fl_scan_end() of scan.h and read by everybody.
  *
  * Vocabulary. A *word* is a run of ASCII letters and of Latin letters with marks, cut where a
  * capital follows a small letter, as the pre-tokenisers of current models cut it. A *run* ends at
@@ -41,6 +41,8 @@ enum fl_text_count {
     FL_TEXT_RARE,        /* words of six bytes or more that no common vocabulary has */
     FL_TEXT_RARE_MORE,   /* their bytes beyond the sixth */
     FL_TEXT_RARE_JOINED, /* those of them that do not follow a space */
+    FL_TEXT_FOREIGN, /* words of six bytes or more that a vocabulary of many languages has, but not
+                        one of mostly English */
     FL_TEXT_SPACE_DIGIT, /* runs of digits after a space */
     FL_TEXT_JOINED, /* single punctuation before a word and after neither space nor punctuation */
     FL_TEXT_PUNCT_BREAK, /* runs of line ends after punctuation */

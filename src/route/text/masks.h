@@ -152,66 +152,90 @@ static inline uint64_t leads_of(const unsigned char *p)
 
 #else
 
-#define FL_TEXT_BYTEWISE 1
-
-enum {
-    kind_high = 1,
-    kind_letter = 2,
-    kind_upper = 4,
-    kind_digit = 8,
-    kind_space = 16,
-    kind_line = 32,
-    kind_question = 64,
-    kind_tick = 128,
-    kind_base64 = 256,
-    kind_math = 512
+/* One byte of the word for each class. */
+#define NO UINT64_C(0)
+#define LT (UINT64_C(1) << 0)
+#define DG (UINT64_C(1) << 8)
+#define SP (UINT64_C(1) << 16)
+#define LN (UINT64_C(1) << 24)
+#define QU (UINT64_C(1) << 32)
+#define TK (UINT64_C(1) << 40)
+#define B6 (UINT64_C(1) << 48)
+#define MA (UINT64_C(1) << 56)
+/* clang-format off */
+static const uint64_t lane_of[128] = {
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, SP, LN, NO, NO, LN, NO, NO, /* 00 */
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, /* 10 */
+    SP, NO, NO, NO, NO, NO, NO, NO, NO, NO, MA, B6, NO, NO, NO, B6, /* 20 */
+    DG, DG, DG, DG, DG, DG, DG, DG, DG, DG, NO, NO, MA, B6, MA, QU, /* 30 */
+    NO, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, /* 40 */
+    LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, NO, MA, NO, MA, NO, /* 50 */
+    TK, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, /* 60 */
+    LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, LT, NO, NO, NO, NO, NO, /* 70 */
 };
+/* clang-format on */
+#undef NO
+#undef LT
+#undef DG
+#undef SP
+#undef LN
+#undef QU
+#undef TK
+#undef B6
+#undef MA
 
-static inline unsigned kind_of(unsigned char c)
+/* The top bit of each byte of *w*, first byte first. */
+static inline uint64_t top_bits(uint64_t w)
 {
-    unsigned char folded = c | 0x20;
-    return (c >= 0x80 ? kind_high : 0U) |
-           (folded >= 'a' && folded <= 'z' && c < 0x80 ? kind_letter : 0U) |
-           (c >= 'A' && c <= 'Z' ? kind_upper : 0U) | (c >= '0' && c <= '9' ? kind_digit : 0U) |
-           (c == ' ' || c == '\t' ? kind_space : 0U) | (c == '\n' || c == '\r' ? kind_line : 0U) |
-           (c == '?' ? kind_question : 0U) | (c == '`' ? kind_tick : 0U) |
-           (c == '+' || c == '/' || c == '=' ? kind_base64 : 0U) |
-           (c == '*' || c == '^' || c == '\\' || c == '<' || c == '>' ? kind_math : 0U);
+    return (w & UINT64_C(0x8080808080808080)) * UINT64_C(0x0002040810204081) >> 56;
 }
 
+static inline uint64_t eight(const unsigned char *p)
+{
+    uint64_t w = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        w |= (uint64_t)p[i] << 8 * i;
+    }
+    return w;
+}
+
+/* Eight bytes a turn: the class of byte i is set in bit i of its lane. */
 static inline struct masks masks_of(const unsigned char *p)
 {
     struct masks m = {0};
-    for (unsigned i = 0; i < 64; i++) {
-        uint64_t kind = kind_of(p[i]);
-        m.high |= (kind & 1) << i;
-        m.letter |= (kind >> 1 & 1) << i;
-        m.upper |= (kind >> 2 & 1) << i;
-        m.digit |= (kind >> 3 & 1) << i;
-        m.space |= (kind >> 4 & 1) << i;
-        m.line |= (kind >> 5 & 1) << i;
-        m.question |= (kind >> 6 & 1) << i;
-        m.tick |= (kind >> 7 & 1) << i;
-        m.base64 |= (kind >> 8 & 1) << i;
-        m.math |= (kind >> 9 & 1) << i;
+    for (unsigned at = 0; at < 64; at += 8) {
+        uint64_t w = eight(p + at), lanes = 0;
+        for (unsigned i = 0; i < 8; i++) {
+            lanes |= (p[at + i] < 0x80 ? lane_of[p[at + i]] : 0) << i;
+        }
+        m.high |= top_bits(w) << at;
+        m.letter |= (lanes & 0xff) << at;
+        m.upper |= (lanes & 0xff & ~top_bits(w << 2)) << at; /* 0x20 makes a letter small */
+        m.digit |= (lanes >> 8 & 0xff) << at;
+        m.space |= (lanes >> 16 & 0xff) << at;
+        m.line |= (lanes >> 24 & 0xff) << at;
+        m.question |= (lanes >> 32 & 0xff) << at;
+        m.tick |= (lanes >> 40 & 0xff) << at;
+        m.base64 |= (lanes >> 48 & 0xff) << at;
+        m.math |= (lanes >> 56) << at;
     }
     return m;
 }
 
-#endif
-
-#if defined(FL_TEXT_BYTEWISE)
+/* Bytes that begin a character of several bytes. */
 static inline uint64_t leads_of(const unsigned char *p)
 {
     uint64_t lead = 0;
-    for (unsigned i = 0; i < 64; i++) {
-        lead |= (uint64_t)(p[i] >= 0xc0) << i;
+    for (unsigned at = 0; at < 64; at += 8) {
+        uint64_t w = eight(p + at);
+        lead |= top_bits(w & w << 1) << at;
     }
     return lead;
 }
+
 #endif
 
-#if defined(__POPCNT__)
+#if defined(__POPCNT__) || defined(__aarch64__)
 #define ONES(x) ((uint32_t)__builtin_popcountll(x))
 #else
 static inline uint32_t ones(uint64_t x)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which words and ideographs are one token in a vocabulary of today: hashed sets without their
- * members, made by tools/text_vocabulary.py from a public rank file. One word in seven that is not
+ * Which words and ideographs are one token in two vocabularies: hashed sets without their members,
+ * made by tools/text_vocabulary.py from public rank files. One word in seven that is not
  * in the set passes as one that is; the coefficients of estimate.c were fitted knowing that.
  */
 #ifndef FL_ROUTE_TEXT_VOCABULARY_H
@@ -14,12 +14,14 @@
 enum {
     fl_vocabulary_word_min = 6, /* bytes; shorter words are not looked up */
     fl_vocabulary_word_bits = 18,
+    fl_vocabulary_old = 32, /* bit of fl_vocabulary_word() */
     fl_vocabulary_pair_bits = 15,
     fl_vocabulary_ideograph_first = 0x4e00,
     fl_vocabulary_ideographs = 0x5200
 };
 
-extern const uint64_t fl_vocabulary_words[1 << (fl_vocabulary_word_bits - 6)];
+/* Of 32 hashes: the words of o200k below, those of cl100k above. */
+extern const uint64_t fl_vocabulary_words[1 << (fl_vocabulary_word_bits - 5)];
 extern const uint64_t fl_vocabulary_pairs[1 << (fl_vocabulary_pair_bits - 6)];
 extern const uint64_t fl_vocabulary_singles[fl_vocabulary_ideographs / 64];
 
@@ -28,15 +30,16 @@ static inline uint64_t fl_vocabulary_four(const unsigned char *p)
     return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
 }
 
-/* The word of *len* >= fl_vocabulary_word_min bytes at *word*. Of a word longer than twelve bytes
- * its ends and its middle are looked at. */
-static inline bool fl_vocabulary_has_word(const unsigned char *word, unsigned len)
+/* For the word of *len* >= fl_vocabulary_word_min bytes at *word*: bit 0, it is in o200k; bit 32,
+ * it is in cl100k, an older vocabulary with few words that are not English; other bits mean
+ * nothing. Of a word longer than twelve bytes its ends and its middle are looked at. */
+static inline uint64_t fl_vocabulary_word(const unsigned char *word, unsigned len)
 {
     uint64_t ends = fl_vocabulary_four(word) | fl_vocabulary_four(word + len - 4) << 32;
     uint64_t middle = fl_vocabulary_four(word + len / 2 - 2) + ((uint64_t)len << 32);
     uint64_t h = (ends ^ middle * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
     h >>= 64 - fl_vocabulary_word_bits;
-    return (fl_vocabulary_words[h >> 6] >> (h & 63) & 1) != 0;
+    return fl_vocabulary_words[h >> 5] >> (h & 31);
 }
 
 /* Are two neighbouring ideographs one token? */

@@ -59,7 +59,10 @@ static void end_word(struct reader *r, size_t at)
     size_t len = at - r->word;
     r->count[FL_TEXT_LETTER] += (uint32_t)len;
     r->count[FL_TEXT_LONG] += len > 6 ? (uint32_t)len - 6 : 0;
-    if (len >= 6 && !fl_vocabulary_has_word(r->text + r->word, (unsigned)len)) {
+    uint64_t word = len >= 6 ? fl_vocabulary_word(r->text + r->word, (unsigned)len) : 1;
+    r->count[FL_TEXT_FOREIGN] +=
+        len >= 6 && (word & 1) != 0 && (word >> fl_vocabulary_old & 1) == 0;
+    if ((word & 1) == 0) {
         r->count[FL_TEXT_RARE]++;
         r->count[FL_TEXT_RARE_MORE] += (uint32_t)len - 6;
         unsigned char before = r->word > 0 ? r->text[r->word - 1] : 0;
