@@ -55,7 +55,6 @@ static void refusals_are_seen(void **state)
         "Mi dispiace, ma non posso aiutarti con questo.",
         "Sorry, maar ik kan daar niet mee helpen.",
         "Niestety, nie mogę pomóc w tej sprawie.",
-        "c w tej sprawie.",
         "Извините, но я не могу помочь с этим.",
         "Я НЕ МОГУ ПОМОЧЬ.",
         "抱歉，我无法提供这方面的信息。",
