@@ -88,12 +88,34 @@ static void copy_text(char *to, size_t cap, struct fl_slice text)
 
 static void begin_record(struct fl_exchange *x)
 {
-    struct fl_decision *d = x->decision;
+    struct fl_decision *d = &x->worker->draft->decision;
+    memset(d, 0, offsetof(struct fl_decision, plan.candidates));
+    x->decision = d;
+    x->plan = &d->plan;
+    x->expected = &x->worker->draft->expected;
     d->id = x->decision_id;
     d->wall_ns = x->worker->sys->ops->wall_ns(x->worker->sys);
     d->config = x->config;
     copy_text(d->request_id, sizeof(d->request_id), x->request_id);
     copy_text(d->model, sizeof(d->model), x->facts.model);
+}
+
+/* What is used of the draft, for as long as the exchange lives: a stream may last for minutes. */
+static bool keep_record(struct fl_exchange *x)
+{
+    size_t bytes = fl_decision_bytes(x->decision), expected_bytes = fl_expected_bytes(x->expected);
+    struct fl_decision *d = fl_arena_take(&x->arena, bytes);
+    struct fl_expected *e = fl_arena_take(&x->arena, expected_bytes);
+    if (!d || !e) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return false;
+    }
+    memcpy(d, x->decision, bytes);
+    memcpy(e, x->expected, expected_bytes);
+    x->decision = d;
+    x->plan = &d->plan;
+    x->expected = e;
+    return true;
 }
 
 bool fl_decide(struct fl_exchange *x)
@@ -117,7 +139,7 @@ bool fl_decide(struct fl_exchange *x)
         refuse_plan(x, &request);
         return false;
     }
-    return true;
+    return keep_record(x);
 }
 
 static uint64_t since_begin(const struct fl_exchange *x, uint64_t at_ns)

@@ -149,22 +149,6 @@ void fl_decisions_destroy(struct fl_decisions *d)
     free(d);
 }
 
-/* Plans are mostly empty: only what is used is copied. */
-static void copy(struct fl_decision *to, const struct fl_decision *from)
-{
-    size_t unused = (FL_PLAN_MAX - from->plan.candidate_count) * sizeof(struct fl_candidate);
-    if (unused == 0) {
-        *to = *from;
-        return;
-    }
-    struct fl_candidate *first = &to->plan.candidates[0];
-    size_t before = offsetof(struct fl_decision, plan.candidates);
-    size_t behind = offsetof(struct fl_decision, plan.candidate_count);
-    memcpy(to, from, before);
-    memcpy(first, from->plan.candidates, FL_PLAN_MAX * sizeof(*first) - unused);
-    memcpy((char *)to + behind, (const char *)from + behind, sizeof(*to) - behind);
-}
-
 void fl_decisions_put(struct fl_decisions *d, unsigned worker, const struct fl_decision *decision)
 {
     if (!d || d->kept == 0) {
@@ -176,7 +160,7 @@ void fl_decisions_put(struct fl_decisions *d, unsigned worker, const struct fl_d
     fl_lock(&r->lock);
     struct fl_decision *at = &r->items[r->count++ % d->kept];
     const struct fl_config *old = at->config;
-    copy(at, decision);
+    memcpy(at, decision, fl_decision_bytes(decision));
     fl_unlock(&r->lock);
     fl_config_unref(counted(old));
 }

@@ -12,11 +12,12 @@
 
 #include "config/config.h"
 
+#include <stddef.h>
+
 struct fl_decision {
     uint64_t id;
     uint64_t wall_ns; /* when it was made, since 1970-01-01 UTC */
     const struct fl_config *config; /* whose targets the plan names; in a ring: referenced */
-    struct fl_plan plan;
     /* What the request was taken for: */
     enum fl_task task;
     double task_probability;
@@ -33,7 +34,14 @@ struct fl_decision {
     bool usage_known, priced;
     uint64_t used_in, used_out, used_cached; /* tokens, as the provider counts */
     uint64_t cost_picousd;
+    struct fl_plan plan; /* last: its unused candidates are not kept */
 };
+
+/* How much of it is in use: a copy of so many bytes is one. */
+static inline size_t fl_decision_bytes(const struct fl_decision *d)
+{
+    return offsetof(struct fl_decision, plan.candidates) + d->plan.candidate_count * sizeof(d->plan.candidates[0]);
+}
 
 /* Notes what a request was taken for. */
 void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request);

@@ -209,8 +209,9 @@ struct fl_exchange {
     const struct fl_target *served;
     struct fl_usage usage;
     struct fl_wishes wishes;
-    struct fl_expected *expected; /* in the arena, with the decision */
-    struct fl_decision *decision; /* in the arena; NULL until the request is read */
+    struct fl_expected *expected; /* with the decision: */
+    struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
+                                     request is read */
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in;      /* expected, 0: unknown */
     unsigned plan_next;      /* next target of the plan */
@@ -259,6 +260,12 @@ struct fl_listening {
     struct fl_addr wanted, bound;
 };
 
+/* A decision is made here, and what is used of it then kept with the exchange. */
+struct fl_draft {
+    struct fl_decision decision;
+    struct fl_expected expected;
+};
+
 struct fl_worker {
     struct fl_sys *sys;
     struct fl_worker_options options;
@@ -274,6 +281,7 @@ struct fl_worker {
     struct fl_buf access;        /* access-log lines not yet handed on */
     struct fl_buf out;           /* head being built; valid during one event */
     struct fl_understanding *understanding; /* of the request being read; valid during one event */
+    struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */

@@ -15,6 +15,8 @@
 #include "route/route.h"
 #include "route/text/scan.h"
 
+#include <stddef.h>
+
 enum { FL_UNDERSTOOD_TARGETS = 4096, FL_UNDERSTOOD_WINDOW = 1024 };
 
 struct fl_understanding {
@@ -56,8 +58,12 @@ struct fl_expected {
     enum fl_task task;
     unsigned tokens[FL_TEXT_TOKENIZERS]; /* as counted */
     unsigned prefix_count;
-    uint64_t prefix[FL_PREFIX_BLOCKS];
+    uint64_t prefix[FL_PREFIX_BLOCKS]; /* last: a copy may end behind those that there are */
 };
+static inline size_t fl_expected_bytes(const struct fl_expected *e)
+{
+    return offsetof(struct fl_expected, prefix) + e->prefix_count * sizeof(e->prefix[0]);
+}
 void fl_understood_keep(const struct fl_understanding *u, struct fl_expected *ret);
 /* An answer came to its end at *target*. */
 void fl_knowledge_learn(struct fl_knowledge *k, const struct fl_expected *expected, const struct fl_asker *asker,

@@ -55,7 +55,9 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
     w->understanding = calloc(1, sizeof(*w->understanding));
-    enum fl_err err = w->understanding && fl_buf_room(&w->out, out_bytes) ? FL_OK : FL_ERR_NOMEM; /* heads never fail */
+    w->draft = calloc(1, sizeof(*w->draft));
+    bool room = w->understanding && w->draft && fl_buf_room(&w->out, out_bytes); /* heads never fail */
+    enum fl_err err = room ? FL_OK : FL_ERR_NOMEM;
     if (!err) {
         err = fl_upstreams_create(w, snapshot, &w->current);
     }
@@ -113,6 +115,7 @@ void fl_worker_destroy(struct fl_worker *w)
     fl_shelf_finish(&w->attempt_shelf);
     free(w->unpacked);
     free(w->understanding);
+    free(w->draft);
     free(w);
 }
 

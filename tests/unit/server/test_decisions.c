@@ -88,7 +88,9 @@ static const char *member(struct fixture *f, const char *key, const char *inner)
         value = fl_json_get(value, fl_slice_cstr(inner));
     }
     size_t len = value.span.len < sizeof(text) ? value.span.len : sizeof(text) - 1;
-    memcpy(text, value.span.ptr, len);
+    if (len > 0) { /* absent */
+        memcpy(text, value.span.ptr, len);
+    }
     text[len] = '\0';
     return text;
 }
