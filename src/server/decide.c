@@ -42,6 +42,15 @@ static struct fl_asker asker_of(const struct fl_exchange *x)
     };
 }
 
+/* Is there anything that a closer look at the text could decide? Reading it costs more than relaying a short
+ * answer. A single target's own limits are told by its provider. */
+static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
+{
+    const struct fl_wishes *w = &x->wishes;
+    return route->target_count > 1 || route->tier != FL_TIER_UNKNOWN || route->max_cost_picousd > 0 ||
+           w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO;
+}
+
 /* *client_key* lives as long as the request. */
 static struct fl_route_request request_of(struct fl_exchange *x, const struct fl_route *route,
                                           char client_key[16])
@@ -63,9 +72,14 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
-    fl_understand(x->dialect, &x->facts, u);
-    fl_understood_keep(u, x->expected);
-    fl_understood_put(u, &x->facts, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
+    fl_plain_put(&x->facts, &r);
+    if (is_choice(x, route)) {
+        fl_understand(x->dialect, &x->facts, u);
+        fl_understood_keep(u, x->expected);
+        fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
+    } else {
+        x->expected = NULL;
+    }
     x->tokens_in = r.tokens_in;
     return r;
 }
@@ -103,15 +117,17 @@ static void begin_record(struct fl_exchange *x)
 /* What is used of the draft, for as long as the exchange lives: a stream may last for minutes. */
 static bool keep_record(struct fl_exchange *x)
 {
-    size_t bytes = fl_decision_bytes(x->decision), expected_bytes = fl_expected_bytes(x->expected);
+    size_t bytes = fl_decision_bytes(x->decision), expected_bytes = x->expected ? fl_expected_bytes(x->expected) : 0;
     struct fl_decision *d = fl_arena_take(&x->arena, bytes);
-    struct fl_expected *e = fl_arena_take(&x->arena, expected_bytes);
-    if (!d || !e) {
+    struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
+    if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
     }
     memcpy(d, x->decision, bytes);
-    memcpy(e, x->expected, expected_bytes);
+    if (e) {
+        memcpy(e, x->expected, expected_bytes);
+    }
     x->decision = d;
     x->plan = &d->plan;
     x->expected = e;
@@ -159,7 +175,7 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
     if (!d || !d->plan.route || x->wishes.explain == FL_EXPLAIN_ONLY) {
         return;
     }
-    if (err == FL_OK && x->served) {
+    if (err == FL_OK && x->served && x->expected) {
         struct fl_asker asker = asker_of(x);
         fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, &x->usage);
     }

@@ -77,8 +77,19 @@ static void put_actual(struct fl_buf *b, const struct fl_decision *d)
     fl_buf_putc(b, '}');
 }
 
+static void put_understood(struct fl_buf *b, const struct fl_decision *d)
+{
+    put_text(b, "task", fl_task_name(d->task));
+    put_key(b, "task_probability");
+    fl_buf_put_real(b, d->task_probability, 3);
+    put_count(b, "tokens_in", d->tokens_in);
+    put_count(b, "tokens_out_p50", d->tokens_out_p50);
+    put_count(b, "tokens_out_p90", d->tokens_out_p90);
+}
+
 void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request)
 {
+    d->understood = request->task_known;
     d->task = request->task;
     d->task_probability = request->task_probability[request->task];
     d->tokens_in = request->tokens_in;
@@ -96,12 +107,9 @@ void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b)
         put_text(b, "request_id", d->request_id);
     }
     put_text(b, "model", d->model);
-    put_text(b, "task", fl_task_name(d->task));
-    put_key(b, "task_probability");
-    fl_buf_put_real(b, d->task_probability, 3);
-    put_count(b, "tokens_in", d->tokens_in);
-    put_count(b, "tokens_out_p50", d->tokens_out_p50);
-    put_count(b, "tokens_out_p90", d->tokens_out_p90);
+    if (d->understood) {
+        put_understood(b, d);
+    }
     fl_buf_putc(b, ',');
     fl_plan_put_json(&d->config->table, &d->plan, b);
     if (d->ended) {

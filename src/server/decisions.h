@@ -18,7 +18,8 @@ struct fl_decision {
     uint64_t id;
     uint64_t wall_ns; /* when it was made, since 1970-01-01 UTC */
     const struct fl_config *config; /* whose targets the plan names; in a ring: referenced */
-    /* What the request was taken for: */
+    /* What the request was taken for, where there was a choice: */
+    bool understood;
     enum fl_task task;
     double task_probability;
     unsigned tokens_in, tokens_out_p50, tokens_out_p90;

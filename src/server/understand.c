@@ -156,16 +156,20 @@ static void put_learned(struct fl_understanding *u, const struct fl_knowledge *k
     request->tokens_out_p90 = (unsigned)(out.p90 + 0.5);
 }
 
-void fl_understood_put(struct fl_understanding *u, const struct fl_facts *facts, const struct fl_knowledge *k,
-                       const struct fl_asker *asker, const struct fl_table *t, const struct fl_route *route,
-                       struct fl_route_request *request)
+void fl_plain_put(const struct fl_facts *facts, struct fl_route_request *request)
 {
-    request->needs = (u->needs.tools ? FL_NEED_TOOLS : 0u) | (u->needs.vision ? FL_NEED_VISION : 0u) |
-                     (u->needs.audio ? FL_NEED_AUDIO : 0u) | (u->needs.json_schema ? FL_NEED_JSON_SCHEMA : 0u) |
-                     (facts->stream ? FL_NEED_STREAMING : 0u);
+    request->needs = facts->stream ? FL_NEED_STREAMING : 0u;
     request->streaming = facts->stream;
     request->tokens_out_max =
         (unsigned)(facts->tokens_out_max < tokens_most ? facts->tokens_out_max : tokens_most);
+    request->task = FL_TASK_OTHER;
+}
+
+void fl_understood_put(struct fl_understanding *u, const struct fl_knowledge *k, const struct fl_asker *asker,
+                       const struct fl_table *t, const struct fl_route *route, struct fl_route_request *request)
+{
+    request->needs |= (u->needs.tools ? FL_NEED_TOOLS : 0u) | (u->needs.vision ? FL_NEED_VISION : 0u) |
+                      (u->needs.audio ? FL_NEED_AUDIO : 0u) | (u->needs.json_schema ? FL_NEED_JSON_SCHEMA : 0u);
     request->task = fl_task_best(u->probability);
     request->task_known = true;
     memcpy(request->task_probability, u->probability, sizeof(u->probability));

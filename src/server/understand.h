@@ -47,11 +47,12 @@ struct fl_asker {
     uint64_t now_s;
 };
 
-/* Fills tokens, needs, task and prefix of *request*, which then points into *u*; and with *k* (may be
- * NULL) the expected length of the answer and what the route's targets hold in their caches. */
-void fl_understood_put(struct fl_understanding *u, const struct fl_facts *facts, const struct fl_knowledge *k,
-                       const struct fl_asker *asker, const struct fl_table *t, const struct fl_route *route,
-                       struct fl_route_request *request);
+/* Fills what needs no look at the text: whether it streams, and its limit of output. */
+void fl_plain_put(const struct fl_facts *facts, struct fl_route_request *request);
+/* After that, fills tokens, needs, task and prefix of *request*, which then points into *u*; and with *k* (may
+ * be NULL) the expected length of the answer and what the route's targets hold in their caches. */
+void fl_understood_put(struct fl_understanding *u, const struct fl_knowledge *k, const struct fl_asker *asker,
+                       const struct fl_table *t, const struct fl_route *route, struct fl_route_request *request);
 
 /* What is kept of a request until its answer has ended. */
 struct fl_expected {

@@ -153,7 +153,8 @@ static void answers_teach(void **state)
     two_targets(&t);
     struct fl_facts facts = understand(body);
     struct fl_route_request r = {.now_ns = 1};
-    fl_understood_put(&u, &facts, k, &asker, &t.table, &t.route, &r);
+    fl_plain_put(&facts, &r);
+    fl_understood_put(&u, k, &asker, &t.table, &t.route, &r);
     assert_null(r.cached_tokens);
     assert_int_equal(r.tokens_in, u.tokens[FL_TEXT_O200K]);
     unsigned out = r.tokens_out, in = r.tokens_in;
@@ -163,7 +164,8 @@ static void answers_teach(void **state)
         fl_knowledge_learn(k, &expected, &asker, &t.targets[i % 2], &usage);
     }
     r = (struct fl_route_request){.now_ns = 1};
-    fl_understood_put(&u, &facts, k, &asker, &t.table, &t.route, &r);
+    fl_plain_put(&facts, &r);
+    fl_understood_put(&u, k, &asker, &t.table, &t.route, &r);
     assert_true(r.tokens_out > out + 300);
     assert_true(in < 3000 ? r.tokens_in > in : r.tokens_in < in + 2000);
     assert_non_null(r.cached_tokens);
@@ -171,7 +173,8 @@ static void answers_teach(void **state)
     assert_int_equal(r.cached_tokens[1], 0);
     asker.now_s += 301; /* cold again */
     r = (struct fl_route_request){.now_ns = 1};
-    fl_understood_put(&u, &facts, k, &asker, &t.table, &t.route, &r);
+    fl_plain_put(&facts, &r);
+    fl_understood_put(&u, k, &asker, &t.table, &t.route, &r);
     assert_null(r.cached_tokens);
     fl_knowledge_learn(NULL, &expected, &asker, &t.targets[0], &usage);
     fl_knowledge_destroy(k);
