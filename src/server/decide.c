@@ -65,7 +65,7 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     };
     fl_understand(x->dialect, &x->facts, u);
     fl_understood_keep(u, x->expected);
-    fl_understood_put(u, &x->facts, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
+    fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
     x->tokens_in = r.tokens_in;
     return r;
 }
