@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libfairlead: the routing engine of fairlead as a library. It decides which of several models, at
- * which provider, should answer a request, and learns from what came of it. It opens no socket, reads
- * no file and no clock, starts no thread and prints nothing: the caller sends the requests, and says
- * what time it is.
+ * which provider, should answer a request, and learns from what came of it. It opens no socket,
+ * reads no file and no clock, starts no thread and prints nothing: the caller sends the requests,
+ * and says what time it is.
  *
  *     struct fairlead_setup *setup;                 what may be chosen
  *     fairlead_setup_create(&setup);
@@ -27,23 +27,24 @@
  * RESULTS. Every int function gives FAIRLEAD_OK (0) or one of enum fairlead_status. A function that
  * fails has changed nothing. Where a text says more, the manual of the function names it.
  *
- * TEXTS. Text arguments are UTF-8 and NUL-terminated, unless a length is beside them; they are copied.
- * A const char * that is returned belongs to the object it was asked of, and is valid until that object
- * is changed or destroyed; those of functions without an object are constants. Every pointer must be
- * valid; NULL is refused with FAIRLEAD_INVALID or gives NULL or 0, and every _destroy accepts it.
+ * TEXTS. Text arguments are UTF-8 and NUL-terminated, unless a length is beside them; they are
+ * copied. A const char * that is returned belongs to the object it was asked of, and is valid until
+ * that object is changed or destroyed; those of functions without an object are constants. Every
+ * pointer must be valid; NULL is refused with FAIRLEAD_INVALID or gives NULL or 0, and every
+ * _destroy accepts it.
  *
- * UNITS. now_ns: nanoseconds of a clock that never goes back, such as CLOCK_MONOTONIC, the same one in
- * all calls of a fairlead; greater than 0. Money: USD. Prices: USD for a million tokens.
+ * UNITS. now_ns: nanoseconds of a clock that never goes back, such as CLOCK_MONOTONIC, the same one
+ * in all calls of a fairlead; greater than 0. Money: USD. Prices: USD for a million tokens.
  *
  * KEYS. Numbers and texts are set by key, so that more can be added. An unknown key is refused with
  * FAIRLEAD_UNKNOWN, a value out of range with FAIRLEAD_INVALID. Yes and no are the numbers 1 and 0.
  *
- * THREADS. A setup, a request or a decision is used by one thread at a time. A fairlead may be used by
- * any number of threads at once, but fairlead_apply() by one of them at a time, and fairlead_destroy()
- * when nobody uses it. Nothing blocks but for nanoseconds.
+ * THREADS. A setup, a request or a decision is used by one thread at a time. A fairlead may be used
+ * by any number of threads at once, but fairlead_apply() by one of them at a time, and
+ * fairlead_destroy() when nobody uses it. Nothing blocks but for nanoseconds.
  *
- * SAME SEED, SAME DECISIONS: the same calls in the same order with the same arguments decide alike, on
- * every machine and build. Calls that race with each other have no order.
+ * SAME SEED, SAME DECISIONS: the same calls in the same order with the same arguments decide alike,
+ * on every build with the same C library. Calls that race with each other have no order.
  *
  * COMPATIBILITY. Symbols are versioned (FAIRLEAD_0). Within libfairlead.so.0 functions and keys are
  * added, never changed.
@@ -79,8 +80,8 @@ const char *fairlead_version(void);
 const char *fairlead_status_text(int status);
 
 /* ------------------------------------------------------------------------------------------------
- * Setup: what may be chosen. Built by the caller, put in force by fairlead_apply(), which copies it:
- * the same setup may then be changed and applied again.
+ * Setup: what may be chosen. Built by the caller, put in force by fairlead_apply(), which copies
+ * it: the same setup may then be changed and applied again.
  * --------------------------------------------------------------------------------------------- */
 
 /* Unpacks the built-in catalogue of models and prices, which takes milliseconds: keep the setup for
@@ -88,8 +89,8 @@ const char *fairlead_status_text(int status);
 int fairlead_setup_create(struct fairlead_setup **setup);
 void fairlead_setup_destroy(struct fairlead_setup *setup);
 
-/* Why the last call with this setup failed, in one sentence with the name nearest to an unknown one;
- * "" when it did not fail. */
+/* Why the last call with this setup failed, in one sentence with the name nearest to an unknown
+ * one; "" when it did not fail. */
 const char *fairlead_setup_error(const struct fairlead_setup *setup);
 
 /* Adds a target, "provider/model": facts and prices from the catalogue where it knows the model at
@@ -111,7 +112,7 @@ int fairlead_setup_target(struct fairlead_setup *setup, const char *target);
 int fairlead_setup_target_number(struct fairlead_setup *setup, const char *target, const char *key,
                                  double value);
 
-/* tier    "low", "medium", "high"
+/* tier    "low", "medium", "high"; "" for what the catalogue says
  * lacks   what the model cannot do, by commas: tools, vision, audio, json_schema, reasoning,
  *         streaming; "" for nothing */
 int fairlead_setup_target_text(struct fairlead_setup *setup, const char *target, const char *key,
@@ -122,8 +123,8 @@ int fairlead_setup_target_text(struct fairlead_setup *setup, const char *target,
  * load_balance such as round_robin, least_connections or spd. */
 int fairlead_setup_route(struct fairlead_setup *setup, const char *route, const char *strategy);
 
-/* Adds a target of this setup to a route. is_fallback = 1: tried after all that are not, in the order
- * in which they were added. At most 4,096 targets. */
+/* Adds a target of this setup to a route. is_fallback = 1: tried after all that are not, in the
+ * order in which they were added. At most 4,096 targets. */
 int fairlead_setup_route_target(struct fairlead_setup *setup, const char *route, const char *target,
                                 int is_fallback);
 
@@ -131,10 +132,10 @@ int fairlead_setup_route_target(struct fairlead_setup *setup, const char *route,
 int fairlead_setup_route_number(struct fairlead_setup *setup, const char *route, const char *key,
                                 double value);
 
-/* tier                   at least, where a request does not say
- * prefer_TASK            targets preferred for a kind of task, best first, by commas: prefer_generation,
- *                        prefer_summarization, prefer_classification, prefer_analysis,
- *                        prefer_translation, prefer_other. For the strategy classification. */
+/* tier          at least, where a request does not say; "" for any
+ * prefer_TASK   targets preferred for a kind of task, best first, by commas; for the strategy
+ *               classification. TASK: generation, summarization, classification, analysis,
+ *               translation, other */
 int fairlead_setup_route_text(struct fairlead_setup *setup, const char *route, const char *key,
                               const char *value);
 
@@ -155,36 +156,37 @@ int fairlead_setup_number(struct fairlead_setup *setup, const char *key, double 
 /* About 4 MB. Nothing can be decided before the first apply. Statuses: NO_MEMORY, INVALID. */
 int fairlead_create(uint64_t seed, struct fairlead **f);
 
-/* Puts a setup in force. What was measured stays, by target id; decisions in flight stay valid, with
- * the targets they were made of. On failure the former setup stays in force, and *error* (may be NULL)
- * of *error_size* bytes has a sentence, cut where it does not fit, always terminated. Fails with
- * INVALID for a route without a target that is no fallback, and for a target with only one of its two
- * prices. */
-int fairlead_apply(struct fairlead *f, const struct fairlead_setup *setup, char *error, size_t error_size);
+/* Puts a setup in force. What was measured stays, by target id, also of targets that are left out
+ * now; decisions in flight stay valid, with the targets they were made of. On failure the former
+ * setup stays in force. *error* (may be NULL) of *error_size* bytes gets a sentence, "" on success,
+ * cut where it does not fit, always terminated. Fails with INVALID for a route without a target
+ * that is no fallback, and for a target with only one of its two prices. */
+int fairlead_apply(struct fairlead *f, const struct fairlead_setup *setup, char *error,
+                   size_t error_size);
 
 /* Destroy its decisions first. */
 void fairlead_destroy(struct fairlead *f);
 
-/* What is measured of a target in force:
- *   healthy (1; 0: ejected), in_flight, begun, succeeded, failed, uncounted (ended without a fault of
- *   the provider), success_rate (of late), first_token_ms, total_ms (means of late; 0: not known)
- * Statuses: INVALID, UNKNOWN (no such key or target). */
+/* What is measured of a target in force: healthy (1; 0: ejected), in_flight, begun, succeeded,
+ * failed, uncounted (ended without a fault of the provider), success_rate (of late),
+ * first_token_ms, total_ms (means of late; 0: not known) Statuses: INVALID, UNKNOWN (no such key or
+ * target). */
 int fairlead_measured(struct fairlead *f, const char *target, const char *key, uint64_t now_ns,
                       double *value);
 
 /* ------------------------------------------------------------------------------------------------
- * Request: what is to be answered. About 50 KB; reset it and use it again. Its text is read once, in
- * passing: tokens are counted, the kind of task is told, the beginning is fingerprinted. Of the text
- * at most 3 KB are kept, until the reset. Once it was decided about, the text is whole: a further
- * message is refused with FAIRLEAD_STATE; the same request may be decided about again.
+ * Request: what is to be answered. About 50 KB; reset it and use it again. Its text is read once,
+ * in passing: tokens are counted, the kind of task is told, the beginning is fingerprinted. Of the
+ * text at most 3 KB are kept, until the reset. Once it was decided about, the text is whole: a
+ * further message is refused with FAIRLEAD_STATE; the same request may be decided about again.
  * --------------------------------------------------------------------------------------------- */
 
 int fairlead_request_create(struct fairlead_request **request);
 void fairlead_request_reset(struct fairlead_request *request);
 void fairlead_request_destroy(struct fairlead_request *request);
 
-/* One message, in the order of the conversation. role: system, user, assistant, tool, or definitions
- * (of tools and schemas, as their JSON). Bytes that are not UTF-8 harm nothing. */
+/* One message, in the order of the conversation. role: system, user, assistant, tool, or
+ * definitions (of tools and schemas, as their JSON). Bytes that are not UTF-8 harm nothing. */
 int fairlead_request_message(struct fairlead_request *request, const char *role, const char *text,
                              size_t length);
 
@@ -194,7 +196,7 @@ int fairlead_request_message(struct fairlead_request *request, const char *role,
  * tokens_in      0 to 10^8     as counted   input tokens, where the caller counted; 0: as counted
  * deadline_ms    0 to 10^9     0            from the decision on; 0: none
  * stream         0 or 1        0            the answer is wanted token by token
- * unix_seconds   0 to 10^11    0            time of day, for prices by date and hour; 0: not known */
+ * unix_seconds   0 to 10^11    0            now, for prices by date and hour; 0: not known */
 int fairlead_request_number(struct fairlead_request *request, const char *key, double value);
 
 /* client     whose request it is: for ip_hash, and for what is learned of its answers
@@ -209,12 +211,12 @@ int fairlead_request_text(struct fairlead_request *request, const char *key, con
  * Decision
  * --------------------------------------------------------------------------------------------- */
 
-/* Chooses. FAIRLEAD_OK: the decision has at least one target. FAIRLEAD_REFUSED: no target may answer,
- * FAIRLEAD_UNKNOWN: there is no such route; the decision has no target and says why. Otherwise
- * *decision is NULL. Takes microseconds, and allocates the decision alone. The request may be changed
- * or destroyed at once. */
-int fairlead_decide(struct fairlead *f, const char *route, struct fairlead_request *request, uint64_t now_ns,
-                    struct fairlead_decision **decision);
+/* Chooses. FAIRLEAD_OK: the decision has at least one target. FAIRLEAD_REFUSED: no target may
+ * answer, FAIRLEAD_UNKNOWN: there is no such route; the decision has no target and says why.
+ * Otherwise *decision is NULL. Takes microseconds, and allocates the decision alone. The request
+ * may be changed or destroyed at once. */
+int fairlead_decide(struct fairlead *f, const char *route, struct fairlead_request *request,
+                    uint64_t now_ns, struct fairlead_decision **decision);
 /* An attempt that is open counts as given up by the caller. */
 void fairlead_decision_destroy(struct fairlead_decision *decision);
 
@@ -226,8 +228,8 @@ const char *fairlead_decision_target(const struct fairlead_decision *decision, u
 double fairlead_decision_cost_usd(const struct fairlead_decision *decision, unsigned index);
 /* Expected input tokens, as the target's tokenizer counts; 0: no such index. */
 uint64_t fairlead_decision_tokens_in(const struct fairlead_decision *decision, unsigned index);
-/* "strategy=hybrid; why=cheapest; considered=3; skipped=openai/gpt-4:ejected"; "" for an unknown route.
- * Made when first asked for; NULL without memory. */
+/* "strategy=hybrid; why=cheapest; considered=3; skipped=openai/gpt-4:ejected"; "" for an unknown
+ * route. Made when first asked for; NULL without memory. */
 const char *fairlead_decision_reason(struct fairlead_decision *decision);
 /* The whole record as a JSON object: every target with its scores, costs and what excluded it. Made
  * when first asked for; NULL without memory. */
@@ -237,15 +239,15 @@ const char *fairlead_decision_error(const struct fairlead_decision *decision);
 /* The same as a stable word, such as "policy_max_cost"; "ok" when there is a target. */
 const char *fairlead_decision_error_name(const struct fairlead_decision *decision);
 
-/* The attempt at the index-th target goes out. One attempt of a decision is open at a time; any number
- * may follow each other. Statuses: INVALID, STATE. */
+/* The attempt at the index-th target goes out. One attempt of a decision is open at a time; any
+ * number may follow each other. Statuses: INVALID, STATE. */
 int fairlead_begin(struct fairlead_decision *decision, unsigned index, uint64_t now_ns);
 /* The first token of a stream has come: once in an attempt of a request with stream = 1. */
 int fairlead_first_token(struct fairlead_decision *decision, uint64_t now_ns);
-/* The open attempt is over. *outcome* is "ok" or one of fairlead_outcome(). Only outcomes that begin
- * with "provider_" count against a target's health, those of a rate limit and of billing only put it
- * last for a while: *retry_after_ms* as the provider says, 0 when it does not. Tokens are as the
- * provider counted them, 0 where it did not. Statuses: INVALID, UNKNOWN, STATE. */
+/* The open attempt is over. *outcome* is "ok" or one of fairlead_outcome(). Only outcomes that
+ * begin with "provider_" count against a target's health, those of a rate limit and of billing only
+ * put it last for a while: *retry_after_ms* as the provider says, 0 when it does not. Tokens are as
+ * the provider counted them, 0 where it did not. Statuses: INVALID, UNKNOWN, STATE. */
 int fairlead_end(struct fairlead_decision *decision, const char *outcome, uint64_t tokens_in,
                  uint64_t tokens_out, uint64_t retry_after_ms, uint64_t now_ns);
 /* The index-th name of an outcome, "ok" first; NULL past the last. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands in for base/assert.c where the engine is somebody else's guest: it does not print there. */
+/* Stands in for base/assert.c where the engine is somebody else's guest: it does not print there.
+ */
 #include "base/assert.h"
 
 #include <stdlib.h>

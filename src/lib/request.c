@@ -134,7 +134,8 @@ int fairlead_request_text(struct fairlead_request *request, const char *key, con
 
 /* --- Asking --- */
 
-/* Numbers that count instead of what was read, and what is not known of a request without a text. */
+/* Numbers that count instead of what was read, and what is not known of a request without a text.
+ */
 static void put_counted(const struct fairlead_request *r, struct fl_route_request *q)
 {
     unsigned counted = (unsigned)r->number[FL_LIB_TOKENS_IN];

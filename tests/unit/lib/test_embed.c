@@ -228,7 +228,7 @@ static void the_cheapest_answers(void **state)
     assert_int_equal(fairlead_decision_count(d), 0);
     assert_null(fairlead_decision_target(d, 0));
     assert_string_equal(fairlead_decision_error_name(d), "policy_max_cost");
-    assert_non_null(strstr(fairlead_decision_error(d), "the limit is 0.5 USD"));
+    assert_non_null(strstr(fairlead_decision_error(d), "the limit is 0.500000 USD"));
     assert_int_equal(fairlead_begin(d, 0, S), FAIRLEAD_INVALID);
     fairlead_decision_destroy(d);
     assert_int_equal(fairlead_decide(f, "chatt", r, S, &d), FAIRLEAD_UNKNOWN);
