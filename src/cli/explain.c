@@ -253,7 +253,6 @@ static int explain(struct explain *e)
     e->request.now_ns = UINT64_C(1000000000);
     e->request.when_s = (int64_t)time(NULL);
     fl_understand(&fl_dialect_openai, &e->facts, u);
-    fl_plain_put(&e->facts, &e->request);
     fl_understood_put(u, k, &asker, &e->config->table, route, &e->request);
     fl_route_plan(&e->config->table, route, &e->request, &rng, &d->plan);
     if (e->json) {

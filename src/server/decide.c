@@ -72,12 +72,12 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
-    fl_plain_put(&x->facts, &r);
     if (is_choice(x, route)) {
         fl_understand(x->dialect, &x->facts, u);
         fl_understood_keep(u, x->expected);
         fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
     } else {
+        fl_plain_put(&x->facts, &r);
         x->expected = NULL;
     }
     x->tokens_in = r.tokens_in;
