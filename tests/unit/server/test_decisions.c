@@ -57,6 +57,7 @@ static void begin(struct fixture *f, uint64_t max_cost)
     struct fl_route_request request = {.now_ns = 1000000000,
                                        .tokens_in = 100,
                                        .tokens_out = 50,
+                                       .task_known = true,
                                        .task = FL_TASK_ANALYSIS,
                                        .task_probability = {[FL_TASK_ANALYSIS] = 0.75},
                                        .max_cost_given = max_cost > 0,
