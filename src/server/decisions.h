@@ -35,6 +35,8 @@ struct fl_decision {
     uint64_t cost_picousd;
 };
 
+/* The number of a decision as its 16 hexadecimal digits. */
+bool fl_decision_id_parse(struct fl_slice text, uint64_t *ret_id);
 /* Notes what a request was taken for. */
 void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request);
 /* One JSON object on one line. Numbers that are not known are left out, never 0. */

@@ -213,6 +213,7 @@ static bool read_facts(struct fl_exchange *x)
     x->facts.model = fl_arena_copy(&x->arena, x->facts.model);
     x->decision = fl_arena_zero(&x->arena, sizeof(*x->decision));
     x->expected = fl_arena_zero(&x->arena, sizeof(*x->expected));
+    x->lesson = fl_arena_zero(&x->arena, sizeof(*x->lesson));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
@@ -309,6 +310,10 @@ void fl_exchange_run(struct fl_exchange *x)
 {
     x->ready_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
     x->last_write_ns = x->worker->sys->now_ns;
+    if (x->feedback) {
+        fl_feedback_answer(x);
+        return;
+    }
     if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
         return;
     }
