@@ -142,8 +142,8 @@ enum fl_enum {
       "With it 'hybrid' looks at quality too.",                                                    \
       "")                                                                                          \
     X(ROUTING, classifier, STRING, NONE, "tfidf_linear", "", "", "0.3", "",                        \
-      "What tells the kind of a task: tfidf_linear, which ships; or the path of a file that "      \
-      "'fairlead train' has written, of any kind ('keyword' among them).",                         \
+      "What tells the kind of a task: tfidf_linear or keyword, which ship, or the path of a file " \
+      "that 'fairlead train' has written.",                                                        \
       "")                                                                                          \
     X(ROUTING, tier_down_allowed, BOOL, NONE, "false", "", "", "0.1", "",                          \
       "true: with no target of the tier asked for, the nearest tier below answers; the decision "  \

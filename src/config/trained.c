@@ -16,6 +16,11 @@ static void read_classifier(struct fl_load *load, const struct fl_value *value)
     if (!value->node || value->bad || fl_slice_eq(value->text, FL_LIT("tfidf_linear"))) {
         return;
     }
+    if (fl_slice_eq(value->text, FL_LIT("keyword"))) {
+        load->config->classifier = fl_classifier_keywords();
+        load->config->classifier_given = true;
+        return;
+    }
     if (!fl_load_model(load, value->node, value->text, &bytes)) {
         return;
     }

@@ -185,6 +185,22 @@ describe('files of fairlead train', () => {
         }
     });
 
+    test("'keyword' ships too", LIMIT, async () => {
+        const content = 'Zusammenfassung, bitte: der Text handelt vom Meer.';
+        const seen = [];
+        for (const classifier of ['keyword', 'tfidf_linear']) {
+            const f = await gateway({ routing: { classifier } });
+            try {
+                const answer = await ask(f, 'pair', { 'x-fairlead-explain': 'only' }, { messages: [{ role: 'user', content }] });
+                assert.equal(answer.json.task, 'summarization', classifier);
+                seen.push(answer.json.task_probability);
+            } finally {
+                await f.close();
+            }
+        }
+        assert.notEqual(seen[0], seen[1]);
+    });
+
     test('what is no such file is refused', LIMIT, () => {
         fs.writeFileSync(file('bad.model'), 'no model');
         for (const [key, text] of [['classifier', /is not a classifier/], ['quality_model', /is not a model that/]]) {
