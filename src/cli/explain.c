@@ -252,6 +252,10 @@ static int explain(struct explain *e)
     fl_rng_seed(&rng, 1);
     e->request.now_ns = UINT64_C(1000000000);
     e->request.when_s = (int64_t)time(NULL);
+    if (e->config->classifier_given) {
+        u->classifier = e->config->classifier;
+        u->ready = true;
+    }
     fl_understand(&fl_dialect_openai, &e->facts, u);
     fl_understood_put(u, k, &asker, &e->config->table, route, &e->request);
     fl_route_plan(&e->config->table, route, &e->request, &rng, &d->plan);

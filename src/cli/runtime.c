@@ -7,6 +7,7 @@
 
 #include "net/net.h"
 #include "server/decisions.h"
+#include "server/quality.h"
 #include "server/understand.h"
 
 #include "base/log.h"
@@ -32,6 +33,7 @@ struct fl_runtime {
     struct fl_addr addr;
     struct fl_decisions *decisions;
     struct fl_knowledge *knowledge;
+    struct fl_lessons *lessons;
     struct crew crews[];
 };
 
@@ -55,6 +57,7 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
         .seed = o->seed + index,
         .access = o->quiet_access ? NULL : access_to_stderr,
         .knowledge = c->runtime->knowledge,
+        .lessons = c->runtime->lessons,
         .decisions = c->runtime->decisions};
     enum fl_err err = fl_net_create(&c->net);
     if (err) {
@@ -124,6 +127,14 @@ static void report_start(const struct fl_config *config, enum fl_err err)
     (void)fprintf(stderr, ": %s (is another program using the port?)\n", fl_err_text(err));
 }
 
+static void free_shared(struct fl_runtime *r)
+{
+    fl_decisions_destroy(r->decisions);
+    fl_knowledge_destroy(r->knowledge);
+    fl_lessons_destroy(r->lessons);
+    free(r);
+}
+
 enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options options,
                              struct fl_runtime **ret_runtime)
 {
@@ -138,19 +149,16 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
     r->count = count;
     r->decisions = fl_decisions_create(count, config->decisions_kept);
     r->knowledge = fl_knowledge_create();
-    if (!r->decisions || !r->knowledge) {
+    r->lessons = fl_lessons_create();
+    if (!r->decisions || !r->knowledge || !r->lessons || fl_lessons_adopt(r->lessons, config)) {
         fl_config_unref(config);
-        fl_decisions_destroy(r->decisions);
-        fl_knowledge_destroy(r->knowledge);
-        free(r);
+        free_shared(r);
         return FL_ERR_NOMEM;
     }
     enum fl_err err = fl_snapshot_create(config, &snapshot, &reterr);
     if (err) {
         (void)fprintf(stderr, "fairlead: error: %s\n", reterr.message[0] ? reterr.message : fl_err_text(err));
-        fl_decisions_destroy(r->decisions);
-        fl_knowledge_destroy(r->knowledge);
-        free(r);
+        free_shared(r);
         return err;
     }
     err = start_all(r, config, snapshot, &options);
@@ -197,6 +205,9 @@ enum fl_err fl_runtime_reload(struct fl_runtime *r, struct fl_config *config)
     if (err) {
         fl_log(FL_LOG_ERROR, "reload: %s", reterr.message[0] ? reterr.message : fl_err_text(err));
         return err;
+    }
+    if (fl_lessons_adopt(r->lessons, fl_snapshot_config(snapshot))) {
+        fl_log(FL_LOG_ERROR, "reload: no memory for what is learned of quality");
     }
     for (unsigned i = 0; i < r->count; i++) {
         struct adoption *a = malloc(sizeof(*a));
@@ -257,7 +268,5 @@ void fl_runtime_stop(struct fl_runtime *r)
         fl_worker_destroy(r->crews[i].worker);
         fl_net_destroy(r->crews[i].net);
     }
-    fl_decisions_destroy(r->decisions);
-    fl_knowledge_destroy(r->knowledge);
-    free(r);
+    free_shared(r);
 }

@@ -98,6 +98,9 @@ struct fl_config {
     bool access_log;
     bool expose_decisions; /* x-fairlead-* response headers */
     unsigned decisions_kept; /* decision records of each worker */
+    bool classifier_given;           /* else tfidf_linear, as it ships */
+    struct fl_classifier classifier; /* checked; points into the arena, if anywhere */
+    struct fl_slice quality_model;   /* checked bytes; empty: none was given */
     uint64_t health_interval_ns, health_timeout_ns;
     struct fl_catalog *catalog; /* a reference; NULL: none was given */
     const struct fl_provider *providers;

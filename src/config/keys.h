@@ -137,6 +137,14 @@ enum fl_enum {
       "How 'auto' and every model without a strategy of its own choose a target.", "")             \
     X(ROUTING, wait_usd_per_second, REAL, NONE, "0.01", "0.000001", "1000", "0.1", "",             \
       "What a second of waiting is worth in USD: by this 'hybrid' weighs time against price.", "") \
+    X(ROUTING, quality_model, STRING, NONE, "", "", "", "0.3", "",                                 \
+      "Path of a file that 'fairlead train --quality' has written: what 'quality' starts from. "   \
+      "With it 'hybrid' looks at quality too.",                                                    \
+      "")                                                                                          \
+    X(ROUTING, classifier, STRING, NONE, "tfidf_linear", "", "", "0.3", "",                        \
+      "What tells the kind of a task: tfidf_linear or keyword, which ship, or the path of a file " \
+      "that 'fairlead train' has written.",                                                        \
+      "")                                                                                          \
     X(ROUTING, tier_down_allowed, BOOL, NONE, "false", "", "", "0.1", "",                          \
       "true: with no target of the tier asked for, the nearest tier below answers; the decision "  \
       "says so. false: such a request is refused.",                                                \
@@ -267,6 +275,15 @@ enum fl_enum {
     X(MODEL, max_cost, REAL, NONE, "", "0.000000001", "1000", "0.1", "",                           \
       "USD that a request may cost at most, held against a long answer. A request may ask for "    \
       "less (x-fairlead-max-cost-usd), not for more.",                                             \
+      "")                                                                                          \
+    X(MODEL, never_worse_than, STRING, NONE, "", "", "", "0.3", "",                                \
+      "The model that answers by default. 'quality' and 'hybrid' prefer another one for a kind "   \
+      "of task only once feedback has shown that it is not worse: PROVIDER/MODEL or a model's "    \
+      "name.",                                                                                     \
+      "")                                                                                          \
+    X(MODEL, daily_budget, REAL, NONE, "", "0.000001", "1000000", "0.3", "",                       \
+      "USD a day that 'quality' and the quality step of 'hybrid' pace themselves by: the faster "  \
+      "it goes out, the more a better answer must be worth. No hard limit.",                       \
       "")                                                                                          \
     X(MODEL, preferences, OBJECT, PREFERENCES, "", "", "", "0.1", "",                              \
       "Targets to prefer by kind of task, for 'classification' and 'hybrid'.", "")                 \

@@ -96,6 +96,7 @@ static void build(struct fl_load *load, const struct fl_yaml *tree)
     }
     fl_settings_merge(load);
     fl_settings_build(load);
+    fl_trained_build(load);
     fl_providers_build(load);
     fl_routes_build(load);
     check_targets(load);

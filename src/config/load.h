@@ -57,6 +57,10 @@ void fl_secrets_wipe(struct fl_config *config);
 bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
                   bool secret, struct fl_slice *ret_bytes);
 
+/* The same for a file of a model, which may be as large as 16 MiB. */
+bool fl_load_model(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
+                   struct fl_slice *ret_bytes);
+
 /* A variable of the environment that is set and not empty. */
 bool fl_load_variable(struct fl_load *load, const char *name, struct fl_slice *ret_value);
 
@@ -68,6 +72,8 @@ struct fl_object *fl_load_object(struct fl_load *load, const struct fl_object *p
 void fl_settings_merge(struct fl_load *load);
 void fl_settings_build(struct fl_load *load);
 void fl_settings_timeouts(const struct fl_object *object, struct fl_timeouts *io_timeouts);
+/* The files of what was trained. */
+void fl_trained_build(struct fl_load *load);
 void fl_providers_build(struct fl_load *load);
 /* The entries of providers whose variables are set, when the file names none. */
 void fl_environment_entries(struct fl_load *load, struct fl_value *ret_providers);

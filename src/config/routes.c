@@ -20,6 +20,7 @@ struct draft_route {
     const struct fl_entry *entry; /* NULL: implied */
     struct fl_picks primaries, fallbacks;
     struct fl_picks preferred[FL_TASK_COUNT];
+    unsigned guard; /* a target of the kind that route.guarded is about */
     bool every;     /* means every target */
     bool left_out;  /* something it names takes no part */
     enum mark mark; /* of the walk over aliases */
@@ -139,6 +140,21 @@ static void resolve_preferences(struct builder *b, struct draft_route *route)
     }
 }
 
+static void resolve_guard(struct builder *b, struct draft_route *route)
+{
+    const struct fl_value *value = value_of(route, FL_KEY_MODEL_never_worse_than);
+    struct fl_picks picks = {0};
+    if (!value->node || value->bad) {
+        return;
+    }
+    if (fl_targets_resolve(b->load, &b->targets, value->text, &picks) == FL_RESOLVED_UNKNOWN) {
+        report_unknown(b, value->node, value->text, false);
+    } else if (picks.count > 0) {
+        route->route.guarded = true;
+        route->guard = picks.items[0];
+    }
+}
+
 /* A preferred target that is none of the name's would never be asked. */
 static void check_preferences(struct builder *b, const struct draft_route *route)
 {
@@ -186,6 +202,7 @@ static void build_listed(struct builder *b, struct draft_route *route)
     }
     resolve_list(b, route, value_of(route, FL_KEY_MODEL_fallback), &route->fallbacks);
     resolve_preferences(b, route);
+    resolve_guard(b, route);
     check_fallbacks(b, route);
     if (targets->node && !targets->bad && targets->count == 0) {
         fl_load_error(b->load, targets->node,
@@ -198,7 +215,8 @@ static void check_alias_alone(struct builder *b, const struct draft_route *route
     static const enum fl_key_id others[] = {FL_KEY_MODEL_targets,    FL_KEY_MODEL_fallback,
                                             FL_KEY_MODEL_strategy,   FL_KEY_MODEL_algorithm,
                                             FL_KEY_MODEL_tier,       FL_KEY_MODEL_max_cost,
-                                            FL_KEY_MODEL_preferences};
+                                            FL_KEY_MODEL_preferences, FL_KEY_MODEL_never_worse_than,
+                                            FL_KEY_MODEL_daily_budget};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (value_of(route, others[i])->node) {
             fl_load_error(b->load, value_of(route, others[i])->key,
@@ -217,6 +235,10 @@ static void read_demands(struct draft_route *route)
     }
     if (cost->node && !cost->bad) {
         route->route.max_cost_picousd = (uint64_t)cost->number * 1000; /* 1e-9 USD */
+    }
+    const struct fl_value *budget = value_of(route, FL_KEY_MODEL_daily_budget);
+    if (budget->node && !budget->bad) {
+        route->route.daily_budget_picousd = (uint64_t)budget->number * 1000;
     }
 }
 
@@ -254,6 +276,9 @@ static void copy_route(struct draft_route *to, const struct draft_route *from)
     to->route.algorithm = from->route.algorithm;
     to->route.tier = from->route.tier;
     to->route.max_cost_picousd = from->route.max_cost_picousd;
+    to->route.daily_budget_picousd = from->route.daily_budget_picousd;
+    to->route.guarded = from->route.guarded;
+    to->guard = from->guard;
     for (unsigned task = 0; task < FL_TASK_COUNT; task++) {
         to->preferred[task] = from->preferred[task];
     }
@@ -500,6 +525,7 @@ static void finish_route(struct builder *b, const struct draft_route *draft, str
         }
     }
     *route = draft->route;
+    route->default_kind = route->guarded ? b->load->config->table.targets[draft->guard].kind : 0;
     finish_preferences(b, draft, route);
     route->targets = targets;
     route->primary_count = draft->primaries.count;
@@ -527,6 +553,7 @@ static void finish_table(struct builder *b)
     if (scratch) {
         fl_targets_number_kinds(targets, b->targets.count, scratch);
     }
+    config->table.targets = targets;
     qsort(b->routes, b->count, sizeof(*b->routes), compare_routes);
     for (unsigned i = 0; i < b->count; i++) {
         const struct draft_route *draft = &b->routes[i];
@@ -535,7 +562,6 @@ static void finish_table(struct builder *b)
             finish_route(b, draft, &routes[used++]);
         }
     }
-    config->table.targets = targets;
     config->table.target_count = b->targets.count;
     config->table.routes = routes;
     config->table.route_count = used;

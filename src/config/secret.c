@@ -3,7 +3,7 @@
 
 #include "config/value.h"
 
-enum { SECRET_BYTES_MAX = 16 * 1024, FILE_BYTES_MAX = 1 << 20 };
+enum { SECRET_BYTES_MAX = 16 * 1024, FILE_BYTES_MAX = 1 << 20, MODEL_BYTES_MAX = 16 << 20 };
 
 struct fl_secret {
     char *bytes;
@@ -79,23 +79,37 @@ static struct fl_slice trim_lines(struct fl_slice s)
     return s;
 }
 
-bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
-                  bool secret, struct fl_slice *ret_bytes)
+static bool load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
+                      size_t most, bool secret, struct fl_slice *ret_bytes)
 {
     struct fl_buf b;
-    fl_buf_init(&b, FILE_BYTES_MAX);
+    fl_buf_init(&b, most);
     enum fl_err err = load->env->file(load->env->owner, path, &b);
     if (err == FL_OK && fl_buf_ok(&b)) {
         *ret_bytes = secret ? fl_load_secret(load, fl_buf_slice(&b))
                             : fl_arena_copy(&load->config->arena, fl_buf_slice(&b));
     } else {
+        const char *too_big =
+            most == FILE_BYTES_MAX ? ": it is larger than 1 MiB" : ": it is larger than 16 MiB";
         fl_load_error(load, node, "cannot read the file '%.*s'%s", FL_TEXT(path),
                       err == FL_ERR_TOO_BIG || !fl_buf_ok(&b)
-                          ? ": it is larger than 1 MiB"
+                          ? too_big
                           : "; does it exist, and may it be read?");
     }
     fl_secret_wipe_buf(&b);
     return err == FL_OK;
+}
+
+bool fl_load_file(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
+                  bool secret, struct fl_slice *ret_bytes)
+{
+    return load_file(load, node, path, FILE_BYTES_MAX, secret, ret_bytes);
+}
+
+bool fl_load_model(struct fl_load *load, const struct fl_yaml *node, struct fl_slice path,
+                   struct fl_slice *ret_bytes)
+{
+    return load_file(load, node, path, MODEL_BYTES_MAX, false, ret_bytes);
 }
 
 static bool credential_path(struct fl_load *load, const struct fl_yaml *node, struct fl_slice name,

@@ -64,6 +64,7 @@ void fl_targets_number_kinds(struct fl_target *targets, unsigned count, uint64_t
         while (scratch[j] != scratch[i]) {
             j++;
         }
+        targets[i].kind_name = scratch[i];
         targets[i].kind = j < i ? targets[j].kind : kinds++;
     }
 }

@@ -125,6 +125,7 @@ struct fl_target {
     enum fl_tier tier;
     unsigned tokenizer; /* index into fl_route_request.tokens_by_tokenizer */
     unsigned kind;      /* equal for targets of the same model, whoever serves it */
+    uint64_t kind_name; /* hash of that model's name: the same after a reload */
     bool disabled;      /* taken out of service by its operator, or retired by its vendor */
     struct fl_target_state *state;
 };
@@ -144,6 +145,11 @@ struct fl_route {
     /* Targets (indexes into the table's) preferred for a kind of task, best first. */
     const unsigned *preferred[FL_TASK_COUNT];
     unsigned preferred_count[FL_TASK_COUNT];
+    /* Of what is learned of answers: the kind that others must not be worse than, and what the route
+     * spends a day (0: nothing is paced). */
+    bool guarded;
+    unsigned default_kind;
+    uint64_t daily_budget_picousd;
     struct fl_route_state *state;
 };
 
@@ -222,6 +228,11 @@ struct fl_route_request {
     const uint8_t *quality_unproven;
     unsigned quality_count;
     double quality_price; /* lambda: what a pico-USD must add to the reward */
+    /* What is learned of targets at this kind of task, by index in the table: expected reward in
+     * [0, 1]. NULL: nothing is. */
+    const float *liking;
+    double explore; /* the share of requests that tries another target than the best by quality or
+                       liking, so that what is believed of it stays checked; 0: none */
     bool max_cost_given;  /* no target whose p90 cost is more */
     uint64_t max_cost_picousd;
     const uint8_t *denied; /* by index in the table: 1 = this client may not use it; NULL: none */

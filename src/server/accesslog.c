@@ -60,7 +60,7 @@ void fl_access_log(struct fl_exchange *x, int status, enum fl_err err)
     put_seconds(&l, "{\"ts\":", w->sys->ops->wall_ns(w->sys));
     put_text(&l, ",\"request_id\":", x->request_id);
     fl_buf_put_cstr(&l, ",\"endpoint\":\"");
-    fl_buf_put_cstr(&l, x->dialect->paths[x->endpoint]);
+    fl_buf_put_cstr(&l, x->feedback ? "/feedback" : x->dialect->paths[x->endpoint]);
     fl_buf_put_cstr(&l, "\"");
     put_text(&l, ",\"model\":", fl_slice_first(x->facts.model, 200));
     put_count(&l, ",\"status\":", (uint64_t)status);

@@ -32,11 +32,16 @@ static void refuse_model(struct fl_exchange *x)
     fl_exchange_refuse(x, FL_ERR_MODEL_UNKNOWN, fl_buf_slice(&b), "model");
 }
 
+uint64_t fl_exchange_tenant(const struct fl_exchange *x)
+{
+    return x->client_key_name.len > 0 ? fl_hash((struct fl_hash_key){0, 0}, x->client_key_name) : 0;
+}
+
 static struct fl_asker asker_of(const struct fl_exchange *x)
 {
     const struct fl_hash_key key = {0, 0};
     return (struct fl_asker){
-        .tenant = x->client_key_name.len > 0 ? fl_hash(key, x->client_key_name) : 0,
+        .tenant = fl_exchange_tenant(x),
         .model = fl_hash(key, x->facts.model),
         .now_s = x->decision->wall_ns / 1000000000,
     };
@@ -84,6 +89,17 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     return r;
 }
 
+static struct fl_pupil pupil_of(const struct fl_exchange *x, const struct fl_route *route)
+{
+    const struct fl_understanding *u = x->worker->understanding;
+    return (struct fl_pupil){.table = &x->config->table,
+                             .route = route,
+                             .features = &u->features,
+                             .probability = u->probability,
+                             .tenant = fl_exchange_tenant(x),
+                             .now_s = x->decision->wall_ns / 1000000000};
+}
+
 static void refuse_plan(struct fl_exchange *x, const struct fl_route_request *request)
 {
     char text[1024];
@@ -107,6 +123,8 @@ static void begin_record(struct fl_exchange *x)
     x->decision = d;
     x->plan = &d->plan;
     x->expected = &x->worker->draft->expected;
+    x->lesson = &x->worker->draft->lesson;
+    *x->lesson = (struct fl_lesson){.task = FL_TASK_OTHER, .share = {[FL_TASK_OTHER] = UINT8_MAX}};
     d->id = x->decision_id;
     d->wall_ns = x->worker->sys->ops->wall_ns(x->worker->sys);
     d->config = x->config;
@@ -120,6 +138,7 @@ static bool keep_record(struct fl_exchange *x)
     size_t bytes = fl_decision_bytes(x->decision), expected_bytes = x->expected ? fl_expected_bytes(x->expected) : 0;
     struct fl_decision *d = fl_arena_take(&x->arena, bytes);
     struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
+    struct fl_lesson *lesson = fl_arena_take(&x->arena, sizeof(*lesson));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
@@ -128,9 +147,11 @@ static bool keep_record(struct fl_exchange *x)
     if (e) {
         memcpy(e, x->expected, expected_bytes);
     }
+    *lesson = *x->lesson;
     x->decision = d;
     x->plan = &d->plan;
     x->expected = e;
+    x->lesson = lesson;
     return true;
 }
 
@@ -146,6 +167,12 @@ bool fl_decide(struct fl_exchange *x)
     begin_record(x);
     struct fl_route_request request = request_of(x, route, client_key);
     fl_decision_note(x->decision, &request);
+    struct fl_pupil pupil = pupil_of(x, route);
+    struct fl_lessons *lessons = x->worker->options.lessons;
+    if (x->expected) {
+        fl_lessons_put(lessons, &pupil, x->worker->lesson_scratch, &request, x->lesson);
+    }
+    x->schema_asked = (request.needs & FL_NEED_JSON_SCHEMA) != 0;
     fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
     if (x->wishes.explain == FL_EXPLAIN_ONLY) {
         fl_reply_decision(x);
@@ -154,6 +181,9 @@ bool fl_decide(struct fl_exchange *x)
     if (x->plan->err) {
         refuse_plan(x, &request);
         return false;
+    }
+    if (x->expected) {
+        fl_lessons_keep(lessons, &pupil, x->plan, x->lesson);
     }
     return keep_record(x);
 }
@@ -169,15 +199,31 @@ bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage,
            fl_cost_exact(x->served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
 }
 
+/* What came of it, for those who learn from it. */
+static void teach(struct fl_exchange *x)
+{
+    struct fl_asker asker = asker_of(x);
+    struct fl_lesson_end end = {.decision_id = x->decision_id,
+                                .tenant = asker.tenant,
+                                .route = x->plan->route,
+                                .served = x->served,
+                                .signals = &x->signals};
+    if (x->expected) {
+        fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, &x->usage);
+    }
+    x->signals.ended = true;
+    (void)fl_exchange_cost(x, &x->usage, &end.cost_picousd);
+    fl_lessons_end(x->worker->options.lessons, x->lesson, &end);
+}
+
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
 {
     struct fl_decision *d = x->decision;
     if (!d || !d->plan.route || x->wishes.explain == FL_EXPLAIN_ONLY) {
         return;
     }
-    if (err == FL_OK && x->served && x->expected) {
-        struct fl_asker asker = asker_of(x);
-        fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, &x->usage);
+    if (err == FL_OK && x->served) {
+        teach(x);
     }
     d->ended = true;
     d->streamed = x->facts.stream;

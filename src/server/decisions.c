@@ -87,6 +87,28 @@ static void put_understood(struct fl_buf *b, const struct fl_decision *d)
     put_count(b, "tokens_out_p90", d->tokens_out_p90);
 }
 
+static int hex_digit(char c)
+{
+    char lower = (char)(c | 0x20);
+    return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+bool fl_decision_id_parse(struct fl_slice text, uint64_t *ret_id)
+{
+    uint64_t id = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = hex_digit(text.ptr[i]);
+        if (digit < 0) {
+            return false;
+        }
+        id = id * 16 + (uint64_t)digit;
+    }
+    if (text.len == 16) {
+        *ret_id = id;
+    }
+    return text.len == 16;
+}
+
 void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request)
 {
     d->understood = request->task_known;

@@ -44,6 +44,8 @@ static inline size_t fl_decision_bytes(const struct fl_decision *d)
     return offsetof(struct fl_decision, plan.candidates) + d->plan.candidate_count * sizeof(d->plan.candidates[0]);
 }
 
+/* The number of a decision as its 16 hexadecimal digits. */
+bool fl_decision_id_parse(struct fl_slice text, uint64_t *ret_id);
 /* Notes what a request was taken for. */
 void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request);
 /* One JSON object on one line. Numbers that are not known are left out, never 0. */

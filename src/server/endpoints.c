@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT, ACT_DECISIONS };
+enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT, ACT_DECISIONS, ACT_FEEDBACK };
 
 struct endpoint {
     const char *path;   /* without the optional /v1 or /openai/v1 in front when `api` */
@@ -23,6 +23,7 @@ static const struct endpoint table[] = {
     {"/completions", ACT_EXCHANGE, FL_ENDPOINT_COMPLETIONS, true},
     {"/embeddings", ACT_EXCHANGE, FL_ENDPOINT_EMBEDDINGS, true},
     {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, true},
+    {"/feedback", ACT_FEEDBACK, FL_ENDPOINT_CHAT, true},
     {"/models", ACT_MODELS, FL_ENDPOINT_CHAT, true},
     {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, false},
     {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, false},
@@ -190,20 +191,6 @@ static bool may_see_decisions(const struct fl_session *s, const struct fl_h1_hea
                                                              : fl_addr_is_loopback(&s->peer) && !forwarded;
 }
 
-static bool parse_hex(struct fl_slice text, uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = hex_digit(text.ptr[i]);
-        if (digit < 0) {
-            return false;
-        }
-        value = value * 16 + (uint64_t)digit;
-    }
-    *ret_value = value;
-    return text.len == 16;
-}
-
 static void answer_decisions(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path_id)
 {
     enum { listed = 100 };
@@ -222,7 +209,7 @@ static void answer_decisions(struct fl_session *s, const struct fl_h1_head *head
     if (path_id.len == 0) {
         fl_decisions_put_list(d, listed, &b);
     } else {
-        found = parse_hex(path_id, &id) && fl_decisions_put_one(d, id, &b);
+        found = fl_decision_id_parse(path_id, &id) && fl_decisions_put_one(d, id, &b);
     }
     if (found) {
         fl_reply_plain(s, 200, FL_LIT("application/json"), fl_buf_slice(&b), head->keep_alive,
@@ -263,6 +250,7 @@ static void answer(struct fl_session *s, const struct fl_h1_head *head, const st
         answer_decisions(s, head, rest);
         break;
     case ACT_EXCHANGE:
+    case ACT_FEEDBACK:
         break;
     }
 }
@@ -305,6 +293,7 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
         return false;
     }
     x->client_key_name = key_name;
+    x->feedback = e->action == ACT_FEEDBACK;
     return true;
 }
 
@@ -321,7 +310,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
                              head->keep_alive && bodyless);
         return false;
     }
-    bool post = e->action == ACT_EXCHANGE;
+    bool post = e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK;
     if (post ? head->method != FL_H1_POST : head->method != FL_H1_GET && head->method != FL_H1_HEAD) {
         fl_reply_plain_error(s, FL_ERR_NOT_ALLOWED,
                              post ? FL_LIT("This endpoint takes POST.") : FL_LIT("This endpoint takes GET."),

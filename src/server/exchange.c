@@ -306,6 +306,10 @@ void fl_exchange_run(struct fl_exchange *x)
 {
     x->ready_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
     x->last_write_ns = x->worker->sys->now_ns;
+    if (x->feedback) {
+        fl_feedback_answer(x);
+        return;
+    }
     if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
         return;
     }

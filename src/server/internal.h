@@ -20,6 +20,7 @@
 #include "codec/sse.h"
 #include "dialect/dialect.h"
 #include "server/decisions.h"
+#include "server/quality.h"
 #include "server/server.h"
 #include "server/understand.h"
 #include "tls/tls.h"
@@ -210,6 +211,10 @@ struct fl_exchange {
     struct fl_usage usage;
     struct fl_wishes wishes;
     struct fl_expected *expected; /* with the decision: */
+    struct fl_lesson *lesson;     /* the same */
+    struct fl_signals signals;    /* what the answer tells of its worth */
+    bool feedback;                /* it is the client's word on an earlier answer */
+    bool schema_asked;
     struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
@@ -264,6 +269,7 @@ struct fl_listening {
 struct fl_draft {
     struct fl_decision decision;
     struct fl_expected expected;
+    struct fl_lesson lesson;
 };
 
 struct fl_worker {
@@ -282,6 +288,7 @@ struct fl_worker {
     struct fl_buf out;           /* head being built; valid during one event */
     struct fl_understanding *understanding; /* of the request being read; valid during one event */
     struct fl_draft *draft;                 /* of its decision; the same */
+    struct fl_lesson_scratch *lesson_scratch; /* the same */
     struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
@@ -350,6 +357,8 @@ bool fl_wishes_refused(struct fl_exchange *x);
 /* decide.c */
 /* Makes the plan. False: the exchange was answered without an attempt and is gone. */
 bool fl_decide(struct fl_exchange *x);
+/* Whose request it is, as a number; 0: nobody in particular. */
+uint64_t fl_exchange_tenant(const struct fl_exchange *x);
 /* The exchange ends: completes its record and keeps it. */
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 /* What this usage costs at the target that served. False: not priced, or not known. */
@@ -386,6 +395,10 @@ void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice
 void fl_reply_heartbeat(struct fl_exchange *x);
 /* An SSE error event for a stream whose head is sent. */
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message);
+
+/* feedback.c */
+/* Takes the score in the body, answers, ends the exchange. */
+void fl_feedback_answer(struct fl_exchange *x);
 
 /* accesslog.c */
 void fl_access_log(struct fl_exchange *x, int status, enum fl_err err);

@@ -7,6 +7,7 @@
  * on in whole events as they come, in place; only an unfinished tail is kept. Our framing is written anew:
  * neither side's chunk sizes reach the other.
  */
+#include "server/feedback.h"
 #include "server/internal.h"
 
 enum { pieces_max = 40, join_bytes = 2048 };
@@ -191,6 +192,9 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
         pass_refusal(a, err, body);
         return;
     }
+    if (fl_lessons_curious(x->worker->options.lessons)) {
+        fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
+    }
     fl_exchange_answering(x);
     fl_reply_head(x, a->status, a->content_type, body.len);
     gather_add(&g, body);
@@ -345,6 +349,9 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     }
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
+    if (facts.finish) {
+        fl_signals_read_event(event->data, x->facts.tokens_out_max > 0, &x->signals);
+    }
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
     *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */

@@ -33,6 +33,17 @@ static void drain_over(struct fl_timer *timer)
     fl_worker_session_gone(w);
 }
 
+/* The configuration's classifier, which lives as long as the snapshot is current. Without one, the one
+ * that ships is made when first needed. */
+static void take_classifier(struct fl_worker *w)
+{
+    const struct fl_config *c = w->current->snapshot->config;
+    w->understanding->ready = c->classifier_given;
+    if (c->classifier_given) {
+        w->understanding->classifier = c->classifier;
+    }
+}
+
 enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
                              struct fl_worker_options options, struct fl_worker **ret_worker)
 {
@@ -56,10 +67,15 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     w->access_timer.fire = flush_access;
     w->understanding = calloc(1, sizeof(*w->understanding));
     w->draft = calloc(1, sizeof(*w->draft));
-    bool room = w->understanding && w->draft && fl_buf_room(&w->out, out_bytes); /* heads never fail */
+    w->lesson_scratch = calloc(1, sizeof(*w->lesson_scratch));
+    bool room = w->understanding && w->draft && w->lesson_scratch &&
+                fl_buf_room(&w->out, out_bytes); /* heads never fail */
     enum fl_err err = room ? FL_OK : FL_ERR_NOMEM;
     if (!err) {
         err = fl_upstreams_create(w, snapshot, &w->current);
+    }
+    if (!err) {
+        take_classifier(w);
     }
     if (!err && options.index == 0) {
         w->checks = fl_health_checks_create(w);
@@ -116,6 +132,7 @@ void fl_worker_destroy(struct fl_worker *w)
     free(w->unpacked);
     free(w->understanding);
     free(w->draft);
+    free(w->lesson_scratch);
     free(w);
 }
 
@@ -191,6 +208,7 @@ void fl_worker_adopt(struct fl_worker *w, struct fl_snapshot *snapshot)
         return; /* the old one serves on */
     }
     w->current = fresh;
+    take_classifier(w);
     fl_upstreams_retire(old);
     if (w->checks) {
         fl_health_checks_adopt(w->checks);

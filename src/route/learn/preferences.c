@@ -37,19 +37,28 @@ static float shrunk(const struct fl_preference_cell *c, float strength, float pr
     return (c->sum + strength * prior) / (c->count + strength);
 }
 
-void fl_preferences_learn(struct fl_preferences *p, unsigned target,
-                          const double probability[FL_TASK_COUNT], double reward)
+void fl_preferences_learn_part(struct fl_preferences *p, unsigned target,
+                               const double probability[FL_TASK_COUNT], double reward,
+                               double weight)
 {
     fl_assert(target < p->targets);
     if (!(reward >= 0 || reward < 0)) {
         return;
     }
+    float share = (float)weight;
     float r = (float)(reward < 0 ? 0 : reward > 1 ? 1 : reward);
     for (unsigned k = 0; k < FL_TASK_COUNT; k++) {
-        add(&p->cell[(size_t)target * FL_TASK_COUNT + k], p->keep, (float)probability[k], r);
+        add(&p->cell[(size_t)target * FL_TASK_COUNT + k], p->keep,
+            share * (float)probability[k], r);
     }
-    add(&p->target[target], p->keep, 1, r);
-    add(&p->pool, p->keep, 1, r);
+    add(&p->target[target], p->keep, share, r);
+    add(&p->pool, p->keep, share, r);
+}
+
+void fl_preferences_learn(struct fl_preferences *p, unsigned target,
+                          const double probability[FL_TASK_COUNT], double reward)
+{
+    fl_preferences_learn_part(p, target, probability, reward, 1);
 }
 
 double fl_preference_score(const struct fl_preferences *p, enum fl_task task, unsigned target)

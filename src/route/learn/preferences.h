@@ -37,6 +37,10 @@ void fl_preferences_forget(struct fl_preferences *p, unsigned target);
  * probabilities: each class learns by its share. */
 void fl_preferences_learn(struct fl_preferences *p, unsigned target,
                           const double probability[FL_TASK_COUNT], double reward);
+/* The same of a reward that is believed only so far, *weight* in [0, 1]. */
+void fl_preferences_learn_part(struct fl_preferences *p, unsigned target,
+                               const double probability[FL_TASK_COUNT], double reward,
+                               double weight);
 /* The expected reward of *target* at *task*, in [0, 1]; .5 when nothing is known of anything. */
 double fl_preference_score(const struct fl_preferences *p, enum fl_task task, unsigned target);
 /* The same, averaged over class probabilities. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "route/policy/common.h"
 
+#include "route/quality/heads.h"
+
 #include "base/assert.h"
 
 #include <math.h>
@@ -303,5 +305,27 @@ void fl_predict(struct fl_choice *c)
     struct fl_pool_seen pool = fl_pool_of(c);
     for (unsigned i = 0; i < c->count; i++) {
         fl_predict_one(c, &pool, &c->options[i]);
+    }
+}
+
+/* --- Exploring --- */
+
+void fl_explore_share(struct fl_choice *c)
+{
+    unsigned best = 0;
+    if (c->request->explore <= 0 || c->count < 2) {
+        return;
+    }
+    for (unsigned i = 1; i < c->count; i++) {
+        const struct fl_option *a = &c->options[i], *b = &c->options[best];
+        best = a->group < b->group || (a->group == b->group && a->key < b->key) ? i : best;
+    }
+    unsigned pick = fl_explore(c->rng, c->count, best, c->request->explore, &c->propensity);
+    for (unsigned i = 0; pick != best && i < c->count; i++) {
+        c->options[i].group += i != pick;
+    }
+    if (pick != best) {
+        c->options[pick].group = 0;
+        c->why = "explore";
     }
 }

@@ -35,6 +35,10 @@ void fl_bound_loads(struct fl_choice *c);
 /* Each option keyed by rendezvous of *bytes*, loads bounded. */
 void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *why);
 
+/* Chooses another option than the first one for the request's share of exploration, and tells the
+ * probability of what comes first then. All groups and keys are set. */
+void fl_explore_share(struct fl_choice *c);
+
 /* What is seen of several targets together. */
 struct fl_pool_seen {
     struct fl_measures_seen measures;

@@ -11,7 +11,7 @@
  *
  * A model that is not proven to be no worse than the default one (route/quality/gate.h) comes after all
  * that are. What is within 0.01 of the best U is as good: of these the cheapest, then the one with the
- * fewest in flight. Score: U.
+ * fewest in flight. Score: U. A small share of requests tries another target (fl_route_request.explore).
  */
 #include "route/policy/common.h"
 
@@ -65,4 +65,5 @@ void fl_policy_quality(struct fl_choice *c)
                      : o->terms[COST_USD] * 1e9 + 1e-6 * (o->in_flight + 1) / fl_live_weight(o);
     }
     c->why = "best-quality";
+    fl_explore_share(c);
 }

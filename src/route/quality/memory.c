@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 
-struct fl_decision {
+struct fl_memory_slot {
     uint64_t id, tenant; /* id 0: nothing was kept here yet */
     double propensity;
     double taught; /* confidence used up */
@@ -15,7 +15,7 @@ struct fl_decision {
 
 static size_t slots_bytes(unsigned slot_count)
 {
-    return slot_count * sizeof(struct fl_decision);
+    return slot_count * sizeof(struct fl_memory_slot);
 }
 
 size_t fl_memory_bytes(unsigned slot_count, unsigned items_max)
@@ -42,7 +42,7 @@ uint64_t fl_memory_keep(struct fl_memory *m, const struct fl_heads *h,
         size_t from = (size_t)i * all / count;
         items[i] = fl_feature_row(x->features->items[from].index, h->shape.row_bits);
     }
-    m->slots[slot] = (struct fl_decision){.id = m->kept,
+    m->slots[slot] = (struct fl_memory_slot){.id = m->kept,
                                           .tenant = x->tenant,
                                           .propensity = propensity,
                                           .scale = (float)fl_heads_scale(count),
@@ -52,16 +52,24 @@ uint64_t fl_memory_keep(struct fl_memory *m, const struct fl_heads *h,
     return m->kept;
 }
 
-static struct fl_decision *find(const struct fl_memory *m, uint64_t id)
+static struct fl_memory_slot *find(const struct fl_memory *m, uint64_t id)
 {
     if (id == 0 || id > m->kept) {
         return NULL;
     }
-    struct fl_decision *d = &m->slots[(id - 1) % m->slot_count];
+    struct fl_memory_slot *d = &m->slots[(id - 1) % m->slot_count];
     return d->id == id ? d : NULL;
 }
 
-static void teach(struct fl_memory *m, struct fl_heads *h, struct fl_decision *d,
+void fl_memory_answered(struct fl_memory *m, uint64_t id, unsigned head)
+{
+    struct fl_memory_slot *d = find(m, id);
+    if (d && !d->ended && !d->scored) {
+        d->head = (uint8_t)head;
+    }
+}
+
+static void teach(struct fl_memory *m, struct fl_heads *h, struct fl_memory_slot *d,
                   struct fl_reward reward)
 {
     double left = 1 - d->taught, importance = 1 / d->propensity;
@@ -79,7 +87,7 @@ static void teach(struct fl_memory *m, struct fl_heads *h, struct fl_decision *d
 enum fl_feedback fl_memory_ended(struct fl_memory *m, struct fl_heads *h, uint64_t id,
                                  const struct fl_signals *signals)
 {
-    struct fl_decision *d = find(m, id);
+    struct fl_memory_slot *d = find(m, id);
     if (!d || d->ended) {
         return d ? FL_FEEDBACK_AGAIN : FL_FEEDBACK_UNKNOWN;
     }
@@ -92,7 +100,7 @@ enum fl_feedback fl_feedback_apply(struct fl_memory *m, struct fl_heads *h, uint
                                    double score)
 {
     struct fl_signals signals = {.scored = true, .score = score};
-    struct fl_decision *d = find(m, id);
+    struct fl_memory_slot *d = find(m, id);
     if (!d || d->scored) {
         return d ? FL_FEEDBACK_AGAIN : FL_FEEDBACK_UNKNOWN;
     }
@@ -104,7 +112,7 @@ enum fl_feedback fl_feedback_apply(struct fl_memory *m, struct fl_heads *h, uint
 bool fl_memory_find(const struct fl_memory *m, uint64_t id, unsigned *ret_head, unsigned *ret_class,
                     double *ret_propensity)
 {
-    const struct fl_decision *d = find(m, id);
+    const struct fl_memory_slot *d = find(m, id);
     if (d) {
         *ret_head = d->head;
         *ret_class = d->task_class;

@@ -18,12 +18,12 @@
 #include "route/quality/heads.h"
 #include "route/quality/reward.h"
 
-struct fl_decision; /* one slot */
+struct fl_memory_slot; /* one slot */
 
 struct fl_memory {
     unsigned slot_count, items_max;
     uint64_t kept; /* decisions so far = the newest one's id; ids count from 1 */
-    struct fl_decision *slots;
+    struct fl_memory_slot *slots;
     uint32_t *items; /* [slot][items_max] rows of the heads' table */
 };
 
@@ -36,6 +36,8 @@ void fl_memory_init(struct fl_memory *m, unsigned slot_count, unsigned items_max
 /* Remembers that *head* was chosen for *x* with *propensity*; returns the decision's id. */
 uint64_t fl_memory_keep(struct fl_memory *m, const struct fl_heads *h,
                         const struct fl_heads_case *x, unsigned head, double propensity);
+/* Another model than the one kept answered; no lesson of it was taught yet. */
+void fl_memory_answered(struct fl_memory *m, uint64_t id, unsigned head);
 /* The answer has ended. */
 enum fl_feedback fl_memory_ended(struct fl_memory *m, struct fl_heads *h, uint64_t id,
                                  const struct fl_signals *signals);
