@@ -75,7 +75,7 @@ static void one(struct bench *b, unsigned i)
     }
     double t1 = now_us();
     fl_understand(&fl_dialect_openai, &facts, &b->u);
-    fl_understood_put(&b->u, &facts, b->k, &asker, &b->p.table, &b->p.route, &request);
+    fl_understood_put(&b->u, b->k, &asker, &b->p.table, &b->p.route, &request);
     double t2 = now_us();
     fl_route_plan(&b->p.table, &b->p.route, &request, &b->p.rng, &b->p.plan);
     double t3 = now_us();

@@ -9,6 +9,7 @@ may_use() {
     codec | chat | route | tls | net) echo "base" ;;
     dialect) echo "base codec chat" ;;
     config) echo "base codec route" ;;
+    lib) echo "base codec route config fairlead" ;;
     store) echo "base codec" ;;
     server) echo "base codec chat route dialect config tls store" ;;
     sim) echo "base codec chat route dialect config tls store server" ;;

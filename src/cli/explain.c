@@ -257,7 +257,7 @@ static int explain(struct explain *e)
         u->ready = true;
     }
     fl_understand(&fl_dialect_openai, &e->facts, u);
-    fl_understood_put(u, &e->facts, k, &asker, &e->config->table, route, &e->request);
+    fl_understood_put(u, k, &asker, &e->config->table, route, &e->request);
     fl_route_plan(&e->config->table, route, &e->request, &rng, &d->plan);
     if (e->json) {
         struct fl_buf b;

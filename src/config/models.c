@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "route/catalog/price.h"
+#include "route/facts.h"
 
 #define S_PER_DAY 86400
 
@@ -268,16 +269,6 @@ static const struct fl_model *own_model(struct fl_load *load, const struct fl_ta
     return m;
 }
 
-static void set_prices(struct fl_load *load, struct fl_target *target)
-{
-    const struct fl_price_rule *rule =
-        target->model_facts ? fl_price_rule(target->model_facts, 1, today_s(load)) : NULL;
-    if (rule && fl_price_find(rule, FL_PRICE_IN, &target->price_in, NULL)) {
-        target->priced = true;
-        (void)fl_price_find(rule, FL_PRICE_OUT, &target->price_out, NULL);
-    }
-}
-
 void fl_models_attach(struct fl_load *load, struct fl_target *target)
 {
     const struct fl_object *prices = prices_of(load, target->provider_index, target->model);
@@ -291,7 +282,7 @@ void fl_models_attach(struct fl_load *load, struct fl_target *target)
     if (prices || info || (known && !own)) {
         target->model_facts = own_model(load, target, known, own, prices);
     }
-    set_prices(load, target);
+    fl_target_put_facts(target, today_s(load));
 }
 
 /* --- Checking --- */

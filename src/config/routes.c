@@ -6,6 +6,7 @@
  */
 #include "base/assert.h"
 #include "config/targets.h"
+#include "route/facts.h"
 
 #include <stdlib.h>
 
@@ -535,25 +536,6 @@ static void finish_route(struct builder *b, const struct draft_route *draft, str
     }
 }
 
-/* Targets of the same model, whoever serves it, are of one kind: by the name that all its spellings
- * have in common. */
-static void number_kinds(struct fl_load *load, struct fl_target *targets, unsigned count)
-{
-    uint64_t *names = fl_arena_take(&load->scratch, (count + 1) * sizeof(*names));
-    unsigned kinds = 0;
-    for (unsigned i = 0; names && i < count; i++) {
-        char memory[FL_BARE_MAX];
-        unsigned j = 0;
-        names[i] =
-            fl_hash((struct fl_hash_key){0, 0}, fl_model_bare_name(targets[i].model, memory));
-        while (names[j] != names[i]) {
-            j++;
-        }
-        targets[i].kind_name = names[i];
-        targets[i].kind = j < i ? targets[j].kind : kinds++;
-    }
-}
-
 static void finish_table(struct builder *b)
 {
     struct fl_config *config = b->load->config;
@@ -567,7 +549,10 @@ static void finish_table(struct builder *b)
     for (unsigned i = 0; i < b->targets.count; i++) {
         targets[i] = b->targets.items[i];
     }
-    number_kinds(b->load, targets, b->targets.count);
+    uint64_t *scratch = fl_arena_take(&b->load->scratch, (b->targets.count + 1) * sizeof(*scratch));
+    if (scratch) {
+        fl_targets_number_kinds(targets, b->targets.count, scratch);
+    }
     config->table.targets = targets;
     qsort(b->routes, b->count, sizeof(*b->routes), compare_routes);
     for (unsigned i = 0; i < b->count; i++) {

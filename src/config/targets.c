@@ -4,7 +4,6 @@
 #include "base/assert.h"
 #include "config/catalog_file.h"
 #include "config/secret.h"
-#include "route/text/estimate.h"
 
 /* --- Picks --- */
 
@@ -46,46 +45,6 @@ static bool is_model_name(struct fl_slice name)
     enum { model_bytes_max = 200 };
     return name.len > 0 && name.len <= model_bytes_max && fl_secret_is_token(name) &&
            !fl_slice_eq(name, FL_LIT("*"));
-}
-
-/* --- What decisions need of the catalogue's facts --- */
-
-static uint32_t lacks_of(uint32_t capabilities)
-{
-    static const struct {
-        enum fl_capability can;
-        uint32_t need;
-    } rows[] = {{FL_CAN_TOOLS, FL_NEED_TOOLS},      {FL_CAN_SEE, FL_NEED_VISION},
-                {FL_CAN_HEAR, FL_NEED_AUDIO},       {FL_CAN_JSON, FL_NEED_JSON_SCHEMA},
-                {FL_CAN_REASON, FL_NEED_REASONING}, {FL_CAN_STREAM, FL_NEED_STREAMING}};
-    uint32_t lacks = 0;
-    for (size_t i = 0; capabilities != 0 && i < sizeof(rows) / sizeof(*rows); i++) {
-        lacks |= capabilities & (uint32_t)rows[i].can ? 0 : rows[i].need;
-    }
-    return lacks;
-}
-
-static void digest_facts(struct fl_target *target)
-{
-    const struct fl_model *m = target->model_facts;
-    target->price_cached = target->price_in;
-    target->tokenizer = fl_text_tokenizer_of(target->model);
-    if (!m) {
-        return;
-    }
-    target->context_tokens = m->context_tokens;
-    target->output_tokens = m->output_tokens_max;
-    target->lacks = lacks_of(m->capabilities);
-    target->tier = (enum fl_tier)m->tier;
-    if (m->family && m->family->tokenizer != FL_TOKENIZER_UNKNOWN) {
-        const char *tokenizer = fl_tokenizer_name(m->family->tokenizer);
-        target->tokenizer = fl_text_tokenizer_of(fl_slice_cstr(tokenizer));
-    }
-    if (m->rule_count > 0) {
-        (void)fl_price_find(&m->rules[0], FL_PRICE_CACHED, &target->price_cached, NULL);
-        target->plain_prices =
-            m->rule_count == 1 && !(m->rules[0].classes & 1u << FL_PRICE_REQUEST);
-    }
 }
 
 static struct fl_slice join_id(struct fl_load *load, struct fl_slice provider,
@@ -131,7 +90,6 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .cost_multiplier = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_cost_multiplier)),
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
     fl_models_attach(load, target);
-    digest_facts(target);
     t->places[t->count] = NULL;
     if (load->env->registry) {
         target->state = fl_registry_target(load->env->registry, target->id);

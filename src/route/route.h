@@ -308,11 +308,11 @@ struct fl_plan {
     unsigned count;                  /* targets to try, in order */
     unsigned targets[FL_PLAN_MAX];
     unsigned candidate_count; /* targets in plan order, then skipped ones, nearest first */
-    struct fl_candidate candidates[FL_PLAN_MAX];
     const char *const *terms; /* names of the candidates' terms */
     unsigned term_count;
     double propensity; /* probability of this first choice, given all that was known */
     bool panic;        /* relaxed & FL_RELAXED_PANIC */
+    struct fl_candidate candidates[FL_PLAN_MAX]; /* last: a copy may end behind those that there are */
 };
 
 /* Gives at least one target, or says why not. Never one that fails a constraint of the request

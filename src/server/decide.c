@@ -47,6 +47,15 @@ static struct fl_asker asker_of(const struct fl_exchange *x)
     };
 }
 
+/* Is there anything that a closer look at the text could decide? Reading it costs more than relaying a short
+ * answer. A single target's own limits are told by its provider. */
+static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
+{
+    const struct fl_wishes *w = &x->wishes;
+    return route->target_count > 1 || route->tier != FL_TIER_UNKNOWN || route->max_cost_picousd > 0 ||
+           w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO;
+}
+
 /* *client_key* lives as long as the request. */
 static struct fl_route_request request_of(struct fl_exchange *x, const struct fl_route *route,
                                           char client_key[16])
@@ -68,9 +77,14 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
-    fl_understand(x->dialect, &x->facts, u);
-    fl_understood_keep(u, x->expected);
-    fl_understood_put(u, &x->facts, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
+    if (is_choice(x, route)) {
+        fl_understand(x->dialect, &x->facts, u);
+        fl_understood_keep(u, x->expected);
+        fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
+    } else {
+        fl_plain_put(&x->facts, &r);
+        x->expected = NULL;
+    }
     x->tokens_in = r.tokens_in;
     return r;
 }
@@ -104,12 +118,41 @@ static void copy_text(char *to, size_t cap, struct fl_slice text)
 
 static void begin_record(struct fl_exchange *x)
 {
-    struct fl_decision *d = x->decision;
+    struct fl_decision *d = &x->worker->draft->decision;
+    memset(d, 0, offsetof(struct fl_decision, plan.candidates));
+    x->decision = d;
+    x->plan = &d->plan;
+    x->expected = &x->worker->draft->expected;
+    x->lesson = &x->worker->draft->lesson;
+    *x->lesson = (struct fl_lesson){0};
     d->id = x->decision_id;
     d->wall_ns = x->worker->sys->ops->wall_ns(x->worker->sys);
     d->config = x->config;
     copy_text(d->request_id, sizeof(d->request_id), x->request_id);
     copy_text(d->model, sizeof(d->model), x->facts.model);
+}
+
+/* What is used of the draft, for as long as the exchange lives: a stream may last for minutes. */
+static bool keep_record(struct fl_exchange *x)
+{
+    size_t bytes = fl_decision_bytes(x->decision), expected_bytes = x->expected ? fl_expected_bytes(x->expected) : 0;
+    struct fl_decision *d = fl_arena_take(&x->arena, bytes);
+    struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
+    struct fl_lesson *l = fl_arena_take(&x->arena, sizeof(*l));
+    if (x->arena.failed) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return false;
+    }
+    *l = *x->lesson;
+    memcpy(d, x->decision, bytes);
+    if (e) {
+        memcpy(e, x->expected, expected_bytes);
+    }
+    x->decision = d;
+    x->plan = &d->plan;
+    x->expected = e;
+    x->lesson = l;
+    return true;
 }
 
 bool fl_decide(struct fl_exchange *x)
@@ -126,7 +169,9 @@ bool fl_decide(struct fl_exchange *x)
     fl_decision_note(x->decision, &request);
     struct fl_pupil pupil = pupil_of(x, route);
     struct fl_lessons *lessons = x->worker->options.lessons;
-    fl_lessons_put(lessons, &pupil, x->worker->lesson_scratch, &request, x->lesson);
+    if (x->expected) {
+        fl_lessons_put(lessons, &pupil, x->worker->lesson_scratch, &request, x->lesson);
+    }
     x->schema_asked = (request.needs & FL_NEED_JSON_SCHEMA) != 0;
     fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
     if (x->wishes.explain == FL_EXPLAIN_ONLY) {
@@ -137,8 +182,10 @@ bool fl_decide(struct fl_exchange *x)
         refuse_plan(x, &request);
         return false;
     }
-    fl_lessons_keep(lessons, &pupil, x->plan, x->lesson);
-    return true;
+    if (x->expected) {
+        fl_lessons_keep(lessons, &pupil, x->plan, x->lesson);
+    }
+    return keep_record(x);
 }
 
 static uint64_t since_begin(const struct fl_exchange *x, uint64_t at_ns)
@@ -161,7 +208,9 @@ static void teach(struct fl_exchange *x)
                                 .route = x->plan->route,
                                 .served = x->served,
                                 .signals = &x->signals};
-    fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, &x->usage);
+    if (x->expected) {
+        fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, &x->usage);
+    }
     x->signals.ended = true;
     (void)fl_exchange_cost(x, &x->usage, &end.cost_picousd);
     fl_lessons_end(x->worker->options.lessons, x->lesson, &end);

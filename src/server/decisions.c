@@ -99,8 +99,19 @@ bool fl_decision_id_parse(struct fl_slice text, uint64_t *ret_id)
     return text.len == 16;
 }
 
+static void put_understood(struct fl_buf *b, const struct fl_decision *d)
+{
+    put_text(b, "task", fl_task_name(d->task));
+    put_key(b, "task_probability");
+    fl_buf_put_real(b, d->task_probability, 3);
+    put_count(b, "tokens_in", d->tokens_in);
+    put_count(b, "tokens_out_p50", d->tokens_out_p50);
+    put_count(b, "tokens_out_p90", d->tokens_out_p90);
+}
+
 void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request)
 {
+    d->understood = request->task_known;
     d->task = request->task;
     d->task_probability = request->task_probability[request->task];
     d->tokens_in = request->tokens_in;
@@ -118,12 +129,9 @@ void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b)
         put_text(b, "request_id", d->request_id);
     }
     put_text(b, "model", d->model);
-    put_text(b, "task", fl_task_name(d->task));
-    put_key(b, "task_probability");
-    fl_buf_put_real(b, d->task_probability, 3);
-    put_count(b, "tokens_in", d->tokens_in);
-    put_count(b, "tokens_out_p50", d->tokens_out_p50);
-    put_count(b, "tokens_out_p90", d->tokens_out_p90);
+    if (d->understood) {
+        put_understood(b, d);
+    }
     fl_buf_putc(b, ',');
     fl_plan_put_json(&d->config->table, &d->plan, b);
     if (d->ended) {
@@ -171,22 +179,6 @@ void fl_decisions_destroy(struct fl_decisions *d)
     free(d);
 }
 
-/* Plans are mostly empty: only what is used is copied. */
-static void copy(struct fl_decision *to, const struct fl_decision *from)
-{
-    size_t unused = (FL_PLAN_MAX - from->plan.candidate_count) * sizeof(struct fl_candidate);
-    if (unused == 0) {
-        *to = *from;
-        return;
-    }
-    struct fl_candidate *first = &to->plan.candidates[0];
-    size_t before = offsetof(struct fl_decision, plan.candidates);
-    size_t behind = offsetof(struct fl_decision, plan.candidate_count);
-    memcpy(to, from, before);
-    memcpy(first, from->plan.candidates, FL_PLAN_MAX * sizeof(*first) - unused);
-    memcpy((char *)to + behind, (const char *)from + behind, sizeof(*to) - behind);
-}
-
 void fl_decisions_put(struct fl_decisions *d, unsigned worker, const struct fl_decision *decision)
 {
     if (!d || d->kept == 0) {
@@ -198,7 +190,7 @@ void fl_decisions_put(struct fl_decisions *d, unsigned worker, const struct fl_d
     fl_lock(&r->lock);
     struct fl_decision *at = &r->items[r->count++ % d->kept];
     const struct fl_config *old = at->config;
-    copy(at, decision);
+    memcpy(at, decision, fl_decision_bytes(decision));
     fl_unlock(&r->lock);
     fl_config_unref(counted(old));
 }

@@ -12,12 +12,14 @@
 
 #include "config/config.h"
 
+#include <stddef.h>
+
 struct fl_decision {
     uint64_t id;
     uint64_t wall_ns; /* when it was made, since 1970-01-01 UTC */
     const struct fl_config *config; /* whose targets the plan names; in a ring: referenced */
-    struct fl_plan plan;
-    /* What the request was taken for: */
+    /* What the request was taken for, where there was a choice: */
+    bool understood;
     enum fl_task task;
     double task_probability;
     unsigned tokens_in, tokens_out_p50, tokens_out_p90;
@@ -33,7 +35,14 @@ struct fl_decision {
     bool usage_known, priced;
     uint64_t used_in, used_out, used_cached; /* tokens, as the provider counts */
     uint64_t cost_picousd;
+    struct fl_plan plan; /* last: its unused candidates are not kept */
 };
+
+/* How much of it is in use: a copy of so many bytes is one. */
+static inline size_t fl_decision_bytes(const struct fl_decision *d)
+{
+    return offsetof(struct fl_decision, plan.candidates) + d->plan.candidate_count * sizeof(d->plan.candidates[0]);
+}
 
 /* The number of a decision as its 16 hexadecimal digits. */
 bool fl_decision_id_parse(struct fl_slice text, uint64_t *ret_id);

@@ -211,14 +211,10 @@ static bool read_facts(struct fl_exchange *x)
         return false;
     }
     x->facts.model = fl_arena_copy(&x->arena, x->facts.model);
-    x->decision = fl_arena_zero(&x->arena, sizeof(*x->decision));
-    x->expected = fl_arena_zero(&x->arena, sizeof(*x->expected));
-    x->lesson = fl_arena_zero(&x->arena, sizeof(*x->lesson));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
     }
-    x->plan = &x->decision->plan;
     return true;
 }
 

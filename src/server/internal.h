@@ -210,12 +210,13 @@ struct fl_exchange {
     const struct fl_target *served;
     struct fl_usage usage;
     struct fl_wishes wishes;
-    struct fl_expected *expected; /* in the arena, with the decision */
-    struct fl_lesson *lesson;     /* the same */
+    struct fl_expected *expected; /* with the decision; NULL where the text was not read */
+    struct fl_lesson *lesson;     /* with the decision */
     struct fl_signals signals;    /* what the answer tells of its worth */
-    bool feedback;           /* it is the client's word on an earlier answer */
+    bool feedback;                /* it is the client's word on an earlier answer */
     bool schema_asked;
-    struct fl_decision *decision; /* in the arena; NULL until the request is read */
+    struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
+                                     request is read */
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in;      /* expected, 0: unknown */
     unsigned plan_next;      /* next target of the plan */
@@ -264,6 +265,13 @@ struct fl_listening {
     struct fl_addr wanted, bound;
 };
 
+/* A decision is made here, and what is used of it then kept with the exchange. */
+struct fl_draft {
+    struct fl_decision decision;
+    struct fl_expected expected;
+    struct fl_lesson lesson;
+};
+
 struct fl_worker {
     struct fl_sys *sys;
     struct fl_worker_options options;
@@ -280,6 +288,7 @@ struct fl_worker {
     struct fl_buf out;           /* head being built; valid during one event */
     struct fl_understanding *understanding; /* of the request being read; valid during one event */
     struct fl_lesson_scratch *lesson_scratch; /* the same */
+    struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */

@@ -66,8 +66,11 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
     w->understanding = calloc(1, sizeof(*w->understanding));
+    w->draft = calloc(1, sizeof(*w->draft));
     w->lesson_scratch = calloc(1, sizeof(*w->lesson_scratch));
-    enum fl_err err = w->understanding && w->lesson_scratch && fl_buf_room(&w->out, out_bytes) ? FL_OK : FL_ERR_NOMEM; /* heads never fail */
+    bool room = w->understanding && w->draft && w->lesson_scratch &&
+                fl_buf_room(&w->out, out_bytes); /* heads never fail */
+    enum fl_err err = room ? FL_OK : FL_ERR_NOMEM;
     if (!err) {
         err = fl_upstreams_create(w, snapshot, &w->current);
     }
@@ -129,6 +132,7 @@ void fl_worker_destroy(struct fl_worker *w)
     free(w->unpacked);
     free(w->understanding);
     free(w->lesson_scratch);
+    free(w->draft);
     free(w);
 }
 

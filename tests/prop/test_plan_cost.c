@@ -23,7 +23,7 @@ static void warm(struct pool *p, unsigned count)
 
 static double plan_ns(unsigned count, enum fl_strategy strategy, enum fl_algorithm algorithm)
 {
-    enum { plans = 1000, rounds = 10 };
+    enum { plans = 300, rounds = 5 };
     struct pool p;
     double best = 1e9;
     pool_init(&p, count, strategy, algorithm);

@@ -14,15 +14,14 @@ static double share_of(const struct fl_option *o)
 
 void fl_policy_price_weighted(struct fl_choice *c)
 {
-    const struct fl_option *first = NULL;
+    const struct fl_option *first = &c->options[0];
     double total[2] = {0, 0};
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         o->group = !o->priced;
         o->key = o->score = -log1p(-fl_rng_unit(c->rng)) / share_of(o);
         total[o->group] += share_of(o);
-        if (!first || o->group < first->group ||
-            (o->group == first->group && o->key < first->key)) {
+        if (o->group < first->group || (o->group == first->group && o->key < first->key)) {
             first = o;
         }
     }

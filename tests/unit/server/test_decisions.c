@@ -57,6 +57,7 @@ static void begin(struct fixture *f, uint64_t max_cost)
     struct fl_route_request request = {.now_ns = 1000000000,
                                        .tokens_in = 100,
                                        .tokens_out = 50,
+                                       .task_known = true,
                                        .task = FL_TASK_ANALYSIS,
                                        .task_probability = {[FL_TASK_ANALYSIS] = 0.75},
                                        .max_cost_given = max_cost > 0,
@@ -88,7 +89,9 @@ static const char *member(struct fixture *f, const char *key, const char *inner)
         value = fl_json_get(value, fl_slice_cstr(inner));
     }
     size_t len = value.span.len < sizeof(text) ? value.span.len : sizeof(text) - 1;
-    memcpy(text, value.span.ptr, len);
+    if (len > 0) { /* absent */
+        memcpy(text, value.span.ptr, len);
+    }
     text[len] = '\0';
     return text;
 }

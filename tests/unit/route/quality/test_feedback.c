@@ -54,8 +54,7 @@ static void refusals_are_seen(void **state)
         "N\xc3\x83O POSSO AJUDAR COM isso.",
         "Mi dispiace, ma non posso aiutarti con questo.",
         "Sorry, maar ik kan daar niet mee helpen.",
-        "Niestety, nie mog\xc4\x99 pom\xc3\xb3"
-        "c w tej sprawie.",
+        "Niestety, nie mogę pomóc w tej sprawie.",
         "Извините, но я не могу помочь с этим.",
         "Я НЕ МОГУ ПОМОЧЬ.",
         "抱歉，我无法提供这方面的信息。",
