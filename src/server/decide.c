@@ -143,6 +143,7 @@ static bool keep_record(struct fl_exchange *x)
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
     }
+    *l = *x->lesson;
     memcpy(d, x->decision, bytes);
     if (e) {
         memcpy(e, x->expected, expected_bytes);
