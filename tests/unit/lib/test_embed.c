@@ -76,7 +76,8 @@ static void setup_says_what_is_wrong(void **state)
                         "There is no key 'wieght'; did you mean 'weight'?");
     assert_int_equal(fairlead_setup_target_number(s, "alpha/one", "weight", 0), FAIRLEAD_INVALID);
     assert_string_equal(fairlead_setup_error(s), "The value of 'weight' is out of its range.");
-    assert_int_equal(fairlead_setup_target_number(s, "alpha/one", "weight", NAN), FAIRLEAD_INVALID);
+    assert_int_equal(fairlead_setup_target_number(s, "alpha/one", "weight", (double)NAN),
+                     FAIRLEAD_INVALID);
     assert_int_equal(fairlead_setup_target_number(s, "alpha/one", "disabled", 0.5),
                      FAIRLEAD_INVALID);
     assert_int_equal(fairlead_setup_target_text(s, "alpha/one", "tier", "best"), FAIRLEAD_UNKNOWN);
