@@ -138,7 +138,7 @@ static bool keep_record(struct fl_exchange *x)
     size_t bytes = fl_decision_bytes(x->decision), expected_bytes = x->expected ? fl_expected_bytes(x->expected) : 0;
     struct fl_decision *d = fl_arena_take(&x->arena, bytes);
     struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
-    struct fl_lesson *lesson = fl_arena_take(&x->arena, sizeof(*lesson));
+    struct fl_lesson *l = fl_arena_take(&x->arena, sizeof(*l));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
@@ -148,11 +148,10 @@ static bool keep_record(struct fl_exchange *x)
     if (e) {
         memcpy(e, x->expected, expected_bytes);
     }
-    *lesson = *x->lesson;
     x->decision = d;
     x->plan = &d->plan;
     x->expected = e;
-    x->lesson = lesson;
+    x->lesson = l;
     return true;
 }
 
