@@ -55,110 +55,115 @@ static const size_t offsets[FIELD_COUNT] = {
 };
 
 struct row {
-    const char *path;
+    struct fl_slice path;
     unsigned fields;
 };
+#define ROW(path, fields)                                                                          \
+    {                                                                                              \
+        {path, sizeof(path) - 1}, fields                                                           \
+    }
+#define ROWS_END                                                                                   \
+    {                                                                                              \
+        {NULL, 0}, 0                                                                               \
+    }
 
-static const struct row chat[] = {{"prompt_tokens", IN | MUST},
-                                  {"completion_tokens", OUT | MUST},
-                                  {"prompt_tokens_details.cached_tokens", CACHED},
-                                  {"prompt_tokens_details.cache_write_tokens", WRITE},
-                                  {"prompt_tokens_details.audio_tokens", IN_AUDIO},
-                                  {"completion_tokens_details.reasoning_tokens", REASONING},
-                                  {"completion_tokens_details.audio_tokens", OUT_AUDIO},
-                                  {NULL, 0}};
+static const struct row chat[] = {ROW("prompt_tokens", IN | MUST),
+                                  ROW("completion_tokens", OUT | MUST),
+                                  ROW("prompt_tokens_details.cached_tokens", CACHED),
+                                  ROW("prompt_tokens_details.cache_write_tokens", WRITE),
+                                  ROW("prompt_tokens_details.audio_tokens", IN_AUDIO),
+                                  ROW("completion_tokens_details.reasoning_tokens", REASONING),
+                                  ROW("completion_tokens_details.audio_tokens", OUT_AUDIO),
+                                  ROWS_END};
 /* Beside these, where the vendor is not known: other words for the same. */
-static const struct row chat_more[] = {{"prompt_cache_hit_tokens", CACHED_TOO}, /* DeepSeek */
-                                       {"cached_tokens", CACHED_TOO},           /* Moonshot */
-                                       {"num_cached_tokens", CACHED_TOO},       /* Mistral */
-                                       {NULL, 0}};
+static const struct row chat_more[] = {ROW("prompt_cache_hit_tokens", CACHED_TOO), /* DeepSeek */
+                                       ROW("cached_tokens", CACHED_TOO),           /* Moonshot */
+                                       ROW("num_cached_tokens", CACHED_TOO),       /* Mistral */
+                                       ROWS_END};
 static const struct row chat_apart[] = {
-    {"prompt_tokens", IN | MUST},
-    {"completion_tokens", OUT | MUST},
-    {"prompt_tokens_details.cached_tokens", CACHED},
-    {"prompt_tokens_details.audio_tokens", IN_AUDIO},
-    {"completion_tokens_details.reasoning_tokens", REASONING | OUT},
-    {"completion_tokens_details.audio_tokens", OUT_AUDIO},
-    {NULL, 0}};
-static const struct row chat_flat[] = {{"prompt_tokens", IN | MUST},
-                                       {"completion_tokens", OUT | MUST},
-                                       {"cached_prompt_text_tokens", CACHED},
-                                       {"reasoning_tokens", REASONING | OUT},
-                                       {"citation_tokens", CITATION | OUT},
-                                       {"num_search_queries", SEARCHES},
-                                       {NULL, 0}};
-static const struct row responses[] = {{"input_tokens", IN | MUST},
-                                       {"output_tokens", OUT | MUST},
-                                       {"input_tokens_details.cached_tokens", CACHED},
-                                       {"input_tokens_details.cache_write_tokens", WRITE},
-                                       {"output_tokens_details.reasoning_tokens", REASONING},
-                                       {NULL, 0}};
-static const struct row images[] = {{"input_tokens", IN | MUST},
-                                    {"output_tokens", OUT | MUST},
-                                    {"input_tokens_details.image_tokens", IN_IMAGE | MUST},
-                                    {"output_tokens_details.image_tokens", OUT_IMAGE},
-                                    {NULL, 0}};
+    ROW("prompt_tokens", IN | MUST),
+    ROW("completion_tokens", OUT | MUST),
+    ROW("prompt_tokens_details.cached_tokens", CACHED),
+    ROW("prompt_tokens_details.audio_tokens", IN_AUDIO),
+    ROW("completion_tokens_details.reasoning_tokens", REASONING | OUT),
+    ROW("completion_tokens_details.audio_tokens", OUT_AUDIO),
+    ROWS_END};
+static const struct row chat_flat[] = {ROW("prompt_tokens", IN | MUST),
+                                       ROW("completion_tokens", OUT | MUST),
+                                       ROW("cached_prompt_text_tokens", CACHED),
+                                       ROW("reasoning_tokens", REASONING | OUT),
+                                       ROW("citation_tokens", CITATION | OUT),
+                                       ROW("num_search_queries", SEARCHES),
+                                       ROWS_END};
+static const struct row responses[] = {ROW("input_tokens", IN | MUST),
+                                       ROW("output_tokens", OUT | MUST),
+                                       ROW("input_tokens_details.cached_tokens", CACHED),
+                                       ROW("input_tokens_details.cache_write_tokens", WRITE),
+                                       ROW("output_tokens_details.reasoning_tokens", REASONING),
+                                       ROWS_END};
+static const struct row images[] = {ROW("input_tokens", IN | MUST),
+                                    ROW("output_tokens", OUT | MUST),
+                                    ROW("input_tokens_details.image_tokens", IN_IMAGE | MUST),
+                                    ROW("output_tokens_details.image_tokens", OUT_IMAGE), ROWS_END};
 static const struct row realtime[] = {
-    {"input_tokens", IN | MUST},
-    {"output_tokens", OUT},
-    {"input_token_details.audio_tokens", IN_AUDIO},
-    {"input_token_details.image_tokens", IN_IMAGE},
-    {"input_token_details.cached_tokens", CACHED},
-    {"input_token_details.cached_tokens_details.audio_tokens", CACHED_AUDIO},
-    {"input_token_details.cached_tokens_details.image_tokens", CACHED_IMAGE},
-    {"output_token_details.audio_tokens", OUT_AUDIO},
-    {"billable_audio_seconds", AUDIO_S},
-    {"input_text_messages", MESSAGES},
-    {NULL, 0}};
-static const struct row embeddings[] = {{"prompt_tokens", IN | MUST}, {NULL, 0}};
-static const struct row anthropic[] = {{"input_tokens", IN | MUST},
-                                       {"output_tokens", OUT | MUST},
-                                       {"cache_creation_input_tokens", IN | WRITE},
-                                       {"cache_creation.ephemeral_1h_input_tokens", WRITE_1H},
-                                       {"cache_read_input_tokens", IN | CACHED},
-                                       {"output_tokens_details.thinking_tokens", REASONING},
-                                       {"server_tool_use.web_search_requests", SEARCHES},
-                                       {NULL, 0}};
-static const struct row gemini[] = {{"promptTokenCount", IN},
-                                    {"toolUsePromptTokenCount", IN},
-                                    {"cachedContentTokenCount", CACHED},
-                                    {"promptTokensDetails[AUDIO].tokenCount", IN_AUDIO},
-                                    {"promptTokensDetails[IMAGE].tokenCount", IN_IMAGE},
-                                    {"promptTokensDetails[DOCUMENT].tokenCount", IN_IMAGE},
-                                    {"promptTokensDetails[VIDEO].tokenCount", IN_VIDEO},
-                                    {"toolUsePromptTokensDetails[AUDIO].tokenCount", IN_AUDIO},
-                                    {"toolUsePromptTokensDetails[IMAGE].tokenCount", IN_IMAGE},
-                                    {"toolUsePromptTokensDetails[DOCUMENT].tokenCount", IN_IMAGE},
-                                    {"toolUsePromptTokensDetails[VIDEO].tokenCount", IN_VIDEO},
-                                    {"cacheTokensDetails[AUDIO].tokenCount", CACHED_AUDIO},
-                                    {"cacheTokensDetails[IMAGE].tokenCount", CACHED_IMAGE},
-                                    {"cacheTokensDetails[DOCUMENT].tokenCount", CACHED_IMAGE},
-                                    {"cacheTokensDetails[VIDEO].tokenCount", CACHED_VIDEO},
-                                    {"candidatesTokenCount", OUT},
-                                    {"thoughtsTokenCount", OUT | REASONING},
-                                    {"candidatesTokensDetails[AUDIO].tokenCount", OUT_AUDIO},
-                                    {"candidatesTokensDetails[IMAGE].tokenCount", OUT_IMAGE},
-                                    {"candidatesTokensDetails[DOCUMENT].tokenCount", OUT_IMAGE},
-                                    {"candidatesTokensDetails[VIDEO].tokenCount", OUT_VIDEO},
-                                    {NULL, 0}};
-static const struct row bedrock[] = {{"inputTokens", IN | MUST},
-                                     {"outputTokens", OUT | MUST},
-                                     {"cacheReadInputTokens", IN | CACHED},
-                                     {"cacheWriteInputTokens", IN | WRITE},
-                                     {"cacheDetails[1h].inputTokens", WRITE_1H},
-                                     {NULL, 0}};
-static const struct row cohere[] = {{"billed_units.input_tokens", IN},
-                                    {"billed_units.image_tokens", IN | IN_IMAGE},
-                                    {"billed_units.output_tokens", OUT},
-                                    {"billed_units.search_units", SEARCHES},
-                                    {NULL, 0}};
-static const struct row cohere_tokens[] = {{"tokens.input_tokens", IN},
-                                           {"tokens.output_tokens", OUT},
-                                           {"cached_tokens", CACHED},
-                                           {NULL, 0}};
-static const struct row ocr[] = {{"pages_processed", PAGES | MUST}, {NULL, 0}};
-static const struct row ollama[] = {
-    {"eval_count", OUT | MUST}, {"prompt_eval_count", IN}, {NULL, 0}};
+    ROW("input_tokens", IN | MUST),
+    ROW("output_tokens", OUT),
+    ROW("input_token_details.audio_tokens", IN_AUDIO),
+    ROW("input_token_details.image_tokens", IN_IMAGE),
+    ROW("input_token_details.cached_tokens", CACHED),
+    ROW("input_token_details.cached_tokens_details.audio_tokens", CACHED_AUDIO),
+    ROW("input_token_details.cached_tokens_details.image_tokens", CACHED_IMAGE),
+    ROW("output_token_details.audio_tokens", OUT_AUDIO),
+    ROW("billable_audio_seconds", AUDIO_S),
+    ROW("input_text_messages", MESSAGES),
+    ROWS_END};
+static const struct row embeddings[] = {ROW("prompt_tokens", IN | MUST), ROWS_END};
+static const struct row anthropic[] = {ROW("input_tokens", IN | MUST),
+                                       ROW("output_tokens", OUT | MUST),
+                                       ROW("cache_creation_input_tokens", IN | WRITE),
+                                       ROW("cache_creation.ephemeral_1h_input_tokens", WRITE_1H),
+                                       ROW("cache_read_input_tokens", IN | CACHED),
+                                       ROW("output_tokens_details.thinking_tokens", REASONING),
+                                       ROW("server_tool_use.web_search_requests", SEARCHES),
+                                       ROWS_END};
+static const struct row gemini[] = {
+    ROW("promptTokenCount", IN),
+    ROW("toolUsePromptTokenCount", IN),
+    ROW("cachedContentTokenCount", CACHED),
+    ROW("promptTokensDetails[AUDIO].tokenCount", IN_AUDIO),
+    ROW("promptTokensDetails[IMAGE].tokenCount", IN_IMAGE),
+    ROW("promptTokensDetails[DOCUMENT].tokenCount", IN_IMAGE),
+    ROW("promptTokensDetails[VIDEO].tokenCount", IN_VIDEO),
+    ROW("toolUsePromptTokensDetails[AUDIO].tokenCount", IN_AUDIO),
+    ROW("toolUsePromptTokensDetails[IMAGE].tokenCount", IN_IMAGE),
+    ROW("toolUsePromptTokensDetails[DOCUMENT].tokenCount", IN_IMAGE),
+    ROW("toolUsePromptTokensDetails[VIDEO].tokenCount", IN_VIDEO),
+    ROW("cacheTokensDetails[AUDIO].tokenCount", CACHED_AUDIO),
+    ROW("cacheTokensDetails[IMAGE].tokenCount", CACHED_IMAGE),
+    ROW("cacheTokensDetails[DOCUMENT].tokenCount", CACHED_IMAGE),
+    ROW("cacheTokensDetails[VIDEO].tokenCount", CACHED_VIDEO),
+    ROW("candidatesTokenCount", OUT),
+    ROW("thoughtsTokenCount", OUT | REASONING),
+    ROW("candidatesTokensDetails[AUDIO].tokenCount", OUT_AUDIO),
+    ROW("candidatesTokensDetails[IMAGE].tokenCount", OUT_IMAGE),
+    ROW("candidatesTokensDetails[DOCUMENT].tokenCount", OUT_IMAGE),
+    ROW("candidatesTokensDetails[VIDEO].tokenCount", OUT_VIDEO),
+    ROWS_END};
+static const struct row bedrock[] = {ROW("inputTokens", IN | MUST),
+                                     ROW("outputTokens", OUT | MUST),
+                                     ROW("cacheReadInputTokens", IN | CACHED),
+                                     ROW("cacheWriteInputTokens", IN | WRITE),
+                                     ROW("cacheDetails[1h].inputTokens", WRITE_1H),
+                                     ROWS_END};
+static const struct row cohere[] = {
+    ROW("billed_units.input_tokens", IN), ROW("billed_units.image_tokens", IN | IN_IMAGE),
+    ROW("billed_units.output_tokens", OUT), ROW("billed_units.search_units", SEARCHES), ROWS_END};
+static const struct row cohere_tokens[] = {ROW("tokens.input_tokens", IN),
+                                           ROW("tokens.output_tokens", OUT),
+                                           ROW("cached_tokens", CACHED), ROWS_END};
+static const struct row ocr[] = {ROW("pages_processed", PAGES | MUST), ROWS_END};
+static const struct row ollama[] = {ROW("eval_count", OUT | MUST), ROW("prompt_eval_count", IN),
+                                    ROWS_END};
 
 static const struct row *const shapes[FL_USAGE_SHAPE_COUNT] = {
     [FL_USAGE_CHAT] = chat,
@@ -220,8 +225,8 @@ static void take_number(struct walk *w, unsigned fields, uint64_t n)
 
 static void match(struct walk *w, const struct row *row, struct fl_slice path, uint64_t n)
 {
-    for (; row && row->path; row++) {
-        if (fl_slice_eq(path, fl_slice_cstr(row->path))) {
+    for (; row && row->path.len > 0; row++) {
+        if (fl_slice_eq(path, row->path)) {
             take_number(w, row->fields, n);
         }
     }
@@ -334,7 +339,7 @@ static enum fl_service service_of(struct fl_slice name)
 
 static bool complete(const struct walk *w)
 {
-    for (const struct row *row = w->rows; row->path; row++) {
+    for (const struct row *row = w->rows; row->path.len > 0; row++) {
         if ((row->fields & MUST) && (w->seen & row->fields) != row->fields) {
             return false;
         }
@@ -365,38 +370,74 @@ bool fl_usage_read(enum fl_usage_shape shape, struct fl_json object, struct fl_u
     return true;
 }
 
-static bool has(struct fl_json object, const char *key)
+/* Keys that tell the shapes apart. X(bit, "key") */
+#define TELLING(X)                                                                                 \
+    X(HAS_PROMPT, "prompt_tokens")                                                                 \
+    X(HAS_COMPLETION, "completion_tokens")                                                         \
+    X(HAS_CITATIONS, "citation_tokens")                                                            \
+    X(HAS_QUERIES, "num_search_queries")                                                           \
+    X(HAS_INPUT, "input_tokens")                                                                   \
+    X(HAS_CACHE_READ, "cache_read_input_tokens")                                                   \
+    X(HAS_CACHE_MADE, "cache_creation_input_tokens")                                               \
+    X(HAS_CACHE_CREATION, "cache_creation")                                                        \
+    X(HAS_INPUT_DETAILS, "input_token_details")                                                    \
+    X(HAS_GEMINI_PROMPT, "promptTokenCount")                                                       \
+    X(HAS_GEMINI_ANSWER, "candidatesTokenCount")                                                   \
+    X(HAS_BEDROCK, "inputTokens")                                                                  \
+    X(HAS_COHERE, "billed_units")                                                                  \
+    X(HAS_PAGES, "pages_processed")
+
+enum telling_at {
+#define X(bit, key) bit##_AT,
+    TELLING(X)
+#undef X
+        TELLING_COUNT
+};
+enum telling {
+#define X(bit, key) bit = 1 << bit##_AT,
+    TELLING(X)
+#undef X
+};
+
+static unsigned telling_keys(struct fl_json object)
 {
-    return fl_json_get(object, fl_slice_cstr(key)).type != FL_JSON_NONE;
+    static const struct fl_slice keys[TELLING_COUNT] = {
+#define X(bit, key) {key, sizeof(key) - 1},
+        TELLING(X)
+#undef X
+    };
+    unsigned seen = 0;
+    struct fl_json_iter it = fl_json_iter(object);
+    struct fl_slice key;
+    struct fl_json value;
+    while (fl_json_next(&it, &key, &value)) {
+        for (unsigned i = 0; i < TELLING_COUNT; i++) {
+            seen |= fl_slice_eq(inside(key), keys[i]) ? 1u << i : 0;
+        }
+    }
+    return seen;
 }
 
 static enum fl_usage_shape shape_of(struct fl_json object)
 {
-    if (has(object, "prompt_tokens")) {
-        if (!has(object, "completion_tokens")) {
-            return FL_USAGE_EMBEDDINGS;
-        }
-        return has(object, "citation_tokens") || has(object, "num_search_queries")
-                   ? FL_USAGE_CHAT_FLAT
-                   : FL_USAGE_CHAT;
+    unsigned seen = telling_keys(object);
+    if (seen & HAS_PROMPT) {
+        return !(seen & HAS_COMPLETION)               ? FL_USAGE_EMBEDDINGS
+               : seen & (HAS_CITATIONS | HAS_QUERIES) ? FL_USAGE_CHAT_FLAT
+                                                      : FL_USAGE_CHAT;
     }
-    if (has(object, "input_tokens")) {
-        if (has(object, "cache_read_input_tokens") || has(object, "cache_creation_input_tokens") ||
-            has(object, "cache_creation")) {
-            return FL_USAGE_ANTHROPIC;
-        }
-        return has(object, "input_token_details") ? FL_USAGE_REALTIME : FL_USAGE_RESPONSES;
+    if (seen & HAS_INPUT) {
+        return seen & (HAS_CACHE_READ | HAS_CACHE_MADE | HAS_CACHE_CREATION) ? FL_USAGE_ANTHROPIC
+               : seen & HAS_INPUT_DETAILS                                    ? FL_USAGE_REALTIME
+                                                                             : FL_USAGE_RESPONSES;
     }
-    if (has(object, "promptTokenCount") || has(object, "candidatesTokenCount")) {
+    if (seen & (HAS_GEMINI_PROMPT | HAS_GEMINI_ANSWER)) {
         return FL_USAGE_GEMINI;
     }
-    if (has(object, "inputTokens")) {
+    if (seen & HAS_BEDROCK) {
         return FL_USAGE_BEDROCK;
     }
-    if (has(object, "billed_units")) {
-        return FL_USAGE_COHERE;
-    }
-    return has(object, "pages_processed") ? FL_USAGE_OCR : FL_USAGE_OLLAMA;
+    return seen & HAS_COHERE ? FL_USAGE_COHERE : seen & HAS_PAGES ? FL_USAGE_OCR : FL_USAGE_OLLAMA;
 }
 
 bool fl_usage_read_any(struct fl_json object, struct fl_usage *usage)
