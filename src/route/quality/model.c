@@ -181,7 +181,7 @@ enum fl_err fl_quality_read(struct fl_slice bytes, struct fl_quality_model *ret_
 {
     struct reading r = {bytes, reterr};
     struct fl_quality_model m = {0};
-    uint64_t names;
+    uint64_t names = 0;
     enum fl_err err = read_sizes(&r, &m, &names);
     if (err) {
         return err;
