@@ -199,9 +199,12 @@ bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage,
            fl_cost_exact(x->served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
 }
 
-/* What came of it, for those who learn from it. */
-static void teach(struct fl_exchange *x)
+void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
 {
+    if (x->taught || !x->decision || !x->served) {
+        return;
+    }
+    x->taught = true;
     struct fl_asker asker = asker_of(x);
     struct fl_lesson_end end = {.decision_id = x->decision_id,
                                 .tenant = asker.tenant,
@@ -209,10 +212,10 @@ static void teach(struct fl_exchange *x)
                                 .served = x->served,
                                 .signals = &x->signals};
     if (x->expected) {
-        fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, &x->usage);
+        fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, usage);
     }
     x->signals.ended = true;
-    (void)fl_exchange_cost(x, &x->usage, &end.cost_picousd);
+    (void)fl_exchange_cost(x, usage, &end.cost_picousd);
     fl_lessons_end(x->worker->options.lessons, x->lesson, &end);
 }
 
@@ -221,9 +224,6 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
     struct fl_decision *d = x->decision;
     if (!d || !d->plan.route || x->wishes.explain == FL_EXPLAIN_ONLY) {
         return;
-    }
-    if (err == FL_OK && x->served) {
-        teach(x);
     }
     d->ended = true;
     d->streamed = x->facts.stream;

@@ -215,6 +215,7 @@ struct fl_exchange {
     struct fl_signals signals;    /* what the answer tells of its worth */
     bool feedback;                /* it is the client's word on an earlier answer */
     bool schema_asked;
+    bool taught;                  /* the answer taught what it could */
     struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
@@ -359,6 +360,8 @@ bool fl_wishes_refused(struct fl_exchange *x);
 bool fl_decide(struct fl_exchange *x);
 /* Whose request it is, as a number; 0: nobody in particular. */
 uint64_t fl_exchange_tenant(const struct fl_exchange *x);
+/* A whole answer is about to end: those learn from it who do, once. */
+void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage);
 /* The exchange ends: completes its record and keeps it. */
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 /* What this usage costs at the target that served. False: not priced, or not known. */

@@ -99,6 +99,14 @@ static void flush(struct fl_attempt *a, struct gather *g, bool last)
     gather_init(g);
 }
 
+/* The end of a whole answer. What is learned of it is learned before: whoever has it may say at once, on another
+ * connection, what it was worth. */
+static void flush_whole(struct fl_attempt *a, struct gather *g)
+{
+    fl_decide_teach(a->exchange, &a->usage);
+    flush(a, g, true);
+}
+
 static void note_first_byte(struct fl_attempt *a)
 {
     if (a->first_byte_ns == 0) {
@@ -198,7 +206,7 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     fl_exchange_answering(x);
     fl_reply_head(x, a->status, a->content_type, body.len);
     gather_add(&g, body);
-    flush(a, &g, true);
+    flush_whole(a, &g);
     succeed(a);
 }
 
@@ -235,9 +243,11 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
         }
     }
     a->conn_keep = a->conn_keep && in.len == 0;
-    flush(a, &g, a->body.done);
     if (a->body.done) {
+        flush_whole(a, &g);
         succeed(a);
+    } else {
+        flush(a, &g, false);
     }
 }
 
@@ -413,7 +423,11 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         return false;
     }
     if (stashed && used > 0) {
-        flush(a, g, a->done_seen);
+        if (a->done_seen && !a->error_seen) {
+            flush_whole(a, g);
+        } else {
+            flush(a, g, a->done_seen);
+        }
         fl_buf_drop(&a->hold, used);
         a->flushed_end = a->done_seen;
     } else if (!stashed && !a->done_seen) {
@@ -438,7 +452,9 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
         fail(a, FL_ERR_CLOSED);
         return;
     }
-    if (!a->flushed_end) {
+    if (!a->flushed_end && !told) {
+        flush_whole(a, g);
+    } else if (!a->flushed_end) {
         flush(a, g, true);
     }
     fl_attempt_end(a, told ? FL_ERR_ERROR_IN_200 : FL_OK);
@@ -513,7 +529,7 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
     } else if (a->state == FL_ATTEMPT_HOLDING) {
         held_answer(a, fl_buf_slice(&a->hold));
     } else {
-        flush(a, &g, true);
+        flush_whole(a, &g);
         succeed(a);
     }
 }
