@@ -108,7 +108,7 @@ static uint64_t turn;
 
 static void *memory_of(size_t bytes)
 {
-    void *memory = malloc(bytes);
+    void *memory = calloc(1, bytes);
     if (memory == NULL) {
         abort();
     }

@@ -30,7 +30,6 @@ size_t fl_prefix_table_bytes(size_t blocks)
 void fl_prefix_table_init(struct fl_prefix_table *t, void *memory, size_t blocks)
 {
     fl_assert((uintptr_t)memory % sizeof(uint64_t) == 0);
-    memset(memory, 0, fl_prefix_table_bytes(blocks));
     t->sets = sets_of(blocks);
     t->hash = memory;
     t->warm = (void *)((char *)memory + t->sets * ways * sizeof(uint64_t));

@@ -36,8 +36,8 @@ struct fl_prefix_hit {
 
 /* Memory for *blocks* blocks (rounded up to a power of two, at least 8). */
 size_t fl_prefix_table_bytes(size_t blocks);
-/* Uses *memory*, which has fl_prefix_table_bytes(blocks) bytes, is aligned for uint64_t and
- * outlives the table. */
+/* Uses *memory*, which has fl_prefix_table_bytes(blocks) bytes, is aligned for uint64_t, outlives
+ * the table and is all zero: fresh from calloc(), pages without a block cost nothing. */
 void fl_prefix_table_init(struct fl_prefix_table *t, void *memory, size_t blocks);
 
 /* The targets that hold the first block at *now_s*, with how many blocks from the front each holds,

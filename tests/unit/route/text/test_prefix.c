@@ -17,7 +17,7 @@ struct fixture {
 
 static void begin(struct fixture *f, size_t blocks)
 {
-    f->memory = malloc(fl_prefix_table_bytes(blocks));
+    f->memory = calloc(1, fl_prefix_table_bytes(blocks));
     assert_non_null(f->memory);
     fl_prefix_table_init(&f->table, f->memory, blocks);
 }

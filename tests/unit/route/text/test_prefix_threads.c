@@ -41,7 +41,7 @@ static void *work(void *argument)
 static void test_threads(void **state)
 {
     (void)state;
-    void *memory = malloc(fl_prefix_table_bytes(table_blocks));
+    void *memory = calloc(1, fl_prefix_table_bytes(table_blocks));
     assert_non_null(memory);
     fl_prefix_table_init(&table, memory, table_blocks);
     struct worker workers[threads];
