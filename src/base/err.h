@@ -21,6 +21,7 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_OVERLOADED, "gateway_overloaded", 503, true, GATEWAY,                                 \
       "no connection to the provider was free")                                               \
     X(FL_ERR_DRAINING, "gateway_draining", 503, false, GATEWAY, "the gateway is shutting down")    \
+    X(FL_ERR_HEDGED, "gateway_hedged", 500, false, NONE, "another target answered first")          \
     X(FL_ERR_SYS, "gateway_system", 500, false, GATEWAY, "a system call failed")                   \
     X(FL_ERR_INVALID, "gateway_invalid", 500, false, GATEWAY, "invalid argument")                  \
     /* a client's HTTP */                                                                          \

@@ -20,6 +20,13 @@ struct fl_header_pair {
     struct fl_slice name, value;
 };
 
+enum { FL_PROVIDER_KEYS_MAX = 16 };
+
+struct fl_provider_key {
+    struct fl_slice value;  /* secret */
+    struct fl_slice source; /* as fl_provider.key_source */
+};
+
 struct fl_timeouts {         /* nanoseconds */
     uint64_t connect_ns;     /* 5 s: TCP and TLS */
     uint64_t first_token_ns; /* 60 s: request sent to first byte of the answer's body */
@@ -37,9 +44,11 @@ struct fl_provider {
     uint16_t port;
     struct fl_slice host_header; /* host[:port] */
     struct fl_slice base_path;   /* "/v1", no trailing slash */
-    struct fl_slice api_key;     /* secret; empty: no Authorization is sent */
+    struct fl_slice api_key;     /* the first key: secret; empty: no Authorization is sent */
     /* "OPENAI_API_KEY", "file /run/...", "literal", "": safe to print */
     struct fl_slice key_source;
+    const struct fl_provider_key *keys; /* all of them, api_key first */
+    unsigned key_count;
     const struct fl_header_pair *headers; /* extra request headers */
     unsigned header_count;
     struct fl_slice ca_file; /* PEM bytes of a private CA; empty: the system's store */

@@ -65,6 +65,7 @@ enum fl_key_type {
     FL_TYPE_SIZE,       /* "64KiB", "32MiB", "1MB"; a bare number counts bytes */
     FL_TYPE_ENUM,       /* of: enum fl_enum */
     FL_TYPE_STRINGS,    /* one text or a list of them */
+    FL_TYPE_SECRETS,    /* a list, each entry as SECRET */
     FL_TYPE_STRING_MAP, /* name -> secret text */
     FL_TYPE_OBJECT,     /* of: enum fl_section */
     FL_TYPE_MAP,        /* name -> object; of: enum fl_section */
@@ -188,6 +189,10 @@ enum fl_enum {
     X(PROVIDER, api_key, SECRET, NONE, "", "", "", "0.1", "",                                      \
       "The key: ${VARIABLE}, {file: PATH} or {credential: NAME}. Absent: the vendor's usual "      \
       "variable.",                                                                                 \
+      "")                                                                                          \
+    X(PROVIDER, keys, SECRETS, NONE, "", "", "", "0.4", "",                                        \
+      "More keys of the same kind, a list with each as api_key: what one is refused for (a rate "  \
+      "limit, a spent quota, a revoked key) is tried with the next.",                              \
       "")                                                                                          \
     X(PROVIDER, enabled, BOOL, NONE, "true", "", "", "0.1", "",                                    \
       "false takes the provider's targets out of every route.", "")                                \

@@ -87,6 +87,7 @@ struct fl_event_facts {
     enum fl_event_kind kind;
     bool finish;      /* says why generation ended: the stream may end after it */
     bool valid;       /* is JSON (or the terminal marker) */
+    bool content;     /* has something of the answer: text, reasoning, a tool call; asked for with *check* */
 };
 
 /* What a request's path and head hang on, where they are not the same for all. */
@@ -120,8 +121,9 @@ struct fl_dialect {
     void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
                           struct fl_buf *storage, struct fl_request_body *ret_body);
     enum fl_err (*read_answer)(struct fl_slice body, struct fl_usage *ret_usage);
-    /* Usage is replaced, not added, when present. *check*: the data must be valid (a stream's first event,
-     * while another target could still be tried); without it, only what matters is looked for. */
+    /* Usage is replaced, not added, when present. *check*: nothing of the stream was sent on yet, another
+     * target could still be tried: the data must be valid, and it is told whether it has content; without it,
+     * only what matters is looked for. */
     void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);

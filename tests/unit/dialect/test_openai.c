@@ -118,6 +118,43 @@ static struct fl_event_facts event(enum fl_endpoint endpoint, const char *data, 
     return facts;
 }
 
+static void content_commits_a_stream_and_what_comes_before_it_does_not(void **state)
+{
+    static const struct {
+        enum fl_endpoint endpoint;
+        bool content;
+        const char *data;
+    } rows[] = {
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[{\"index\":0,\"delta\":{}}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"type\":\"ping\"}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"H\"}}]}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{}},{\"delta\":{\"content\":\" \"}}]}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"content\":\"\",\"reasoning_content\":\"Hm\"}}]}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"refusal\":\"No.\"}}]}"},
+        {FL_ENDPOINT_CHAT, true,
+         "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}"},
+        {FL_ENDPOINT_COMPLETIONS, false, "{\"choices\":[{\"text\":\"\"}]}"},
+        {FL_ENDPOINT_COMPLETIONS, true, "{\"choices\":[{\"text\":\"a\"}]}"},
+        {FL_ENDPOINT_RESPONSES, false, "{\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}"},
+        {FL_ENDPOINT_RESPONSES, false, "{\"type\":\"response.output_item.added\",\"item\":{\"type\":\"message\"}}"},
+        {FL_ENDPOINT_RESPONSES, true, "{\"type\":\"response.output_text.delta\",\"delta\":\"H\"}"},
+        {FL_ENDPOINT_RESPONSES, true, "{\"type\":\"response.function_call_arguments.delta\",\"delta\":\"{\"}"},
+        {FL_ENDPOINT_RESPONSES, false, "{\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}"},
+        {FL_ENDPOINT_RESPONSES, true, "{\"choices\":[{\"delta\":{\"content\":\"H\"}}]}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fl_usage u = {0};
+        struct fl_event_facts f = event(rows[i].endpoint, rows[i].data, &u);
+        if (!f.valid || f.content != rows[i].content || f.finish) {
+            fail_msg("%s", rows[i].data);
+        }
+    }
+}
+
 static void events_are_told_apart(void **state)
 {
     (void)state;
@@ -190,6 +227,7 @@ int main(void)
         cmocka_unit_test(bad_requests_say_why),
         cmocka_unit_test(only_what_must_differ_is_replaced),
         cmocka_unit_test(usage_is_asked_for_streams),
+        cmocka_unit_test(content_commits_a_stream_and_what_comes_before_it_does_not),
         cmocka_unit_test(events_are_told_apart),
         cmocka_unit_test(answers_and_refusals_are_classified),
         cmocka_unit_test(errors_have_the_envelope),
