@@ -124,6 +124,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     w->stats.exchanges_open--;
     s->exchange = NULL;
     fl_buf_finish(&x->body);
+    fl_canonical_destroy(x->canonical);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
     fl_shelf_give(&w->exchange_shelf, x);
@@ -271,6 +272,8 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     }
     if (x->note_count > 0) {
         put_attempts_text(x, &b);
+    } else {
+        fl_buf_put(&b, x->complaint);
     }
     fl_reply_error(x, err, fl_buf_slice(&b), NULL);
     fl_exchange_failed(x, err);
@@ -306,6 +309,9 @@ static void try_next(struct fl_exchange *x, enum fl_err last)
         if (!last) {
             fl_exchange_watch(x);
             return;
+        }
+        if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
+            break; /* it cannot be read, for whomever */
         }
     }
     fl_exchange_give_up(x, x->worker->sys->now_ns >= x->deadline_ns ? FL_ERR_DEADLINE : last);
@@ -363,8 +369,15 @@ void fl_exchange_commit(struct fl_attempt *winner)
     while (x->alive_count > 1) {
         fl_attempt_end(x->attempts[x->attempts[0] == winner], FL_ERR_HEDGED);
     }
-    fl_buf_finish(&x->body);
-    x->facts.body = FL_EMPTY;
+    struct fl_translation *t = winner->translation;
+    if (t) {
+        t->committed = true;
+        fl_buf_finish(&t->body);
+    }
+    if (!t || !t->options.client->echoes_request) {
+        fl_buf_finish(&x->body);
+        x->facts.body = FL_EMPTY;
+    }
 }
 
 void fl_exchange_drained(struct fl_exchange *x)

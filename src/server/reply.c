@@ -100,6 +100,11 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     fl_buf_put_u64(b, attempts);
     fl_buf_put(b, FL_LIT("\r\n"));
     put_failover(x, b);
+    if (a && a->translation && a->translation->losses.count > 0) {
+        fl_buf_put(b, FL_LIT("x-fairlead-dropped: "));
+        fl_losses_put(&a->translation->losses, b);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
     if (x->dispatched_ns > 0) { /* from the request's last byte to the first attempt */
         fl_buf_put(b, FL_LIT("x-fairlead-overhead-ms: "));
         fl_buf_put_scaled(b, x->dispatched_ns - x->ready_ns, 6, 3);
@@ -163,15 +168,26 @@ static struct fl_slice make_envelope(const struct fl_exchange *x, struct fl_buf 
                                  "\"param\":null,\"code\":\"gateway_no_memory\"}}");
 }
 
-void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
+static void reply_error(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message,
+                        const char *param)
 {
     struct fl_buf b;
     fl_buf_init(&b, 64 * 1024);
     struct fl_slice body = make_envelope(x, &b, err, message, param);
-    fl_reply_head(x, fl_err_status(err), FL_LIT("application/json"), body.len);
+    fl_reply_head(x, status, FL_LIT("application/json"), body.len);
     struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), body};
     (void)fl_session_write(x->session, pieces, 2);
     fl_buf_finish(&b);
+}
+
+void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
+{
+    reply_error(x, fl_err_status(err), err, message, param);
+}
+
+void fl_reply_refusal(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message)
+{
+    reply_error(x, status, err, message, NULL);
 }
 
 /* *field* and *text* as one event. */
