@@ -149,6 +149,7 @@ static void put_path(struct fl_buf *b, const struct fl_attempt *a)
 {
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
+        fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
         return;
     }
     struct fl_ask ask = {.endpoint = a->endpoint, .model = a->model, .stream = a->exchange->facts.stream};
@@ -165,6 +166,7 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
     fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
+    fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
     fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
                          "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
     fl_buf_put_cstr(b, x->facts.stream ? stream_type(a) : "application/json");

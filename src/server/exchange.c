@@ -57,6 +57,22 @@ static uint64_t client_budget_ns(const struct fl_h1_head *head)
     return budget;
 }
 
+/* What an Anthropic provider must hear from its client: beta features, by header and by query. */
+static void take_passed(struct fl_exchange *x, const struct fl_h1_head *head)
+{
+    enum { passed_bytes_max = 4096, query_bytes_max = 512 };
+    const struct fl_h1_header *beta = fl_h1_find_text(head, FL_LIT("anthropic-beta"));
+    struct fl_slice query = fl_slice_from(head->target, head->path.len);
+    char memory[passed_bytes_max];
+    struct fl_buf b;
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    if (beta) {
+        fl_h1_put_parsed(&b, beta);
+    }
+    x->passed = fl_buf_ok(&b) ? fl_arena_copy(&x->arena, fl_buf_slice(&b)) : FL_EMPTY;
+    x->query = query.len <= query_bytes_max ? fl_arena_copy(&x->arena, query) : FL_EMPTY;
+}
+
 static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
 {
     const struct fl_h1_header *id = fl_h1_find(head, FL_H_X_REQUEST_ID);
@@ -68,6 +84,9 @@ static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
         char made[40];
         fl_worker_make_id(x->worker, made);
         x->request_id = fl_arena_copy(&x->arena, fl_slice_cstr(made));
+    }
+    if (x->dialect == &fl_dialect_anthropic) {
+        take_passed(x, head);
     }
     if (agent && x->config->access_log) {
         x->user_agent = fl_arena_copy(&x->arena, fl_slice_first(agent->value, 200));
@@ -89,7 +108,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     fl_upstreams_ref(x->upstreams);
     x->config = x->upstreams->snapshot->config;
     fl_assert(x->config->limits.attempts <= FL_ATTEMPTS_MAX);
-    x->dialect = &fl_dialect_openai;
+    x->dialect = s->dialect;
     x->endpoint = endpoint;
     x->keep_alive = head->keep_alive;
     x->http10 = head->minor == 0;
@@ -317,6 +336,13 @@ static void try_next(struct fl_exchange *x, enum fl_err last)
     fl_exchange_give_up(x, x->worker->sys->now_ns >= x->deadline_ns ? FL_ERR_DEADLINE : last);
 }
 
+/* Does the provider that would answer count tokens itself? */
+static bool counts_tokens(const struct fl_exchange *x)
+{
+    const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
+    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
+}
+
 void fl_exchange_run(struct fl_exchange *x)
 {
     x->ready_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
@@ -326,6 +352,10 @@ void fl_exchange_run(struct fl_exchange *x)
         return;
     }
     if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
+        return;
+    }
+    if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {
+        fl_reply_token_count(x);
         return;
     }
     enter(x, FL_EXCHANGE_TRYING);

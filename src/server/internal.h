@@ -226,6 +226,8 @@ struct fl_exchange {
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
     struct fl_canonical *canonical; /* once an attempt needs it */
+    struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice query;          /* in the arena */
     struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
@@ -277,6 +279,7 @@ struct fl_session {
     uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
     uint64_t blocked_bytes;    /* queued in the stream since then */
     struct fl_addr peer;
+    const struct fl_dialect *dialect; /* the client's, as far as its last request told */
     enum fl_session_state state;
     bool paused, in_loop, served_any;
     bool mute; /* a write failed: nothing can be told any more, it is reset at the timer's next look */
@@ -424,6 +427,8 @@ void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_ty
 void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
 /* The same with another status than the error's own. */
 void fl_reply_refusal(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message);
+/* Answers how long the request is, by our own estimate, and ends the exchange. */
+void fl_reply_token_count(struct fl_exchange *x);
 /* Answers with the decision instead of asking anybody (x-fairlead-explain: only), ends the exchange. */
 void fl_reply_decision(struct fl_exchange *x);
 /* Sends a whole answer without an exchange (endpoints, malformed requests); may close after it. */
