@@ -30,6 +30,7 @@ enum fl_endpoint {
     FL_ENDPOINT_EMBEDDINGS,
     FL_ENDPOINT_RESPONSES,
     FL_ENDPOINT_MESSAGES, /* Anthropic's */
+    FL_ENDPOINT_COUNT_TOKENS,
     FL_ENDPOINT_COUNT
 };
 
@@ -87,6 +88,8 @@ struct fl_event_facts {
     enum fl_event_kind kind;
     bool finish;      /* says why generation ended: the stream may end after it */
     bool valid;       /* is JSON (or the terminal marker) */
+    bool preamble;    /* nothing of the answer yet (told only with *check*): an error may follow that another
+                         target would not give */
 };
 
 /* What a request's path and head hang on, where they are not the same for all. */
@@ -131,6 +134,8 @@ struct fl_dialect {
 };
 
 extern const struct fl_dialect fl_dialect_openai;
+extern const struct fl_dialect fl_dialect_anthropic;
+extern const struct fl_dialect fl_dialect_bedrock;
 
 /* By configured name; NULL when this version does not speak it. */
 const struct fl_dialect *fl_dialect_find(struct fl_slice name);
