@@ -134,6 +134,8 @@ struct fl_dialect {
 };
 
 extern const struct fl_dialect fl_dialect_openai;
+extern const struct fl_dialect fl_dialect_anthropic;
+extern const struct fl_dialect fl_dialect_bedrock;
 
 /* By configured name; NULL when this version does not speak it. */
 const struct fl_dialect *fl_dialect_find(struct fl_slice name);

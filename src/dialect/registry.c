@@ -3,6 +3,7 @@
 
 static const struct fl_dialect *const dialects[] = {
     &fl_dialect_openai,
+    &fl_dialect_anthropic,
 };
 
 const struct fl_dialect *fl_dialect_find(struct fl_slice name)
