@@ -64,6 +64,8 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_TIER, "policy_tier", 400, false, POLICY, "no target is of the tier asked for")        \
     X(FL_ERR_MAX_COST, "policy_max_cost", 402, false, POLICY,                                      \
       "no target answers within the cost limit")                                                   \
+    X(FL_ERR_UNTRANSLATABLE, "caller_untranslatable", 400, true, CALLER,                           \
+      "the request cannot be said in the provider's dialect")                                      \
     X(FL_ERR_DENIED, "policy_model_blocked", 403, false, POLICY,                                   \
       "this client may not use any target of the model")                                           \
     X(FL_ERR_DEADLINE, "caller_deadline", 504, false, CALLER, "the request's deadline passed")     \
