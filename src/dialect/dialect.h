@@ -58,10 +58,15 @@ struct fl_facts {
     enum fl_endpoint endpoint;
     struct fl_slice body;
     struct fl_slice model;         /* decoded */
-    struct fl_json model_value;    /* where it stands */
+    struct fl_json model_value;    /* where it stands; NONE: the first of *models* is meant */
     struct fl_json stream_options; /* where it stands */
     struct fl_json texts[FL_TEXTS_COUNT]; /* where what the model reads stands; which is which is the
                                              dialect's own matter */
+    struct fl_slice object;        /* the body's one object */
+    /* Extensions (OpenRouter's): names to fall back on, an array; what is asked of providers, an object. NONE:
+     * not given, or given as something else, which is the provider's to judge. */
+    struct fl_json models, provider;
+    struct fl_slice models_member, provider_member; /* with their keys */
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
@@ -74,6 +79,11 @@ struct fl_request_body {
     struct fl_slice pieces[FL_REQUEST_PIECES];
     unsigned count;
     size_t bytes;
+};
+
+struct fl_request_wishes {
+    bool ask_usage;       /* add what makes the provider report usage */
+    bool keep_extensions; /* the provider knows models and provider; else they are taken out */
 };
 
 enum fl_event_kind {
@@ -117,8 +127,8 @@ struct fl_dialect {
     /* *facts* as read_request gave them; walks the texts once. */
     void (*read_texts)(const struct fl_facts *facts, const struct fl_text_sink *sink,
                        struct fl_needs *ret_needs);
-    /* *model*: as the provider knows it. *ask_usage*: add what makes the provider report usage. */
-    void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
+    /* *model*: as the provider knows it. */
+    void (*write_request)(const struct fl_facts *facts, struct fl_slice model, struct fl_request_wishes wishes,
                           struct fl_buf *storage, struct fl_request_body *ret_body);
     enum fl_err (*read_answer)(struct fl_slice body, struct fl_usage *ret_usage);
     /* Usage is replaced, not added, when present. *check*: nothing of the stream was sent on yet, another
