@@ -2,7 +2,9 @@
 /*
  * The one error table. A fallible function returns enum fl_err (FL_OK = 0); the variable is `err`.
  * Every row: code, stable name (logs, x-fairlead-reason, metrics), HTTP status a client sees when
- * nothing better is known, may another target be tried, who is to blame, what to do about it.
+ * nothing better is known, may any other target be tried, who is to blame, what to do about it.
+ * What exactly may be tried after an attempt failed, and what it says about the target's health, is
+ * the table of route/failure.h.
  */
 #ifndef FL_BASE_ERR_H
 #define FL_BASE_ERR_H
@@ -99,10 +101,18 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_UPSTREAM_TIMEOUT, "provider_timeout", 504, true, PROVIDER, "provider timeout (408)")  \
     X(FL_ERR_UPSTREAM_AUTH, "provider_auth_failed", 502, true, PROVIDER,                           \
       "the provider refused the configured key")                                                   \
+    X(FL_ERR_UPSTREAM_FORBIDDEN, "provider_forbidden", 502, true, PROVIDER,                        \
+      "the configured key may not do this at the provider")                                        \
+    X(FL_ERR_UPSTREAM_REGION, "provider_region", 502, true, PROVIDER,                              \
+      "the provider does not serve this region")                                                   \
     X(FL_ERR_UPSTREAM_MODEL, "provider_model_gone", 404, true, PROVIDER,                           \
       "the provider does not know the model")                                                      \
     X(FL_ERR_UPSTREAM_REQUEST, "caller_rejected_by_provider", 400, false, CALLER,                  \
       "the provider rejected the request")                                                         \
+    X(FL_ERR_UPSTREAM_CONTEXT, "caller_context_rejected", 400, false, CALLER,                      \
+      "the request is longer than the model's context, says the provider")                         \
+    X(FL_ERR_UPSTREAM_POLICY, "caller_content_policy", 400, false, CALLER,                         \
+      "the provider's content policy refused the request")                                         \
     X(FL_ERR_REDIRECT, "provider_redirect", 502, true, PROVIDER,                                   \
       "the provider answered with a redirect, which is never followed")                            \
     X(FL_ERR_NO_TARGET, "provider_none_left", 503, false, PROVIDER,                                \

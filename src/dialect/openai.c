@@ -6,6 +6,7 @@
 #include "dialect/openai.h"
 
 #include "base/assert.h"
+#include "dialect/failure.h"
 #include "dialect/usage.h"
 
 enum {
@@ -253,45 +254,9 @@ static enum fl_err read_answer(struct fl_slice body, struct fl_usage *ret_usage)
     return has_error ? FL_ERR_ERROR_IN_200 : FL_ERR_BAD_RESPONSE; /* JSON, but no answer */
 }
 
-static bool mentions(struct fl_slice body, const char *text)
-{
-    return fl_slice_find_text(body, fl_slice_cstr(text)) < body.len;
-}
-
-/* ROUTING.md 2.1: by status, refined by the body's code where one status means two things. */
 static enum fl_err read_error(int status, struct fl_slice body)
 {
-    switch (status) {
-    case 401:
-    case 403:
-        return FL_ERR_UPSTREAM_AUTH;
-    case 402:
-        return FL_ERR_QUOTA;
-    case 404:
-        return FL_ERR_UPSTREAM_MODEL;
-    case 408:
-        return FL_ERR_UPSTREAM_TIMEOUT;
-    case 429:
-        return mentions(body, "insufficient_quota") ? FL_ERR_QUOTA : FL_ERR_RATE_LIMITED;
-    case 503:
-    case 529:
-        return FL_ERR_UPSTREAM_OVERLOADED;
-    case 504:
-    case 524:
-        return FL_ERR_UPSTREAM_TIMEOUT;
-    default:
-        break;
-    }
-    if (status >= 500) {
-        return FL_ERR_SERVER;
-    }
-    if (status >= 300 && status < 400) {
-        return FL_ERR_REDIRECT;
-    }
-    if (status == 400 && mentions(body, "\"model_not_found\"")) {
-        return FL_ERR_UPSTREAM_MODEL;
-    }
-    return FL_ERR_UPSTREAM_REQUEST;
+    return fl_failure_read(&fl_failures_openai, status, body, FL_EMPTY);
 }
 
 /* OpenAI's "type" for a status, as its SDKs and dashboards group them. */
