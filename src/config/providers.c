@@ -299,6 +299,32 @@ static void build_rest(struct fl_load *load, const struct fl_draft *draft, struc
     p->listed = fl_models_provider(load, p);
 }
 
+static void build_health(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    const struct fl_object *health =
+        fl_object_value(draft->entry->object, FL_KEY_PROVIDER_health)->object;
+    p->checked = true;
+    p->health_interval_ns = load->config->health_interval_ns;
+    p->health_timeout_ns = load->config->health_timeout_ns;
+    if (!health) {
+        return;
+    }
+    const struct fl_value *path = fl_object_value(health, FL_KEY_HEALTH_path);
+    const struct fl_value *interval = fl_object_value(health, FL_KEY_HEALTH_interval);
+    const struct fl_value *timeout = fl_object_value(health, FL_KEY_HEALTH_timeout);
+    p->checked = fl_object_value(health, FL_KEY_HEALTH_enabled)->number != 0;
+    p->health_interval_ns = interval->node ? (uint64_t)interval->number : p->health_interval_ns;
+    p->health_timeout_ns = timeout->node ? (uint64_t)timeout->number : p->health_timeout_ns;
+    p->health_path = path->text;
+    bool fits = path->text.len == 0 ||
+                (path->text.ptr[0] == '/' && fl_secret_is_token(path->text) &&
+                 fl_slice_find(path->text, '#') == path->text.len);
+    if (!fits && !path->bad) {
+        fl_load_error(load, path->node,
+                      "a health check's 'path' begins with '/' and has no spaces, such as /health");
+    }
+}
+
 /* Says why a provider's targets are left out; true when they are not. */
 static bool takes_part(struct fl_load *load, const struct fl_draft *draft,
                        const struct fl_provider *p)
@@ -350,6 +376,7 @@ static void build_one(struct fl_load *load, struct fl_draft *draft, struct fl_pr
     build_key(load, draft, p);
     build_headers(load, draft, p);
     build_rest(load, draft, p);
+    build_health(load, draft, p);
     draft->routed = takes_part(load, draft, p);
 }
 

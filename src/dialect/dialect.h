@@ -59,10 +59,15 @@ struct fl_facts {
     enum fl_endpoint endpoint;
     struct fl_slice body;
     struct fl_slice model;         /* decoded */
-    struct fl_json model_value;    /* where it stands */
+    struct fl_json model_value;    /* where it stands; NONE: the first of *models* is meant */
     struct fl_json stream_options; /* where it stands */
     struct fl_json texts[FL_TEXTS_COUNT]; /* where what the model reads stands; which is which is the
                                              dialect's own matter */
+    struct fl_slice object;        /* the body's one object */
+    /* Extensions (OpenRouter's): names to fall back on, an array; what is asked of providers, an object. NONE:
+     * not given, or given as something else, which is the provider's to judge. */
+    struct fl_json models, provider;
+    struct fl_slice models_member, provider_member; /* with their keys */
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
@@ -75,6 +80,11 @@ struct fl_request_body {
     struct fl_slice pieces[FL_REQUEST_PIECES];
     unsigned count;
     size_t bytes;
+};
+
+struct fl_request_wishes {
+    bool ask_usage;       /* add what makes the provider report usage */
+    bool keep_extensions; /* the provider knows models and provider; else they are taken out */
 };
 
 enum fl_event_kind {
@@ -118,8 +128,8 @@ struct fl_dialect {
     /* *facts* as read_request gave them; walks the texts once. */
     void (*read_texts)(const struct fl_facts *facts, const struct fl_text_sink *sink,
                        struct fl_needs *ret_needs);
-    /* *model*: as the provider knows it. *ask_usage*: add what makes the provider report usage. */
-    void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
+    /* *model*: as the provider knows it. */
+    void (*write_request)(const struct fl_facts *facts, struct fl_slice model, struct fl_request_wishes wishes,
                           struct fl_buf *storage, struct fl_request_body *ret_body);
     enum fl_err (*read_answer)(struct fl_slice body, struct fl_usage *ret_usage);
     /* Usage is replaced, not added, when present. *check*: nothing of the stream was sent on yet, another
@@ -128,6 +138,9 @@ struct fl_dialect {
     void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);
+    /* Time that a refusal's body asks to wait, where the dialect says it there and not in retry-after; 0: it
+     * does not. NULL: never. */
+    uint64_t (*read_retry_ns)(struct fl_slice body);
     /* *message*: one sentence for people; *attempts*: JSON array for error.fairlead.attempts or empty. */
     void (*put_error)(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
                       struct fl_slice attempts);
@@ -136,6 +149,9 @@ struct fl_dialect {
 extern const struct fl_dialect fl_dialect_openai;
 extern const struct fl_dialect fl_dialect_anthropic;
 extern const struct fl_dialect fl_dialect_bedrock;
+extern const struct fl_dialect fl_dialect_gemini;
+extern const struct fl_dialect fl_dialect_vertex; /* Gemini's models there */
+extern const struct fl_dialect fl_dialect_ollama_native;
 
 /* By configured name; NULL when this version does not speak it. */
 const struct fl_dialect *fl_dialect_find(struct fl_slice name);

@@ -151,6 +151,13 @@ struct fl_target {
     struct fl_target_state *state;
 };
 
+/* When a second attempt is started beside one that says nothing. */
+enum fl_hedging {
+    FL_HEDGE_OFF,
+    FL_HEDGE_AUTO, /* by what is known of the target's first tokens */
+    FL_HEDGE_AFTER /* a time */
+};
+
 struct fl_route_state; /* round-robin position and the like, shared like target states */
 
 struct fl_route {
@@ -171,6 +178,12 @@ struct fl_route {
     bool guarded;
     unsigned default_kind;
     uint64_t daily_budget_picousd;
+    enum fl_hedging hedging;
+    uint64_t hedge_after_ns; /* FL_HEDGE_AFTER */
+    bool hedge_tools;        /* requests with tools too */
+    bool resume;             /* a stream that breaks is continued elsewhere */
+    /* Targets for refusals that those above cannot mend, as routes of their own; NULL: none. */
+    const struct fl_route *on_context, *on_policy;
     struct fl_route_state *state;
 };
 

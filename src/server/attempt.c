@@ -199,8 +199,10 @@ static enum fl_err send_request(struct fl_attempt *a)
         body.bytes = body.pieces[0].len;
         body.count = 1;
     } else {
-        a->dialect->write_request(&x->facts, a->model, fl_pool_provider(a->pool)->stream_options, &storage,
-                                  &body);
+        const struct fl_provider *p = fl_pool_provider(a->pool);
+        struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
+                                           .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
+        a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
     }
     fl_buf_reset(&w->out);
     put_head(&w->out, a, body.bytes);

@@ -245,6 +245,10 @@ struct fl_exchange {
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in;      /* expected, 0: unknown */
     unsigned plan_next;      /* next target of the plan */
+    struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
+    /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
+     * these may be asked after no other. */
+    uint32_t context_places, policy_places, held_places;
     struct fl_attempt *attempts[FL_ALIVE_MAX]; /* alive, in the order of their begin */
     unsigned alive_count;
     struct fl_attempt *winner; /* whose answer goes to the client; NULL: nothing is committed */
@@ -296,6 +300,7 @@ struct fl_listening {
 /* A decision is made here, and what is used of it then kept with the exchange. */
 struct fl_draft {
     struct fl_decision decision;
+    struct fl_plan more; /* of further targets, on its way into the decision's */
     struct fl_expected expected;
     struct fl_lesson lesson;
 };

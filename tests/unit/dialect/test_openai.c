@@ -13,7 +13,7 @@ static enum fl_err read(const char *body, struct fl_facts *facts, struct fl_rete
 }
 
 /* The upstream body for *body* with the model replaced. */
-static const char *written(const char *body, const char *model, bool ask_usage)
+static const char *written_by(const char *body, const char *model, struct fl_request_wishes wishes)
 {
     static char text[2048];
     char names[256];
@@ -24,7 +24,7 @@ static const char *written(const char *body, const char *model, bool ask_usage)
     size_t len = 0;
     fl_buf_init_in(&storage, names, sizeof(names));
     assert_int_equal(read(body, &facts, &reterr), FL_OK);
-    fl_dialect_openai.write_request(&facts, fl_slice_cstr(model), ask_usage, &storage, &out);
+    fl_dialect_openai.write_request(&facts, fl_slice_cstr(model), wishes, &storage, &out);
     for (unsigned i = 0; i < out.count; i++) {
         memcpy(text + len, out.pieces[i].ptr, out.pieces[i].len);
         len += out.pieces[i].len;
@@ -32,6 +32,34 @@ static const char *written(const char *body, const char *model, bool ask_usage)
     assert_int_equal(len, out.bytes);
     text[len] = '\0';
     return text;
+}
+
+static const char *written(const char *body, const char *model, bool ask_usage)
+{
+    return written_by(body, model, (struct fl_request_wishes){.ask_usage = ask_usage});
+}
+
+static void what_is_asked_of_a_router_is_taken_out_for_others(void **state)
+{
+    static const char both[] = "{\"models\":[\"a\",\"b\"],\"model\":\"m\",\"provider\":{\"order\":[\"x\"]},\"n\":1}";
+    const struct fl_request_wishes keep = {.keep_extensions = true}, usage = {.ask_usage = true};
+    struct fl_facts f;
+    struct fl_reterr e;
+    (void)state;
+    assert_string_equal(written(both, "n", false), "{\"model\":\"n\",\"n\":1}");
+    assert_string_equal(written_by(both, "m", keep), both);
+    assert_string_equal(written("{\"model\":\"m\",\"n\":1,\"provider\":{},\"models\":[]}", "m", false),
+                        "{\"model\":\"m\",\"n\":1}");
+    /* The first of the list is meant where no model is named. */
+    assert_int_equal(read("{\"provider\":{},\"models\":[\"a\",\"b\"],\"stream\":true}", &f, &e), FL_OK);
+    assert_slice(f.model, "a");
+    assert_string_equal(written_by("{ \"models\":[\"a\",\"b\"],\"stream\":true,\"provider\":{}}", "n", usage),
+                        "{\"stream_options\":{\"include_usage\":true}, \"model\":\"n\",\"stream\":true}");
+    assert_int_equal(read("{\"models\":[]}", &f, &e), FL_ERR_REQUEST);
+    assert_int_equal(read("{\"models\":[7]}", &f, &e), FL_ERR_JSON_TYPE);
+    /* Something else under these names is the provider's to judge. */
+    assert_string_equal(written("{\"model\":\"m\",\"models\":\"a\",\"provider\":\"x\"}", "m", false),
+                        "{\"model\":\"m\",\"models\":\"a\",\"provider\":\"x\"}");
 }
 
 static void facts_are_read(void **state)
@@ -224,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_are_read),
+        cmocka_unit_test(what_is_asked_of_a_router_is_taken_out_for_others),
         cmocka_unit_test(bad_requests_say_why),
         cmocka_unit_test(only_what_must_differ_is_replaced),
         cmocka_unit_test(usage_is_asked_for_streams),
