@@ -7,33 +7,25 @@
 #include "dialect/anthropic.h"
 
 #include "base/assert.h"
+#include "dialect/failure.h"
+#include "dialect/put.h"
 #include "dialect/usage.h"
 
 enum { W_MODEL, W_STREAM, W_MAX_TOKENS, W_TEXTS, W_COUNT = W_TEXTS + 5 };
-
-static enum fl_err refuse(struct fl_reterr *reterr, enum fl_err err, const char *message)
-{
-    struct fl_buf b;
-    fl_buf_init_in(&b, reterr->message, sizeof(reterr->message) - 1);
-    fl_buf_put_cstr(&b, message);
-    reterr->message[b.len] = '\0';
-    reterr->err = err;
-    reterr->line = reterr->column = 0;
-    return err;
-}
 
 static enum fl_err read_model(struct fl_json value, struct fl_buf *scratch, struct fl_facts *facts,
                               struct fl_reterr *reterr)
 {
     if (value.type == FL_JSON_NONE) {
-        return refuse(reterr, FL_ERR_REQUEST,
-                      "model: field required. Name a model, or \"auto\" to let fairlead choose.");
+        return fl_refuse(
+            reterr, FL_ERR_REQUEST,
+            "model: field required. Name a model, or \"auto\" to let fairlead choose.");
     }
     if (value.type != FL_JSON_STRING || !fl_json_text(value, scratch, &facts->model)) {
-        return refuse(reterr, FL_ERR_JSON_TYPE, "model: must be a string.");
+        return fl_refuse(reterr, FL_ERR_JSON_TYPE, "model: must be a string.");
     }
     if (facts->model.len == 0 || facts->model.len > 256) {
-        return refuse(reterr, FL_ERR_REQUEST, "model: must have 1 to 256 bytes.");
+        return fl_refuse(reterr, FL_ERR_REQUEST, "model: must have 1 to 256 bytes.");
     }
     facts->model_value = value;
     return FL_OK;
@@ -60,7 +52,7 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
         return err;
     }
     if (whole.type != FL_JSON_OBJECT) {
-        return refuse(reterr, FL_ERR_JSON_TYPE, "The request body must be a JSON object.");
+        return fl_refuse(reterr, FL_ERR_JSON_TYPE, "The request body must be a JSON object.");
     }
     err = read_model(w[W_MODEL].value, scratch, &facts, reterr);
     if (err) {
@@ -69,7 +61,7 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     stream = w[W_STREAM].value;
     if (stream.type != FL_JSON_NONE && stream.type != FL_JSON_NULL &&
         !fl_json_bool(stream, &facts.stream)) {
-        return refuse(reterr, FL_ERR_JSON_TYPE, "stream: must be true or false.");
+        return fl_refuse(reterr, FL_ERR_JSON_TYPE, "stream: must be true or false.");
     }
     facts.stream = facts.stream && endpoint == FL_ENDPOINT_MESSAGES;
     (void)fl_json_u64(w[W_MAX_TOKENS].value, &facts.tokens_out_max);
@@ -121,60 +113,37 @@ static enum fl_err read_answer(struct fl_slice body, struct fl_usage *ret_usage)
 
 /* --- Errors --- */
 
-static bool mentions(struct fl_slice body, const char *text)
-{
-    return fl_slice_find_text(body, fl_slice_cstr(text)) < body.len;
-}
+#define CODE(code, err)                                                                            \
+    {                                                                                              \
+        0, 0, FL_FAILURE_CODE, (code), (err)                                                       \
+    }
+#define TEXT(text, err)                                                                            \
+    {                                                                                              \
+        400, 422, FL_FAILURE_TEXT, (text), (err)                                                   \
+    }
 
 /* The types say more than the status, where a proxy or a stream gave another or none. */
-static const struct {
-    const char *type;
-    int status;
-    enum fl_err err;
-} types[] = {
-    {"\"overloaded_error\"", 529, FL_ERR_UPSTREAM_OVERLOADED},
-    {"\"rate_limit_error\"", 429, FL_ERR_RATE_LIMITED},
-    {"\"billing_error\"", 402, FL_ERR_QUOTA},
-    {"\"timeout_error\"", 504, FL_ERR_UPSTREAM_TIMEOUT},
-    {"\"authentication_error\"", 401, FL_ERR_UPSTREAM_AUTH},
-    {"\"permission_error\"", 403, FL_ERR_UPSTREAM_AUTH},
-    {"\"api_error\"", 500, FL_ERR_SERVER},
-    {"\"not_found_error\"", 404, FL_ERR_UPSTREAM_MODEL},
-    {"\"request_too_large\"", 413, FL_ERR_UPSTREAM_REQUEST},
+static const struct fl_failure_row rows[] = {
+    TEXT("prompt is too long", FL_ERR_UPSTREAM_CONTEXT),
+    TEXT("exceed context limit", FL_ERR_UPSTREAM_CONTEXT), /* input and max_tokens together */
+    TEXT("input is too long", FL_ERR_UPSTREAM_CONTEXT),    /* Bedrock's words */
+    {400, 400, FL_FAILURE_STARTS, "Your credit balance is too low", FL_ERR_QUOTA},
+    {400, 403, FL_FAILURE_TEXT, "content filtering policy", FL_ERR_UPSTREAM_POLICY},
+    CODE("overloaded_error", FL_ERR_UPSTREAM_OVERLOADED),
+    CODE("rate_limit_error", FL_ERR_RATE_LIMITED),
+    CODE("billing_error", FL_ERR_QUOTA),
+    CODE("timeout_error", FL_ERR_UPSTREAM_TIMEOUT),
+    CODE("authentication_error", FL_ERR_UPSTREAM_AUTH),
+    CODE("permission_error", FL_ERR_UPSTREAM_FORBIDDEN),
+    CODE("request_too_large", FL_ERR_UPSTREAM_CONTEXT),
+    CODE("not_found_error", FL_ERR_UPSTREAM_MODEL),
+    CODE("api_error", FL_ERR_SERVER),
 };
-
-static enum fl_err of_request(struct fl_slice body)
-{
-    if (mentions(body, "prompt is too long") ||
-        mentions(body, "exceed context limit") /* "input length and `max_tokens` exceed ..." */) {
-        return FL_ERR_CONTEXT;
-    }
-    return mentions(body, "credit balance is too low") ? FL_ERR_QUOTA : FL_ERR_UPSTREAM_REQUEST;
-}
+static const struct fl_failure_table failures = {rows, sizeof(rows) / sizeof(rows[0])};
 
 enum fl_err fl_anthropic_error_of(int status, struct fl_slice body)
 {
-    if (status == 400 || status == 422 || mentions(body, "\"invalid_request_error\"")) {
-        return of_request(body);
-    }
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (status == types[i].status || (status == 0 && mentions(body, types[i].type))) {
-            return types[i].err;
-        }
-    }
-    if (status == 408 || status == 524) {
-        return FL_ERR_UPSTREAM_TIMEOUT;
-    }
-    if (status == 503) {
-        return FL_ERR_UPSTREAM_OVERLOADED;
-    }
-    if (status == 0) {
-        return FL_ERR_ERROR_IN_200;
-    }
-    if (status >= 300 && status < 400) {
-        return FL_ERR_REDIRECT;
-    }
-    return status >= 500 ? FL_ERR_SERVER : FL_ERR_UPSTREAM_REQUEST;
+    return fl_failure_read(&failures, status, body, FL_EMPTY);
 }
 
 static enum fl_err read_error(int status, struct fl_slice body)

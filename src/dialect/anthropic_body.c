@@ -2,36 +2,10 @@
 /* A request's settings for Claude, and the order of its body. */
 #include "dialect/anthropic_write.h"
 
-/* How an answer in JSON is got. */
-enum format_way {
-    WAY_NONE,
-    WAY_NATIVE, /* output_config.format */
-    WAY_TOOL,   /* a tool whose input is the answer */
-    WAY_ORDER   /* words in the system text */
-};
-
-static enum format_way way_of(const struct fl_chat_request *q, struct fl_claude c,
-                              struct fl_losses *losses)
+static void put_output_config(struct fl_anthropic_writer *w, const char *effort,
+                              enum fl_format_way way)
 {
-    struct fl_schema_facts schema;
-    if (q->format == FL_FORMAT_TEXT) {
-        return WAY_NONE;
-    }
-    if (q->format == FL_FORMAT_JSON || q->format_schema.len == 0) {
-        fl_losses_add(losses, FL_LOSS_EMULATED, "response_format");
-        return WAY_ORDER;
-    }
-    schema = fl_schema_facts(q->format_schema);
-    if (fl_claude_has_schema(c) && !schema.open) {
-        return WAY_NATIVE;
-    }
-    fl_losses_add(losses, FL_LOSS_EMULATED, "response_format");
-    return schema.object ? WAY_TOOL : WAY_ORDER;
-}
-
-static void put_output_config(struct fl_anthropic_writer *w, const char *effort, enum format_way way)
-{
-    if (!effort && way != WAY_NATIVE) {
+    if (!effort && way != FL_WAY_NATIVE) {
         return;
     }
     fl_put_key(w->out, "output_config");
@@ -39,7 +13,7 @@ static void put_output_config(struct fl_anthropic_writer *w, const char *effort,
     if (effort) {
         fl_put_word(w->out, "effort", effort);
     }
-    if (way == WAY_NATIVE) {
+    if (way == FL_WAY_NATIVE) {
         fl_put_key(w->out, "format");
         fl_buf_put(w->out, FL_LIT("{\"type\":\"json_schema\",\"schema\":"));
         fl_put_closed_schema(w->out, w->request->format_schema);
@@ -63,35 +37,6 @@ static void put_thinking(struct fl_anthropic_writer *w, const struct fl_thought 
         fl_put_word(w->out, "display", "omitted");
     }
     fl_buf_putc(w->out, '}');
-}
-
-/* Thinking wants the model's own temperature. */
-static void put_sampling(struct fl_anthropic_writer *w, struct fl_claude c, bool thinks)
-{
-    const struct fl_chat_request *q = w->request;
-    double temperature = fl_number_value(q->temperature), top_p = fl_number_value(q->top_p);
-    bool free = fl_claude_has_sampling(c), has_temperature = free && !thinks && q->temperature.len > 0;
-    bool has_top_p = free && q->top_p.len > 0 && (!thinks || top_p >= .95) &&
-                     (!has_temperature || !fl_claude_has_one_of(c));
-    if (has_temperature) {
-        bool fits = temperature <= 1;
-        fl_put_raw(w->out, "temperature", fits ? q->temperature : FL_LIT("1"));
-        if (!fits) {
-            fl_losses_add(w->losses, FL_LOSS_APPROXIMATED, "temperature");
-        }
-    } else if (q->temperature.len > 0 && (temperature < 1 || temperature > 1)) {
-        fl_losses_add(w->losses, FL_LOSS_DROPPED, "temperature");
-    }
-    if (has_top_p) {
-        fl_put_raw(w->out, "top_p", q->top_p);
-    } else if (q->top_p.len > 0 && top_p < 1) {
-        fl_losses_add(w->losses, FL_LOSS_DROPPED, "top_p");
-    }
-    if (free && !thinks) {
-        fl_put_raw_if(w->out, "top_k", q->top_k);
-    } else if (q->top_k.len > 0) {
-        fl_losses_add(w->losses, FL_LOSS_DROPPED, "top_k");
-    }
 }
 
 static void put_stops(struct fl_anthropic_writer *w)
@@ -153,11 +98,17 @@ static void put_others(struct fl_anthropic_writer *w)
 /* The words of the client's anthropic-beta that Bedrock knows. It refuses a request for any other. */
 void fl_anthropic_put_betas(struct fl_anthropic_writer *w)
 {
-    static const struct fl_slice known[] = {
-        {"computer-use-", 13},          {"token-efficient-tools-", 22}, {"interleaved-thinking-", 21},
-        {"output-128k-", 12},           {"dev-full-thinking-", 18},     {"context-1m-", 11},
-        {"context-management-", 19},    {"effort-", 7},                 {"tool-search-tool-", 17},
-        {"tool-examples-", 14},         {"fine-grained-tool-streaming-", 28}};
+    static const struct fl_slice known[] = {{"computer-use-", 13},
+                                            {"token-efficient-tools-", 22},
+                                            {"interleaved-thinking-", 21},
+                                            {"output-128k-", 12},
+                                            {"dev-full-thinking-", 18},
+                                            {"context-1m-", 11},
+                                            {"context-management-", 19},
+                                            {"effort-", 7},
+                                            {"tool-search-tool-", 17},
+                                            {"tool-examples-", 14},
+                                            {"fine-grained-tool-streaming-", 28}};
     struct fl_slice rest = w->betas;
     bool begun = false;
     while (rest.len > 0) {
@@ -229,10 +180,11 @@ enum fl_err fl_anthropic_write(enum fl_anthropic_host host, const struct fl_chat
     struct fl_anthropic_writer w = {.host = host, .request = q, .out = out, .losses = losses};
     struct fl_claude c = fl_claude_of(options->model);
     if (!fl_claude_losses(q, losses)) {
-        return fl_refuse(reterr, FL_ERR_UPSTREAM_REQUEST, "n: this provider gives one answer at a time.");
+        return fl_refuse(reterr, FL_ERR_UPSTREAM_REQUEST,
+                         "n: this provider gives one answer at a time.");
     }
-    enum format_way way = way_of(q, c, losses);
-    bool forced = way == WAY_TOOL || q->tool_choice == FL_TOOL_CHOICE_REQUIRED ||
+    enum fl_format_way way = fl_format_way(q, fl_claude_has_schema(c), losses);
+    bool forced = way == FL_WAY_TOOL || q->tool_choice == FL_TOOL_CHOICE_REQUIRED ||
                   q->tool_choice == FL_TOOL_CHOICE_NAMED;
     struct fl_thought t = fl_claude_thought(c, q, options->tokens_out_default, forced, losses);
     w.betas = options->betas;
@@ -243,13 +195,16 @@ enum fl_err fl_anthropic_write(enum fl_anthropic_host host, const struct fl_chat
         fl_put_flag(out, "stream", true);
     }
     put_cache_of_all(&w);
-    fl_anthropic_put_tools(&w, way == WAY_TOOL);
-    fl_anthropic_put_system(&w, way == WAY_ORDER);
+    fl_anthropic_put_tools(&w, way == FL_WAY_TOOL);
+    fl_anthropic_put_system(&w, way == FL_WAY_ORDER);
     fl_anthropic_put_messages(&w);
     put_stops(&w);
     put_thinking(&w, &t);
     put_output_config(&w, t.effort, way);
-    put_sampling(&w, c, t.enabled || t.adaptive);
+    struct fl_sampling sampling = fl_claude_sampling(c, q, t.enabled || t.adaptive, losses);
+    fl_put_raw_if(out, "temperature", sampling.temperature);
+    fl_put_raw_if(out, "top_p", sampling.top_p);
+    fl_put_raw_if(out, "top_k", sampling.top_k);
     put_user(&w);
     put_service(&w);
     put_others(&w);
@@ -258,6 +213,7 @@ enum fl_err fl_anthropic_write(enum fl_anthropic_host host, const struct fl_chat
         return fl_refuse(reterr, FL_ERR_UPSTREAM_REQUEST,
                          "The request holds what this provider cannot be asked.");
     }
-    return fl_buf_ok(out) ? FL_OK
-                          : fl_refuse(reterr, FL_ERR_TOO_BIG, "The request is too large to be translated.");
+    return fl_buf_ok(out)
+               ? FL_OK
+               : fl_refuse(reterr, FL_ERR_TOO_BIG, "The request is too large to be translated.");
 }

@@ -44,7 +44,7 @@ static enum fl_err take_chunk(struct fl_decoder *d, const struct fl_frame *frame
     if (fl_json_scan(frame->data, FL_JSON_LIMITS, &w, 1, &whole, NULL)) {
         return d->started ? FL_OK : FL_ERR_BAD_RESPONSE;
     }
-    struct fl_slice base64 = fl_get_escaped(w.value);
+    struct fl_slice base64 = fl_get_decoded(fl_get_escaped(w.value), d->arena);
     char *bytes = fl_arena_take(d->arena, base64.len / 4 * 3 + 3);
     if (!bytes) {
         return FL_ERR_NOMEM;

@@ -47,8 +47,8 @@ struct fl_claude fl_claude_of(struct fl_slice model)
     c.version = major * 10;
     c.opus = fl_slice_find_text(model, FL_LIT("opus")) < model.len;
     /* A minor version stands right behind, not behind the "v" of Bedrock's own count. */
-    if (after + 1 < model.len && is_digit(model.ptr[after + 1]) && next_number(model, &at, &minor) &&
-        at <= after + 3 && minor < 10) {
+    if (after + 1 < model.len && is_digit(model.ptr[after + 1]) &&
+        next_number(model, &at, &minor) && at <= after + 3 && minor < 10) {
         c.version += minor;
     }
     return c;
@@ -92,10 +92,37 @@ bool fl_claude_has_schema(struct fl_claude c)
 /* The greatest answers that models of an age give. */
 uint64_t fl_claude_tokens_out(struct fl_claude c)
 {
-    return c.version >= 45   ? 64000
-           : c.version >= 37 ? 32000
-           : c.version >= 35 ? 8192
-                             : 4096;
+    return c.version >= 45 ? 64000 : c.version >= 37 ? 32000 : c.version >= 35 ? 8192 : 4096;
+}
+
+/* --- Sampling --- */
+
+/* Thinking wants the model's own temperature. */
+struct fl_sampling fl_claude_sampling(struct fl_claude c, const struct fl_chat_request *q,
+                                      bool thinks, struct fl_losses *losses)
+{
+    struct fl_sampling s = {FL_EMPTY, FL_EMPTY, FL_EMPTY};
+    double temperature = fl_number_value(q->temperature), top_p = fl_number_value(q->top_p);
+    bool may = fl_claude_has_sampling(c);
+    if (may && !thinks && q->temperature.len > 0) {
+        s.temperature = temperature > 1 ? FL_LIT("1") : q->temperature;
+        if (temperature > 1) {
+            fl_losses_add(losses, FL_LOSS_APPROXIMATED, "temperature");
+        }
+    } else if (q->temperature.len > 0 && (temperature < 1 || temperature > 1)) {
+        fl_losses_add(losses, FL_LOSS_DROPPED, "temperature");
+    }
+    if (may && (!thinks || top_p >= .95) && (s.temperature.len == 0 || !fl_claude_has_one_of(c))) {
+        s.top_p = q->top_p;
+    } else if (q->top_p.len > 0 && top_p < 1) {
+        fl_losses_add(losses, FL_LOSS_DROPPED, "top_p");
+    }
+    if (may && !thinks) {
+        s.top_k = q->top_k;
+    } else if (q->top_k.len > 0) {
+        fl_losses_add(losses, FL_LOSS_DROPPED, "top_k");
+    }
+    return s;
 }
 
 /* --- Thinking --- */
@@ -163,10 +190,12 @@ static bool lacks_thoughts(const struct fl_chat_request *q)
 }
 
 /* A budget below the limit of the answer; the limit gives way where it is too small for any. */
-static void fit_budget(const struct fl_chat_request *q, struct fl_thought *t, struct fl_losses *losses)
+static void fit_budget(const struct fl_chat_request *q, struct fl_thought *t,
+                       struct fl_losses *losses)
 {
     t->tokens = t->tokens < BUDGET_MIN ? BUDGET_MIN : t->tokens;
-    if (t->tokens < t->tokens_out && (q->thinking_tokens > 0 || t->tokens + ANSWER_MIN <= t->tokens_out)) {
+    if (t->tokens < t->tokens_out &&
+        (q->thinking_tokens > 0 || t->tokens + ANSWER_MIN <= t->tokens_out)) {
         return;
     }
     if (t->tokens_out >= BUDGET_MIN + ANSWER_MIN) {

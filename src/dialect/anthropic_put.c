@@ -94,7 +94,8 @@ static void put_usage(struct fl_buf *b, const struct fl_usage *u)
 {
     fl_put_key(b, "usage");
     fl_buf_putc(b, '{');
-    fl_put_number(b, "input_tokens", less(less(u->tokens_in, u->tokens_cached), u->tokens_cache_write));
+    fl_put_number(b, "input_tokens",
+                  less(less(u->tokens_in, u->tokens_cached), u->tokens_cache_write));
     fl_put_number(b, "cache_creation_input_tokens", u->tokens_cache_write);
     fl_put_number(b, "cache_read_input_tokens", u->tokens_cached);
     if (u->tokens_cache_write > 0) {
@@ -182,7 +183,9 @@ static void close_block(struct fl_encoder *e, struct fl_buf *out)
     if (e->open == OPEN_NONE) {
         return;
     }
-    fl_buf_put(out, FL_LIT("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":"));
+    fl_buf_put(
+        out,
+        FL_LIT("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":"));
     fl_buf_put_u64(out, e->next_index - 1);
     fl_buf_put(out, FL_LIT("}\n\n"));
     e->open = OPEN_NONE;
@@ -194,7 +197,9 @@ static void open_block(struct fl_encoder *e, unsigned kind, struct fl_buf *out)
 {
     close_block(e, out);
     e->open = kind;
-    fl_buf_put(out, FL_LIT("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":"));
+    fl_buf_put(
+        out,
+        FL_LIT("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":"));
     fl_buf_put_u64(out, e->next_index++);
     fl_buf_put(out, FL_LIT(",\"content_block\":{"));
 }
@@ -202,7 +207,9 @@ static void open_block(struct fl_encoder *e, unsigned kind, struct fl_buf *out)
 static void put_delta(const struct fl_encoder *e, struct fl_slice head, struct fl_slice text,
                       struct fl_buf *out)
 {
-    fl_buf_put(out, FL_LIT("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"));
+    fl_buf_put(
+        out,
+        FL_LIT("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"));
     fl_buf_put_u64(out, e->next_index - 1);
     fl_buf_put(out, head);
     fl_buf_put(out, text);
@@ -211,7 +218,8 @@ static void put_delta(const struct fl_encoder *e, struct fl_slice head, struct f
 
 static void put_arguments(const struct fl_encoder *e, struct fl_slice text, struct fl_buf *out)
 {
-    put_delta(e, FL_LIT(",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\""), text, out);
+    put_delta(e, FL_LIT(",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\""), text,
+              out);
 }
 
 static void put_call_head(struct fl_buf *b, const struct fl_chat_event *event)
@@ -298,7 +306,8 @@ static void take_call(struct fl_encoder *e, const struct fl_chat_event *event, s
     open_call(e, event->call, fl_buf_slice(&head), out);
 }
 
-static void take_arguments(struct fl_encoder *e, const struct fl_chat_event *event, struct fl_buf *out)
+static void take_arguments(struct fl_encoder *e, const struct fl_chat_event *event,
+                           struct fl_buf *out)
 {
     struct own *own = e->own;
     size_t max = e->kept_bytes_max > 0 ? e->kept_bytes_max : KEPT_BYTES_DEFAULT;
@@ -316,15 +325,16 @@ static void take_arguments(struct fl_encoder *e, const struct fl_chat_event *eve
         w = w->next;
     }
     if (!w) {
-        put_failure(e, FL_ERR_BAD_RESPONSE, FL_LIT("arguments came for a tool call that was over"), out);
+        put_failure(e, FL_ERR_BAD_RESPONSE, FL_LIT("arguments came for a tool call that was over"),
+                    out);
         return;
     }
     own->kept_bytes += event->text.len;
     fl_buf_put(&w->arguments, event->text);
     follow(&w->end, event->text);
     if (own->kept_bytes > max || !fl_buf_ok(&w->arguments)) {
-        put_failure(e, FL_ERR_BAD_RESPONSE, FL_LIT("too much was told of too many tool calls at once"),
-                    out);
+        put_failure(e, FL_ERR_BAD_RESPONSE,
+                    FL_LIT("too much was told of too many tool calls at once"), out);
     }
 }
 
@@ -417,14 +427,14 @@ void fl_anthropic_put_event(struct fl_encoder *e, const struct fl_chat_event *ev
     case FL_CHAT_THINKING:
         if (event->text.len > 0) {
             open_thinking(e, out);
-            put_delta(e, FL_LIT(",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\""), event->text,
-                      out);
+            put_delta(e, FL_LIT(",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\""),
+                      event->text, out);
         }
         break;
     case FL_CHAT_SIGNATURE:
         open_thinking(e, out);
-        put_delta(e, FL_LIT(",\"delta\":{\"type\":\"signature_delta\",\"signature\":\""), event->text,
-                  out);
+        put_delta(e, FL_LIT(",\"delta\":{\"type\":\"signature_delta\",\"signature\":\""),
+                  event->text, out);
         close_block(e, out);
         break;
     case FL_CHAT_REDACTED:

@@ -40,7 +40,9 @@ enum fl_cache_hint fl_anthropic_cache_hint(struct fl_json control)
     if (control.type != FL_JSON_OBJECT) {
         return FL_CACHE_NONE;
     }
-    return fl_get_is(ttl, "1h") ? FL_CACHE_1H : fl_get_is(ttl, "5m") ? FL_CACHE_5M : FL_CACHE_DEFAULT;
+    return fl_get_is(ttl, "1h")   ? FL_CACHE_1H
+           : fl_get_is(ttl, "5m") ? FL_CACHE_5M
+                                  : FL_CACHE_DEFAULT;
 }
 
 /* --- Blocks --- */
@@ -166,7 +168,8 @@ static void read_thinking(struct reader *r, const struct fl_json *b, struct fl_p
     }
 }
 
-static void read_block(struct reader *r, struct fl_json block, struct fl_part ***tail, unsigned depth)
+static void read_block(struct reader *r, struct fl_json block, struct fl_part ***tail,
+                       unsigned depth)
 {
     struct fl_json b[B_COUNT];
     struct fl_part *part = NULL;
@@ -264,8 +267,9 @@ static enum fl_err read_message(struct reader *r, struct fl_json value)
     fl_get_members(value, keys, 2, m);
     int role = fl_get_word(m[0], roles, 3);
     if (value.type != FL_JSON_OBJECT || role < 0) {
-        return fl_refuse(r->reterr, FL_ERR_REQUEST,
-                         "messages: each must be an object with the role \"user\" or \"assistant\".");
+        return fl_refuse(
+            r->reterr, FL_ERR_REQUEST,
+            "messages: each must be an object with the role \"user\" or \"assistant\".");
     }
     if (m[1].type != FL_JSON_STRING && m[1].type != FL_JSON_ARRAY) {
         return fl_refuse(r->reterr, FL_ERR_REQUEST,
@@ -320,8 +324,7 @@ static void read_tools(struct reader *r, struct fl_json tools)
     struct fl_json_iter it = fl_json_iter(tools);
     struct fl_json value, t[T_COUNT];
     while (tools.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &value)) {
-        struct fl_tool *tool =
-            value.type == FL_JSON_OBJECT ? fl_add_tool(r->arena, &tail) : NULL;
+        struct fl_tool *tool = value.type == FL_JSON_OBJECT ? fl_add_tool(r->arena, &tail) : NULL;
         fl_get_members(value, keys, T_COUNT, t);
         if (!tool) {
             continue;
@@ -432,9 +435,10 @@ enum fl_err fl_anthropic_read(struct fl_slice body, struct fl_arena *arena,
                               struct fl_chat_request *ret_request, struct fl_reterr *reterr)
 {
     static const char *const keys[M_COUNT] = {
-        "model",    "messages",      "system",        "tools",          "tool_choice",   "max_tokens",
-        "stream",   "temperature",   "top_p",         "top_k",          "stop_sequences", "thinking",
-        "output_config", "output_format", "metadata", "service_tier", "cache_control"};
+        "model",          "messages",     "system",        "tools",         "tool_choice",
+        "max_tokens",     "stream",       "temperature",   "top_p",         "top_k",
+        "stop_sequences", "thinking",     "output_config", "output_format", "metadata",
+        "service_tier",   "cache_control"};
     struct fl_json_watch w[M_COUNT] = {{.key = FL_EMPTY}};
     struct fl_json m[M_COUNT], whole;
     struct reader r = {.arena = arena, .request = ret_request, .reterr = reterr};

@@ -140,8 +140,10 @@ enum fl_err fl_anthropic_take_answer(struct fl_decoder *d, struct fl_slice body,
 {
     enum { A_CONTENT, A_REASON, A_SEQUENCE, A_USAGE, A_ERROR, A_COUNT };
     struct fl_json_watch w[A_COUNT] = {
-        [A_CONTENT] = {.key = FL_LIT("content")},        [A_REASON] = {.key = FL_LIT("stop_reason")},
-        [A_SEQUENCE] = {.key = FL_LIT("stop_sequence")}, [A_USAGE] = {.key = FL_LIT("usage")},
+        [A_CONTENT] = {.key = FL_LIT("content")},
+        [A_REASON] = {.key = FL_LIT("stop_reason")},
+        [A_SEQUENCE] = {.key = FL_LIT("stop_sequence")},
+        [A_USAGE] = {.key = FL_LIT("usage")},
         [A_ERROR] = {.key = FL_LIT("error")},
     };
     struct fl_json_limits limits = {FL_JSON_DEPTH_MAX, 1000000};
@@ -234,7 +236,8 @@ static void start_call(struct fl_decoder *d, uint64_t index, const struct fl_jso
     }
 }
 
-static void block_start(struct fl_decoder *d, const struct fl_json *e, const struct fl_chat_sink *sink)
+static void block_start(struct fl_decoder *d, const struct fl_json *e,
+                        const struct fl_chat_sink *sink)
 {
     struct fl_json b[B_COUNT];
     uint64_t index = d->blocks;
@@ -248,7 +251,8 @@ static void block_start(struct fl_decoder *d, const struct fl_json *e, const str
     }
 }
 
-static void block_stop(struct fl_decoder *d, const struct fl_json *e, const struct fl_chat_sink *sink)
+static void block_stop(struct fl_decoder *d, const struct fl_json *e,
+                       const struct fl_chat_sink *sink)
 {
     uint64_t index = d->blocks - 1;
     (void)fl_json_u64(e[E_INDEX], &index);
@@ -268,10 +272,12 @@ static void stop_calls(struct fl_decoder *d, const struct fl_chat_sink *sink)
     }
 }
 
-static void take_delta(struct fl_decoder *d, const struct fl_json *e, const struct fl_chat_sink *sink)
+static void take_delta(struct fl_decoder *d, const struct fl_json *e,
+                       const struct fl_chat_sink *sink)
 {
     enum { D_TYPE, D_TEXT, D_JSON, D_THINKING, D_SIGNATURE, D_COUNT };
-    static const char *const keys[D_COUNT] = {"type", "text", "partial_json", "thinking", "signature"};
+    static const char *const keys[D_COUNT] = {"type", "text", "partial_json", "thinking",
+                                              "signature"};
     struct fl_json v[D_COUNT];
     fl_get_members(e[E_DELTA], keys, D_COUNT, v);
     if (fl_get_is(v[D_TYPE], "text_delta")) {
@@ -291,7 +297,8 @@ static void take_delta(struct fl_decoder *d, const struct fl_json *e, const stru
     }
 }
 
-static void message_delta(struct fl_decoder *d, const struct fl_json *e, const struct fl_chat_sink *sink)
+static void message_delta(struct fl_decoder *d, const struct fl_json *e,
+                          const struct fl_chat_sink *sink)
 {
     static const char *const keys[] = {"stop_reason", "stop_sequence"};
     struct fl_json v[2];
@@ -352,20 +359,21 @@ static void take(struct fl_decoder *d, enum fl_anthropic_event event, const stru
     }
 }
 
-enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name, struct fl_slice data,
-                                    const struct fl_chat_sink *sink)
+enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name,
+                                    struct fl_slice data, const struct fl_chat_sink *sink)
 {
     struct fl_json_watch w[E_COUNT] = {
-        [E_TYPE] = {.key = FL_LIT("type")},         [E_INDEX] = {.key = FL_LIT("index")},
-        [E_DELTA] = {.key = FL_LIT("delta")},       [E_BLOCK] = {.key = FL_LIT("content_block")},
-        [E_MESSAGE] = {.key = FL_LIT("message")},   [E_USAGE] = {.key = FL_LIT("usage")},
+        [E_TYPE] = {.key = FL_LIT("type")},       [E_INDEX] = {.key = FL_LIT("index")},
+        [E_DELTA] = {.key = FL_LIT("delta")},     [E_BLOCK] = {.key = FL_LIT("content_block")},
+        [E_MESSAGE] = {.key = FL_LIT("message")}, [E_USAGE] = {.key = FL_LIT("usage")},
         [E_ERROR] = {.key = FL_LIT("error")},
     };
     struct fl_json e[E_COUNT], whole;
     if (d->done || d->failed || data.len == 0 || fl_slice_eq(data, FL_LIT("[DONE]"))) {
         return FL_OK;
     }
-    if (fl_json_scan(data, FL_JSON_LIMITS, w, E_COUNT, &whole, NULL) || whole.type != FL_JSON_OBJECT) {
+    if (fl_json_scan(data, FL_JSON_LIMITS, w, E_COUNT, &whole, NULL) ||
+        whole.type != FL_JSON_OBJECT) {
         return d->started ? FL_OK : FL_ERR_BAD_RESPONSE;
     }
     for (unsigned i = 0; i < E_COUNT; i++) {

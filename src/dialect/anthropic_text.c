@@ -100,7 +100,7 @@ static void look(struct fl_json value, struct fl_schema_facts *facts, unsigned d
 
 static struct fl_json as_json(struct fl_slice raw)
 {
-    enum fl_json_type type = raw.len == 0           ? FL_JSON_NONE
+    enum fl_json_type type = raw.len == 0        ? FL_JSON_NONE
                              : raw.ptr[0] == '{' ? FL_JSON_OBJECT
                              : raw.ptr[0] == '[' ? FL_JSON_ARRAY
                                                  : FL_JSON_TRUE;
@@ -110,8 +110,8 @@ static struct fl_json as_json(struct fl_slice raw)
 struct fl_schema_facts fl_schema_facts(struct fl_slice schema)
 {
     struct fl_json value = as_json(schema);
-    struct fl_schema_facts facts = {
-        .object = fl_get_is(fl_json_get(value, FL_LIT("type")), "object")};
+    struct fl_schema_facts facts = {.object =
+                                        fl_get_is(fl_json_get(value, FL_LIT("type")), "object")};
     look(value, &facts, 0);
     return facts;
 }
@@ -150,10 +150,10 @@ static void put_closed(struct fl_buf *b, struct fl_json value, bool named, unsig
             names = !named && (fl_json_spells(key, FL_LIT("properties")) ||
                                fl_json_spells(key, FL_LIT("$defs")) ||
                                fl_json_spells(key, FL_LIT("definitions")));
-            verbatim = !named && (fl_json_spells(key, FL_LIT("enum")) ||
-                                  fl_json_spells(key, FL_LIT("const")) ||
-                                  fl_json_spells(key, FL_LIT("default")) ||
-                                  fl_json_spells(key, FL_LIT("examples")));
+            verbatim =
+                !named &&
+                (fl_json_spells(key, FL_LIT("enum")) || fl_json_spells(key, FL_LIT("const")) ||
+                 fl_json_spells(key, FL_LIT("default")) || fl_json_spells(key, FL_LIT("examples")));
         }
         if (verbatim) {
             fl_buf_put(b, member.span);
@@ -230,12 +230,35 @@ bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
 
 const char *fl_other_name(struct fl_slice key)
 {
-    static const char *const names[] = {
-        "store", "prediction", "modalities", "audio", "web_search_options", "verbosity",
-        "prompt_cache_retention", "prompt_cache_options", "moderation", "safety_identifier",
-        "context_management", "mcp_servers", "container", "inference_geo", "include", "truncation",
-        "max_tool_calls", "previous_response_id", "prompt", "background", "conversation", "top_a",
-        "min_p", "repetition_penalty", "provider", "plugins", "route", "transforms", "guardrails"};
+    static const char *const names[] = {"store",
+                                        "prediction",
+                                        "modalities",
+                                        "audio",
+                                        "web_search_options",
+                                        "verbosity",
+                                        "prompt_cache_retention",
+                                        "prompt_cache_options",
+                                        "moderation",
+                                        "safety_identifier",
+                                        "context_management",
+                                        "mcp_servers",
+                                        "container",
+                                        "inference_geo",
+                                        "include",
+                                        "truncation",
+                                        "max_tool_calls",
+                                        "previous_response_id",
+                                        "prompt",
+                                        "background",
+                                        "conversation",
+                                        "top_a",
+                                        "min_p",
+                                        "repetition_penalty",
+                                        "provider",
+                                        "plugins",
+                                        "route",
+                                        "transforms",
+                                        "guardrails"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (fl_slice_eq(key, fl_slice_cstr(names[i]))) {
             return names[i];
@@ -249,9 +272,71 @@ bool fl_is_system(const struct fl_message *m)
     return m->role == FL_CHAT_SYSTEM || m->role == FL_CHAT_DEVELOPER;
 }
 
+bool fl_of_model(const struct fl_message *m)
+{
+    return m->role == FL_CHAT_ASSISTANT;
+}
+
+static bool says_something(const struct fl_message *m)
+{
+    for (const struct fl_part *p = m->parts; p; p = p->next) {
+        bool text = p->kind == FL_PART_TEXT || p->kind == FL_PART_REFUSAL;
+        bool mute = (text && fl_text_is_blank(p->text)) ||
+                    (p->kind == FL_PART_THINKING && p->signature.len == 0);
+        if (!mute) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct fl_message *fl_next_spoken(const struct fl_message *m)
+{
+    while (m && !says_something(m)) {
+        m = m->next;
+    }
+    return m;
+}
+
+const struct fl_message *fl_behind_system(const struct fl_chat_request *q, struct fl_losses *losses)
+{
+    const struct fl_message *m = q->messages;
+    while (m && fl_is_system(m)) {
+        m = m->next;
+    }
+    for (const struct fl_message *i = m; i; i = i->next) {
+        if (fl_is_system(i)) {
+            fl_losses_add(losses, FL_LOSS_APPROXIMATED, "messages.system");
+        }
+    }
+    return m;
+}
+
+/* --- Answers in JSON --- */
+
+enum fl_format_way fl_format_way(const struct fl_chat_request *q, bool native,
+                                 struct fl_losses *losses)
+{
+    struct fl_schema_facts schema;
+    if (q->format == FL_FORMAT_TEXT) {
+        return FL_WAY_NONE;
+    }
+    if (q->format == FL_FORMAT_JSON || q->format_schema.len == 0) {
+        fl_losses_add(losses, FL_LOSS_EMULATED, "response_format");
+        return FL_WAY_ORDER;
+    }
+    schema = fl_schema_facts(q->format_schema);
+    if (native && !schema.open) {
+        return FL_WAY_NATIVE;
+    }
+    fl_losses_add(losses, FL_LOSS_EMULATED, "response_format");
+    return schema.object ? FL_WAY_TOOL : FL_WAY_ORDER;
+}
+
 void fl_put_format_order(struct fl_buf *b, const struct fl_chat_request *q)
 {
-    fl_buf_put(b, FL_LIT("\"Answer with one JSON value and nothing else: no prose, no code fence."));
+    fl_buf_put(b,
+               FL_LIT("\"Answer with one JSON value and nothing else: no prose, no code fence."));
     if (q->format == FL_FORMAT_SCHEMA) {
         fl_buf_put(b, FL_LIT(" It must be valid against this JSON Schema: "));
         fl_put_escaping(b, q->format_schema);

@@ -26,23 +26,23 @@ struct fl_claude {
     bool opus;
 };
 struct fl_claude fl_claude_of(struct fl_slice model);
-bool fl_claude_has_sampling(struct fl_claude c);  /* temperature, top_p, top_k may be set */
-bool fl_claude_has_one_of(struct fl_claude c);    /* temperature or top_p, not both */
-bool fl_claude_has_thinking(struct fl_claude c);  /* with a budget in tokens */
-bool fl_claude_has_adaptive(struct fl_claude c);  /* thinking without a budget */
+bool fl_claude_has_sampling(struct fl_claude c); /* temperature, top_p, top_k may be set */
+bool fl_claude_has_one_of(struct fl_claude c);   /* temperature or top_p, not both */
+bool fl_claude_has_thinking(struct fl_claude c); /* with a budget in tokens */
+bool fl_claude_has_adaptive(struct fl_claude c); /* thinking without a budget */
 bool fl_claude_has_budget(struct fl_claude c);
 bool fl_claude_has_effort(struct fl_claude c);
-bool fl_claude_has_schema(struct fl_claude c);    /* output_config.format */
+bool fl_claude_has_schema(struct fl_claude c);     /* output_config.format */
 uint64_t fl_claude_tokens_out(struct fl_claude c); /* where nothing better is known */
 
 /* How much to think, of the efforts and budgets that a request may give. */
 struct fl_thought {
-    bool enabled;         /* thinking with *tokens* */
-    bool adaptive;        /* thinking without */
-    bool disabled;        /* told not to */
-    uint64_t tokens;      /* budget: below tokens_out */
-    const char *effort;   /* or NULL */
-    uint64_t tokens_out;  /* the limit of the answer, raised where the budget needs it */
+    bool enabled;        /* thinking with *tokens* */
+    bool adaptive;       /* thinking without */
+    bool disabled;       /* told not to */
+    uint64_t tokens;     /* budget: below tokens_out */
+    const char *effort;  /* or NULL */
+    uint64_t tokens_out; /* the limit of the answer, raised where the budget needs it */
 };
 /* *forced*: the choice of a tool is forced, which forbids thinking. */
 struct fl_thought fl_claude_thought(struct fl_claude c, const struct fl_chat_request *q,
@@ -83,6 +83,27 @@ bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
 /* The name under which the loss of an unknown member is told: a literal. */
 const char *fl_other_name(struct fl_slice key);
 bool fl_is_system(const struct fl_message *m);
+bool fl_of_model(const struct fl_message *m);
+/* *m* or the next message that says something: empty texts and thoughts without proof are left out. */
+const struct fl_message *fl_next_spoken(const struct fl_message *m);
+/* What follows the leading system messages. Those that stand further back are told as approximated. */
+const struct fl_message *fl_behind_system(const struct fl_chat_request *q,
+                                          struct fl_losses *losses);
+/* How an answer in JSON is got. */
+enum fl_format_way {
+    FL_WAY_NONE,
+    FL_WAY_NATIVE, /* the provider's own */
+    FL_WAY_TOOL,   /* a tool whose input is the answer */
+    FL_WAY_ORDER   /* words in the system text */
+};
+enum fl_format_way fl_format_way(const struct fl_chat_request *q, bool native,
+                                 struct fl_losses *losses);
+/* How far a request may set how the model draws its words. What may not be is told. */
+struct fl_sampling {
+    struct fl_slice temperature, top_p, top_k;
+};
+struct fl_sampling fl_claude_sampling(struct fl_claude c, const struct fl_chat_request *q,
+                                      bool thinks, struct fl_losses *losses);
 /* What a model is told when it must answer in JSON and knows no format. */
 void fl_put_format_order(struct fl_buf *b, const struct fl_chat_request *q);
 
@@ -91,12 +112,7 @@ void fl_put_format_order(struct fl_buf *b, const struct fl_chat_request *q);
 enum fl_finish fl_anthropic_finish(struct fl_json stop_reason);
 enum fl_err fl_anthropic_take_answer(struct fl_decoder *d, struct fl_slice body,
                                      const struct fl_chat_sink *sink);
-enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name, struct fl_slice data,
-                                    const struct fl_chat_sink *sink);
+enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name,
+                                    struct fl_slice data, const struct fl_chat_sink *sink);
 enum fl_err fl_anthropic_take_end(struct fl_decoder *d, const struct fl_chat_sink *sink);
-/* Bedrock's exceptions, in streams and in the field x-amzn-ErrorType: "throttlingException". */
-enum fl_err fl_bedrock_error_of(struct fl_slice name);
-void fl_bedrock_take_exception(struct fl_decoder *d, const struct fl_frame *frame,
-                               const struct fl_chat_sink *sink);
-
 #endif

@@ -215,32 +215,6 @@ static void put_result(struct fl_anthropic_writer *w, const struct fl_part *part
 
 /* --- Messages --- */
 
-static bool says_something(const struct fl_message *m)
-{
-    for (const struct fl_part *p = m->parts; p; p = p->next) {
-        bool text = p->kind == FL_PART_TEXT || p->kind == FL_PART_REFUSAL;
-        bool mute = (text && fl_text_is_blank(p->text)) ||
-                    (p->kind == FL_PART_THINKING && p->signature.len == 0);
-        if (!mute) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const struct fl_message *next_spoken(const struct fl_message *m)
-{
-    while (m && !says_something(m)) {
-        m = m->next;
-    }
-    return m;
-}
-
-static bool of_model(const struct fl_message *m)
-{
-    return m->role == FL_CHAT_ASSISTANT;
-}
-
 static void put_parts(struct fl_anthropic_writer *w, const struct fl_message *m, bool results)
 {
     for (const struct fl_part *p = m->parts; p; p = p->next) {
@@ -256,17 +230,17 @@ static void put_parts(struct fl_anthropic_writer *w, const struct fl_message *m,
 static void put_run(struct fl_anthropic_writer *w, const struct fl_message *m,
                     const struct fl_message *end)
 {
-    bool model = of_model(m);
+    bool model = fl_of_model(m);
     fl_put_comma(w->out);
     fl_buf_putc(w->out, '{');
     fl_put_word(w->out, "role", model ? "assistant" : "user");
     fl_put_key(w->out, "content");
     fl_buf_putc(w->out, '[');
-    for (const struct fl_message *i = m; !model && i != end; i = next_spoken(i->next)) {
+    for (const struct fl_message *i = m; !model && i != end; i = fl_next_spoken(i->next)) {
         put_parts(w, i, true);
     }
-    for (const struct fl_message *i = m; i != end; i = next_spoken(i->next)) {
-        w->last = model && !end && !next_spoken(i->next);
+    for (const struct fl_message *i = m; i != end; i = fl_next_spoken(i->next)) {
+        w->last = model && !end && !fl_next_spoken(i->next);
         put_parts(w, i, false);
     }
     w->last = false;
@@ -276,35 +250,22 @@ static void put_run(struct fl_anthropic_writer *w, const struct fl_message *m,
 static void put_opening(struct fl_anthropic_writer *w)
 {
     fl_losses_add(w->losses, FL_LOSS_APPROXIMATED, "messages");
-    fl_buf_put(w->out, FL_LIT("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\".\"}]}"));
-}
-
-static const struct fl_message *behind_system(struct fl_anthropic_writer *w)
-{
-    const struct fl_message *m = w->request->messages;
-    while (m && fl_is_system(m)) {
-        m = m->next;
-    }
-    for (const struct fl_message *i = m; i; i = i->next) {
-        if (fl_is_system(i)) {
-            fl_losses_add(w->losses, FL_LOSS_APPROXIMATED, "messages.system");
-        }
-    }
-    return m;
+    fl_buf_put(w->out,
+               FL_LIT("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\".\"}]}"));
 }
 
 void fl_anthropic_put_messages(struct fl_anthropic_writer *w)
 {
-    const struct fl_message *m = next_spoken(behind_system(w));
+    const struct fl_message *m = fl_next_spoken(fl_behind_system(w->request, w->losses));
     fl_put_key(w->out, "messages");
     fl_buf_putc(w->out, '[');
-    if (!m || of_model(m)) { /* the first word is the user's */
+    if (!m || fl_of_model(m)) { /* the first word is the user's */
         put_opening(w);
     }
     while (m) {
         const struct fl_message *end = m;
-        while (end && of_model(end) == of_model(m)) {
-            end = next_spoken(end->next);
+        while (end && fl_of_model(end) == fl_of_model(m)) {
+            end = fl_next_spoken(end->next);
         }
         put_run(w, m, end);
         m = end;
@@ -316,9 +277,8 @@ void fl_anthropic_put_messages(struct fl_anthropic_writer *w)
 void fl_anthropic_put_system(struct fl_anthropic_writer *w, bool order)
 {
     bool begun = false;
-    for (const struct fl_message *m = w->request->messages; m && fl_is_system(m);
-         m = m->next) {
-        if (!says_something(m)) {
+    for (const struct fl_message *m = w->request->messages; m && fl_is_system(m); m = m->next) {
+        if (fl_next_spoken(m) != m) {
             continue;
         }
         if (!begun) {
@@ -352,8 +312,9 @@ static bool is_native_here(enum fl_anthropic_host host, struct fl_slice tool)
     static const struct {
         struct fl_slice start;
         bool everywhere;
-    } known[] = {{{"bash_", 5}, true},       {{"text_editor_", 12}, true}, {{"computer_", 9}, true},
-                 {{"memory_", 7}, true},     {{"tool_search_", 12}, true}, {{"web_search_2", 12}, false},
+    } known[] = {{{"bash_", 5}, true},         {{"text_editor_", 12}, true},
+                 {{"computer_", 9}, true},     {{"memory_", 7}, true},
+                 {{"tool_search_", 12}, true}, {{"web_search_2", 12}, false},
                  {{"web_fetch_2", 11}, false}, {{"code_execution_2", 16}, false},
                  {{"mcp_toolset", 11}, false}};
     struct fl_slice type =
