@@ -107,7 +107,7 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
     attach_fates(&load->config->providers[provider], target);
     fl_models_attach(load, target);
     if (!fl_slice_eq(load->config->providers[provider].dialect, FL_LIT("openai"))) {
-        target->lacks |= FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS;
+        target->lacks |= FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS | FL_NEED_PASS;
     }
     t->places[t->count] = NULL;
     if (load->env->registry) {

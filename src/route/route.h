@@ -84,7 +84,8 @@ enum {
     FL_NEED_STREAMING = 32,
     /* Requests that are passed on as they are or not at all: */
     FL_NEED_COMPLETIONS = 64,
-    FL_NEED_EMBEDDINGS = 128
+    FL_NEED_EMBEDDINGS = 128,
+    FL_NEED_PASS = 256 /* OpenAI's other endpoints: images, audio, files ... */
 };
 
 const char *fl_strategy_name(enum fl_strategy s);

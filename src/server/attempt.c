@@ -147,6 +147,12 @@ static const char *stream_type(const struct fl_attempt *a)
 
 static void put_path(struct fl_buf *b, const struct fl_attempt *a)
 {
+    const struct fl_pass *pass = a->exchange->pass;
+    if (pass) {
+        fl_buf_put(b, pass->path);
+        fl_buf_put(b, pass->query);
+        return;
+    }
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
         fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
@@ -160,16 +166,20 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
 {
     const struct fl_exchange *x = a->exchange;
     const struct fl_provider *p = fl_pool_provider(a->pool);
-    fl_buf_put(b, FL_LIT("POST "));
+    if (x->pass) {
+        fl_pass_put_method(x->pass, b);
+    } else {
+        fl_buf_put(b, FL_LIT("POST "));
+    }
     fl_buf_put(b, p->base_path);
     put_path(b, a);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
     fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
     fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
-    fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
-                         "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put_cstr(b, x->facts.stream ? stream_type(a) : "application/json");
+    fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
+    fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
+    fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");
     fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
@@ -194,7 +204,9 @@ static enum fl_err send_request(struct fl_attempt *a)
     char model[600];
     struct fl_buf storage;
     fl_buf_init_in(&storage, model, sizeof(model));
-    if (a->translation) {
+    if (x->pass) {
+        fl_pass_write(a, &storage, &body);
+    } else if (a->translation) {
         body.pieces[0] = fl_buf_slice(&a->translation->body);
         body.bytes = body.pieces[0].len;
         body.count = 1;
@@ -342,7 +354,7 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
         return FL_ERR_NOMEM;
     }
     take_retry_after(a, head);
-    bool stream = head->status < 300 && is_stream(a);
+    bool stream = head->status < 300 && is_stream(a) && !x->pass;
     if (!stream && x->head_by_heartbeat && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }

@@ -79,7 +79,7 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
-    if (is_choice(x, route)) {
+    if (is_choice(x, route) && !x->pass) {
         fl_understand(x->dialect, &x->facts, u);
         fl_understood_keep(u, x->expected);
         fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
@@ -90,6 +90,7 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     x->tokens_in = r.tokens_in;
     r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
     r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
+    r.needs |= x->pass ? FL_NEED_PASS : 0u;
     return r;
 }
 

@@ -351,7 +351,11 @@ void fl_exchange_run(struct fl_exchange *x)
         fl_feedback_answer(x);
         return;
     }
-    if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
+    if (x->arena.failed) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return;
+    }
+    if (fl_wishes_refused(x) || !(x->pass ? fl_pass_read(x) : read_facts(x)) || !fl_decide(x)) {
         return;
     }
     if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {

@@ -202,6 +202,16 @@ struct fl_canonical {
     struct fl_chat_request request; /* into the body and the arena */
 };
 
+/* A request to an endpoint that is passed through. Slices are in the exchange's arena or its body. */
+struct fl_pass {
+    enum fl_h1_method method;
+    struct fl_slice path, query; /* behind the version: "/images/generations" */
+    struct fl_slice content_type;
+    struct fl_slice model;    /* of the header x-fairlead-model; or empty */
+    struct fl_slice model_at; /* where the body names the model; empty: nowhere */
+    bool model_in_json;       /* as a JSON string, quotes included */
+};
+
 /* What each event of a stream goes through stands first. */
 struct fl_exchange {
     struct fl_session *session;
@@ -226,6 +236,7 @@ struct fl_exchange {
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
     struct fl_canonical *canonical; /* once an attempt needs it */
+    struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
     struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
     struct fl_slice query;          /* in the arena */
     struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
@@ -413,6 +424,17 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+
+/* pass.c */
+void fl_pass_open(struct fl_exchange *x, const struct fl_h1_head *head, struct fl_slice path);
+/* The body is whole: whose it is. False: it was refused, the exchange is gone. */
+bool fl_pass_read(struct fl_exchange *x);
+/* "POST " */
+void fl_pass_put_method(const struct fl_pass *p, struct fl_buf *b);
+/* The provider's body; *storage* lives as long. */
+void fl_pass_write(const struct fl_attempt *a, struct fl_buf *storage, struct fl_request_body *ret_body);
+bool fl_pass_is_json(struct fl_slice content_type);
+void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 
 /* cross.c */
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
