@@ -87,6 +87,8 @@ enum fl_tcp_flag {
     FL_TCP_CLOSED = 128,    /* by the owner: no more events */
     FL_TCP_LINGERING = 256, /* after FL_CLOSE_FLUSH */
     FL_TCP_DIAL_FAILED = 512, /* opened(end_err) is still owed */
+    FL_TCP_HEARD = 1024,      /* bytes were read and nothing written since */
+    FL_TCP_ONE_WAY = 2048,    /* more than once: acknowledgements are asked to wait */
 };
 
 struct tcp {

@@ -9,6 +9,10 @@
  * resume around the work on a request cost no system call. A read that fills less than the buffer
  * is the last one of its event.
  *
+ * Bytes that keep coming while nothing is sent are a provider's events: the kernel would acknowledge
+ * each of them by a packet of its own, which costs as much as relaying it. Asked once, it waits for
+ * the second or for 40 ms; when the events come more slowly, it goes back to its old ways by itself.
+ *
  * Writing: straight to the kernel; what it refuses is copied into a parcel that libuv sends when it
  * can. A failed write is told once, by write(); when it is a parcel that failed, the next write()
  * tells. The end comes from reading: after a failed write the socket's end is readable, behind what
@@ -19,6 +23,8 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 
@@ -125,6 +131,17 @@ static enum fl_err end_of(const struct tcp *t, ssize_t nread)
     return pending == 0 ? FL_OK : FL_ERR_RESET;
 }
 
+/* Bytes came: if these are not the first since the last write, acknowledgements may wait. */
+static void note_one_way(struct tcp *t)
+{
+    const int off = 0;
+    if ((t->flags & (FL_TCP_HEARD | FL_TCP_ONE_WAY)) == FL_TCP_HEARD) {
+        (void)setsockopt(t->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)); /* only a wish */
+        t->flags |= FL_TCP_ONE_WAY;
+    }
+    t->flags |= FL_TCP_HEARD;
+}
+
 static void linger_read(struct tcp *t, ssize_t nread);
 
 static void on_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
@@ -136,6 +153,7 @@ static void on_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
     } else if (t->flags & (FL_TCP_CLOSED | FL_TCP_ENDED) || nread == 0) {
         return;
     } else if (nread > 0) {
+        note_one_way(t);
         t->base.on->bytes(t->base.owner, fl_slice(buf->base, (size_t)nread));
     } else if (nread == UV_ENOBUFS && t->flags & FL_TCP_PAUSED) {
         uv_read_stop(uv);
@@ -310,6 +328,7 @@ static enum fl_err tcp_write(struct fl_stream *s, const struct fl_slice *pieces,
     struct tcp *t = fl_container_of(s, struct tcp, base);
     size_t sent = 0;
     fl_assert(!(t->flags & (FL_TCP_CLOSED | FL_TCP_FINISHING | FL_TCP_FINISHED)));
+    t->flags &= (uint16_t)~(FL_TCP_HEARD | FL_TCP_ONE_WAY);
     if (t->write_err == FL_OK && s->queued == 0 && t->flags & FL_TCP_OPEN) {
         unsigned n = 0;
         while (count > n &&
