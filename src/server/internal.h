@@ -349,6 +349,8 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
+/* What was written did not go after all: the provider waits for the client. */
+void fl_exchange_stalled(struct fl_exchange *x);
 
 /* wishes.c */
 void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head);

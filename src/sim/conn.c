@@ -359,7 +359,13 @@ static enum fl_err do_write(struct fl_stream *stream, const struct fl_slice *pie
     } else if (s->opened && p->pump.slot == 0 && queued == 0) {
         fl_world_at(w, &p->pump, w->now_ns + fl_world_between(w, 0, 200 * FL_NS_US));
     }
-    stream->queued = p->queue.len;
+    bool late = s->opened && queued == 0 && p->queue.len > 0 &&
+                fl_rng_below(&w->rng, 1000) < h->conn->plan.late_permille;
+    if (late) { /* as a backend that keeps small writes until the turn ends */
+        p->owes_stalled = true;
+        fl_world_at(w, &p->pump, w->now_ns);
+    }
+    stream->queued = late ? 0 : p->queue.len;
     p->owes_drained = p->owes_drained || p->queue.len > 0;
     if (p->queue.len > s->node->stats.queued_peak) {
         s->node->stats.queued_peak = p->queue.len;
@@ -407,6 +413,10 @@ static void part(struct conn *c, unsigned side, enum fl_close how)
 {
     struct side *s = &c->side[side];
     struct pipe *out = &c->pipe[side];
+    if (out->owes_stalled) { /* its owner took it for sent */
+        out->owes_stalled = false;
+        fl_wire_pump(out);
+    }
     if (how == FL_CLOSE_FLUSH) {
         s->lingering = true;
         s->linger_left = out->queue.len;
