@@ -19,8 +19,8 @@
 #include <uv.h>
 
 #define FL_NET_READ_BYTES    32768
-#define FL_OUTBOX_BYTES      65536
-#define FL_OUTBOX_RECORDS    64
+#define FL_OUTBOX_BYTES      32768
+#define FL_OUTBOX_RECORDS    32
 #define FL_OUTBOX_KEPT_BYTES 4096 /* of one write; to copy more costs more than it saves */
 
 /* mail.c: letters from any thread to one loop. Outlives the loop while a lookup thread holds it. */

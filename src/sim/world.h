@@ -88,7 +88,7 @@ struct fl_world_link {
     uint64_t jitter_ns;        /* up to this more, per piece sent; order is kept */
     enum fl_world_chop chop;
     unsigned partial_permille; /* how often the kernel takes nothing of a write at first */
-    unsigned late_permille;    /* how often the writer learns by stalled() that not all was taken */
+    unsigned late_permille;    /* how often a small write's owner learns by stalled() that it did not go */
     struct fl_world_way up, down;
 };
 
