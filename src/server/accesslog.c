@@ -57,7 +57,7 @@ void fl_access_log(struct fl_exchange *x, int status, enum fl_err err)
     char line[line_bytes_max];
     struct fl_buf l;
     fl_buf_init_in(&l, line, sizeof(line));
-    put_seconds(&l, "{\"ts\":", w->sys->ops->wall_ns(w->sys));
+    put_seconds(&l, "{\"ts\":", fl_worker_wall_ns(w));
     put_text(&l, ",\"request_id\":", x->request_id);
     fl_buf_put_cstr(&l, ",\"endpoint\":\"");
     if (x->pass) {

@@ -269,17 +269,20 @@ static enum fl_err send_or_refresh(struct fl_attempt *a)
 static bool passes(const struct fl_h1_header *h)
 {
     static const struct fl_slice prefixes[] = {
-        {"x-ratelimit-", 12}, {"openai-", 7}, {"anthropic-ratelimit-", 20}};
+        {"x-ratelimit-", 12},    {"openai-", 7},           {"anthropic-ratelimit-", 20},
+        {"x-generation-id", 15}, {"x-fairlead-simulated", 20}};
+    enum { names_from = 3 }; /* those are whole */
     if (h->id != FL_H_OTHER) {
         return h->id == FL_H_RETRY_AFTER || h->id == FL_H_RETRY_AFTER_MS || h->id == FL_H_X_SHOULD_RETRY;
     }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
+        bool first = (h->name.ptr[0] | 0x20) == prefixes[i].ptr[0]; /* mostly tells */
+        if (first && (i < names_from || h->name.len == prefixes[i].len) &&
+            fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
             return true;
         }
     }
-    return fl_slice_eq_nocase(h->name, FL_LIT("x-generation-id")) ||
-           fl_slice_eq_nocase(h->name, FL_LIT("x-fairlead-simulated"));
+    return false;
 }
 
 /* retry-after-ms, else retry-after in (fractions of) seconds; a date is not read. */

@@ -421,6 +421,13 @@ void fl_exchange_drained(struct fl_exchange *x)
     }
 }
 
+void fl_exchange_stalled(struct fl_exchange *x)
+{
+    if (x->attempt && x->state == FL_EXCHANGE_ANSWERING) {
+        fl_attempt_pause(x->attempt);
+    }
+}
+
 /* --- time --- */
 
 static void beat(struct fl_exchange *x)

@@ -337,12 +337,15 @@ struct fl_worker {
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
+    uint64_t wall_ns, wall_turn_ns; /* the calendar's time, and the turn it was read in */
     uint64_t date_s;             /* second that date[] tells */
     char date[30];               /* "Wed, 25 Nov 2026 04:00:00 GMT" */
     struct fl_health_checks *checks; /* worker 0 */
 };
 
 /* worker.c */
+/* Nanoseconds since 1970, read once a turn of the loop. */
+uint64_t fl_worker_wall_ns(struct fl_worker *w);
 struct fl_slice fl_worker_date(struct fl_worker *w);
 void fl_worker_make_id(struct fl_worker *w, char ret_id[40]); /* UUIDv7 */
 void fl_worker_session_gone(struct fl_worker *w);
@@ -394,6 +397,8 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
+/* What was written did not go after all: the provider waits for the client. */
+void fl_exchange_stalled(struct fl_exchange *x);
 
 /* wishes.c */
 void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head);
