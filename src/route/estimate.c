@@ -15,26 +15,44 @@ static unsigned at_most(unsigned tokens, unsigned limit)
     return limit > 0 && tokens > limit ? limit : tokens;
 }
 
-struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
-                                    const struct fl_route_request *request)
+struct fl_tokens fl_tokens_of(const struct fl_route_request *request)
 {
     const struct fl_route_request *r = request;
-    const struct fl_target *at = &t->targets[target];
-    unsigned own = r->tokens_by_tokenizer && at->tokenizer < r->tokenizer_count
-                       ? r->tokens_by_tokenizer[at->tokenizer]
-                       : r->tokens_in;
-    struct fl_tokens n = {.in = or_else(own, default_tokens_in),
-                          .cached = r->cached_tokens ? r->cached_tokens[target] : 0,
+    struct fl_tokens n = {.in = or_else(r->tokens_in, default_tokens_in),
                           .when_s = r->when_s,
                           .cached_ppm = r->cached_ppm > 0 ? r->cached_ppm : million,
                           .out = or_else(r->tokens_out, default_tokens_out)};
-    n.cached = n.cached < n.in ? n.cached : n.in;
-    n.out = at_most(at_most(n.out, r->tokens_out_max), at->output_tokens);
-    n.out_p50 = or_else(r->tokens_out_p50, n.out);
-    n.out_p50 = at_most(at_most(n.out_p50, r->tokens_out_max), at->output_tokens);
-    n.out_p90 = or_else(r->tokens_out_p90, n.out);
-    n.out_p90 = at_most(at_most(n.out_p90, r->tokens_out_max), at->output_tokens);
+    n.out = at_most(n.out, r->tokens_out_max);
+    n.out_p50 = at_most(or_else(r->tokens_out_p50, n.out), r->tokens_out_max);
+    n.out_p90 = at_most(or_else(r->tokens_out_p90, n.out), r->tokens_out_max);
     return n;
+}
+
+struct fl_tokens fl_tokens_at(const struct fl_tokens *of_request, const struct fl_table *t,
+                              unsigned target, const struct fl_route_request *request)
+{
+    const struct fl_route_request *r = request;
+    const struct fl_target *at = &t->targets[target];
+    struct fl_tokens n = *of_request;
+    if (r->tokens_by_tokenizer && at->tokenizer < r->tokenizer_count) {
+        n.in = or_else(r->tokens_by_tokenizer[at->tokenizer], default_tokens_in);
+    }
+    if (r->cached_tokens) {
+        n.cached = r->cached_tokens[target] < n.in ? r->cached_tokens[target] : n.in;
+    }
+    if (at->output_tokens > 0) {
+        n.out = at_most(n.out, at->output_tokens);
+        n.out_p50 = at_most(n.out_p50, at->output_tokens);
+        n.out_p90 = at_most(n.out_p90, at->output_tokens);
+    }
+    return n;
+}
+
+struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
+                                    const struct fl_route_request *request)
+{
+    struct fl_tokens n = fl_tokens_of(request);
+    return fl_tokens_at(&n, t, target, request);
 }
 
 static uint64_t add_product(uint64_t sum, uint64_t count, uint64_t price)

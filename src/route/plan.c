@@ -17,6 +17,7 @@
 
 #include "base/assert.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -30,14 +31,6 @@ enum aside_kind {
     ASIDE_FAULTY /* never */
 };
 
-struct inspected {
-    unsigned index, position; /* of the target in the table, in the route */
-    uint32_t faults;
-    bool priced;
-    struct fl_tokens tokens;
-    struct fl_cost cost;
-};
-
 struct extras {
     struct fl_measures_seen seen;
     struct fl_pace_seen pace;
@@ -45,24 +38,28 @@ struct extras {
 };
 
 struct aside {
-    const struct inspected *at;
+    unsigned index; /* of the target in the table */
+    uint32_t faults;
     enum aside_kind kind;
     uint64_t key; /* lower first among its kind */
+    bool priced;
+    struct fl_cost cost;
 };
 
 struct survey {
     struct fl_choice choice;
     const struct fl_policy *policy;
     struct fl_demand demand;
+    struct fl_tokens tokens; /* of the request, whatever the target */
     struct fl_concession concession;
     unsigned inspected_count, aside_count;
     unsigned later_count; /* aside, and left out but for panic */
     unsigned out_count;   /* aside, and not in the plan */
     bool panic;
     /* One for each target looked at: */
-    struct inspected *inspected;
     struct aside *aside;
-    struct fl_option *options;
+    struct fl_option *options; /* those inspected, then those of them that stay, closed up */
+    uint32_t *faults;          /* of those inspected */
     struct extras *extras; /* of the options: apart, so that passes over these stay in the cache */
 };
 
@@ -86,15 +83,6 @@ static void best_offer(struct best *best, void *item, before_fn *before)
     best->items[at] = item;
 }
 
-static bool option_before(const void *a, const void *b)
-{
-    const struct fl_option *x = a, *y = b;
-    if (x->group != y->group) {
-        return x->group < y->group;
-    }
-    return x->key < y->key || (x->key == y->key && x->tie < y->tie);
-}
-
 static bool aside_before(const void *a, const void *b)
 {
     const struct aside *x = a, *y = b;
@@ -103,55 +91,59 @@ static bool aside_before(const void *a, const void *b)
 
 /* --- inspect, settle --- */
 
+/* As an option as far as it goes: most targets become one. */
 static void inspect(struct survey *s, unsigned position, struct fl_shortage *shortage)
 {
     const struct fl_table *t = s->choice.table;
-    struct inspected *i = &s->inspected[s->inspected_count++];
-    i->position = position;
-    i->index = s->choice.route->targets[position];
-    i->tokens = fl_tokens_expected(t, i->index, s->choice.request);
-    i->cost = (struct fl_cost){0, 0};
-    i->priced = fl_cost_estimate(&t->targets[i->index], &i->tokens, &i->cost);
-    i->faults = fl_faults_of(t, &s->demand, i->index, &i->tokens, i->priced ? &i->cost : NULL);
-    fl_shortage_offer(shortage, &t->targets[i->index], i->faults);
+    unsigned index = s->choice.route->targets[position];
+    const struct fl_target *target = &t->targets[index];
+    struct fl_option *o = &s->options[s->inspected_count];
+    o->target = target;
+    o->index = index;
+    o->position = position;
+    o->tokens = fl_tokens_at(&s->tokens, t, index, s->choice.request);
+    o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
+    uint32_t faults =
+        fl_faults_of(t, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
+    s->faults[s->inspected_count++] = faults;
+    fl_shortage_offer(shortage, target, faults);
 }
 
 static void inspect_all(struct survey *s, struct fl_shortage *shortage)
 {
     const struct fl_route *route = s->choice.route;
-    unsigned count = route->target_count, start = 0;
+    unsigned count = route->target_count, position = 0;
     if (count > FL_ROUTE_TARGETS_MAX) {
-        start = (unsigned)fl_rng_below(s->choice.rng, count);
+        position = (unsigned)fl_rng_below(s->choice.rng, count);
         count = FL_ROUTE_TARGETS_MAX;
     }
+    s->tokens = fl_tokens_of(s->choice.request);
     for (unsigned i = 0; i < count; i++) {
-        inspect(s, (start + i) % route->target_count, shortage);
+        inspect(s, position, shortage);
+        position = position + 1 < route->target_count ? position + 1 : 0;
     }
     s->concession = fl_shortage_settle(shortage, &s->choice.table->settings);
 }
 
 /* --- sort --- */
 
-static void add_option(struct survey *s, const struct inspected *i)
+static void add_option(struct survey *s, const struct fl_option *inspected)
 {
-    const struct fl_target *t = &s->choice.table->targets[i->index];
     struct extras *extras = &s->extras[s->choice.count];
     struct fl_option *o = &s->options[s->choice.count++];
+    if (o != inspected) {
+        *o = *inspected;
+    }
+    const struct fl_target *t = o->target;
     o->seen = &extras->seen;
     o->pace = &extras->pace;
     o->terms = extras->terms;
-    o->target = t;
     o->state = t->state;
-    o->index = i->index;
-    o->position = i->position;
-    o->level = i->position >= s->choice.route->primary_count;
+    o->level = o->position >= s->choice.route->primary_count;
     o->in_flight = fl_get(t->state->in_flight);
     o->pending_tokens = fl_get(t->state->pending_tokens);
     o->weight = t->weight;
-    o->vigour = fl_get(t->state->breaker.strength) / (double)FL_STRENGTH_FULL;
-    o->tokens = i->tokens;
-    o->priced = i->priced;
-    o->cost = i->cost;
+    o->vigour = fl_get(t->state->breaker.strength) * (1.0 / FL_STRENGTH_FULL); /* a power of 2 */
     const struct fl_route_request *r = s->choice.request;
     bool learned = r->quality && t->kind < r->quality_count;
     o->quality = learned ? r->quality[t->kind] : (double)NAN;
@@ -159,25 +151,32 @@ static void add_option(struct survey *s, const struct inspected *i)
     o->group = 0;
     o->key = o->score = 0;
     if (s->policy->measured) {
-        fl_look(o, s->choice.request->now_ns);
+        fl_look(o, r->now_ns);
     }
 }
 
-static void put_aside(struct survey *s, const struct inspected *i, enum aside_kind kind,
-                      uint64_t key)
+static void put_aside(struct survey *s, unsigned at, enum aside_kind kind, uint64_t key)
 {
-    s->aside[s->aside_count++] = (struct aside){i, kind, key};
+    const struct fl_option *o = &s->options[at];
+    s->aside[s->aside_count++] = (struct aside){.index = o->index,
+                                                .faults = s->faults[at],
+                                                .kind = kind,
+                                                .key = key,
+                                                .priced = o->priced,
+                                                .cost = o->cost};
     s->later_count += kind >= ASIDE_TRIAL_BUSY && kind < ASIDE_FAULTY;
     s->out_count += kind >= ASIDE_TRIAL_BUSY;
 }
 
-static void sort_one(struct survey *s, const struct inspected *i)
+static void sort_one(struct survey *s, unsigned at)
 {
-    const struct fl_target *t = &s->choice.table->targets[i->index];
+    const struct fl_option *i = &s->options[at];
+    const struct fl_target *t = i->target;
+    uint32_t faults = s->faults[at];
     const struct fl_breaker *b = &t->state->breaker;
     uint64_t deadline_ns = s->choice.request->deadline_ns, cool_ns;
-    if (!fl_concession_admits(&s->concession, t, i->faults)) {
-        put_aside(s, i, ASIDE_FAULTY, (uint64_t)(FL_SKIP_COUNT - fl_faults_first(i->faults)));
+    if (!fl_concession_admits(&s->concession, t, faults)) {
+        put_aside(s, at, ASIDE_FAULTY, (uint64_t)(FL_SKIP_COUNT - fl_faults_first(faults)));
         return;
     }
     switch (fl_breaker_standing(b, s->choice.request->now_ns)) {
@@ -185,22 +184,88 @@ static void sort_one(struct survey *s, const struct inspected *i)
         if (i->position < s->choice.route->primary_count || s->policy->fallbacks) {
             add_option(s, i);
         } else {
-            put_aside(s, i, ASIDE_FALLBACK, i->position);
+            put_aside(s, at, ASIDE_FALLBACK, i->position);
         }
         break;
     case FL_COOLING:
         cool_ns = fl_get(b->cool_until_ns);
-        put_aside(s, i,
+        put_aside(s, at,
                   deadline_ns > 0 && cool_ns > deadline_ns ? ASIDE_COOLING_LATE : ASIDE_COOLING,
                   cool_ns);
         break;
     case FL_TRIAL_BUSY:
-        put_aside(s, i, ASIDE_TRIAL_BUSY, fl_get(b->trial_ns));
+        put_aside(s, at, ASIDE_TRIAL_BUSY, fl_get(b->trial_ns));
         break;
     case FL_EJECTED:
-        put_aside(s, i, ASIDE_EJECTED, fl_get(b->until_ns));
+        put_aside(s, at, ASIDE_EJECTED, fl_get(b->until_ns));
         break;
     }
+}
+
+/* --- rank --- */
+
+/* Key and tie of an option as one number that orders as they do: a double's bits do, once those of
+ * negative ones are turned over. */
+__extension__ typedef unsigned __int128 rank;
+
+static inline rank rank_of(double key, uint64_t tie)
+{
+    uint64_t bits, top = UINT64_C(1) << 63;
+    key += 0.0; /* one zero */
+    memcpy(&bits, &key, sizeof(bits));
+    return (rank)(bits & top ? ~bits : bits | top) << 64 | tie;
+}
+
+struct ranking {
+    unsigned count;
+    rank ranks[FL_PLAN_MAX];
+    struct fl_option *options[FL_PLAN_MAX];
+};
+
+static inline void rank_one(struct ranking *r, unsigned begin, struct fl_option *o, rank own)
+{
+    unsigned at = r->count < FL_PLAN_MAX ? r->count++ : FL_PLAN_MAX - 1;
+    if (at == FL_PLAN_MAX - 1 && r->options[at] && own > r->ranks[at]) {
+        return;
+    }
+    for (; at > begin && own < r->ranks[at - 1]; at--) {
+        r->ranks[at] = r->ranks[at - 1];
+        r->options[at] = r->options[at - 1];
+    }
+    r->ranks[at] = own;
+    r->options[at] = o;
+}
+
+/* The first of the options, group by group and each by rank, which chance makes one of no equals. */
+static void rank_options(struct fl_choice *c, struct ranking *ret_ranking)
+{
+    uint64_t seed = c->count > 1 ? fl_rng_next(c->rng) : 0;
+    unsigned group = 0, next;
+    ret_ranking->count = 0;
+    ret_ranking->options[FL_PLAN_MAX - 1] = NULL;
+    do {
+        unsigned begin = ret_ranking->count;
+        next = UINT_MAX;
+        for (unsigned i = 0; i < c->count; i++) {
+            struct fl_option *o = &c->options[i];
+            if (o->group == group) {
+                rank_one(ret_ranking, begin, o, rank_of(o->key, fl_mix64(seed + i)));
+            } else if (o->group > group && o->group < next) {
+                next = o->group;
+            }
+        }
+        group = next;
+    } while (next != UINT_MAX && ret_ranking->count < FL_PLAN_MAX);
+}
+
+/* How many options are as good as the first. */
+static unsigned ties_of(const struct fl_choice *c, const struct fl_option *first)
+{
+    unsigned ties = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        ties += c->options[i].group == first->group && c->options[i].key == first->key;
+    }
+    return ties;
 }
 
 /* --- take --- */
@@ -231,32 +296,31 @@ static void skip(const struct survey *s, struct fl_plan *plan, const struct asid
     static const enum fl_skip of_kind[] = {[ASIDE_TRIAL_BUSY] = FL_SKIP_TRIAL_BUSY,
                                            [ASIDE_EJECTED] = FL_SKIP_EJECTED,
                                            [ASIDE_COOLING_LATE] = FL_SKIP_COOLING};
-    const struct inspected *i = a->at;
     const struct fl_route_request *r = s->choice.request;
-    enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(i->faults) : of_kind[a->kind];
+    enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(a->faults) : of_kind[a->kind];
     if (plan->candidate_count < FL_PLAN_MAX) {
         plan->candidates[plan->candidate_count++] =
-            (struct fl_candidate){.target = i->index,
+            (struct fl_candidate){.target = a->index,
                                   .skip = why,
-                                  .missing = r->needs & s->choice.table->targets[i->index].lacks,
-                                  .priced = i->priced,
-                                  .cost_p50 = i->cost.p50,
-                                  .cost_p90 = i->cost.p90};
+                                  .missing = r->needs & s->choice.table->targets[a->index].lacks,
+                                  .priced = a->priced,
+                                  .cost_p50 = a->cost.p50,
+                                  .cost_p90 = a->cost.p90};
     }
 }
 
 /* What is expected of the options that a policy ordered without asking. */
-static void predict_best(struct fl_choice *c, const struct best *best)
+static void predict_best(struct fl_choice *c, const struct ranking *best)
 {
     struct fl_pool_seen pool = {.pace.rtt_ns = 0};
     for (unsigned i = 0; i < best->count; i++) {
-        struct fl_option *o = best->items[i];
+        struct fl_option *o = best->options[i];
         fl_look(o, c->request->now_ns);
         fl_pool_add(&pool, o);
     }
     fl_pool_close(&pool);
     for (unsigned i = 0; i < best->count; i++) {
-        fl_predict_one(c, &pool, best->items[i]);
+        fl_predict_one(c, &pool, best->options[i]);
     }
 }
 
@@ -272,7 +336,7 @@ static void record(const struct fl_choice *c, const struct fl_option *o, struct 
     line->total_ns = (uint64_t)o->total_ns;
 }
 
-static void order(struct survey *s, struct best *ret_best)
+static void order(struct survey *s, struct ranking *ret_ranking)
 {
     struct fl_choice *c = &s->choice;
     if (c->count > 1) {
@@ -282,28 +346,13 @@ static void order(struct survey *s, struct best *ret_best)
         s->policy->order(c);
         fl_assert(c->term_count <= FL_TERMS_MAX);
     }
-    uint64_t seed = c->count > 1 ? fl_rng_next(c->rng) : 0;
-    *ret_best = (struct best){.count = 0};
-    for (unsigned i = 0; i < c->count; i++) {
-        c->options[i].tie = fl_mix64(seed + i);
-        best_offer(ret_best, &c->options[i], option_before);
-    }
-}
-
-/* How many options are as good as the first. */
-static unsigned ties_of(const struct fl_choice *c, const struct fl_option *first)
-{
-    unsigned ties = 0;
-    for (unsigned i = 0; i < c->count; i++) {
-        ties += c->options[i].group == first->group && c->options[i].key == first->key;
-    }
-    return ties;
+    rank_options(c, ret_ranking);
 }
 
 static void take_options(struct survey *s, struct fl_plan *plan)
 {
     struct fl_choice *c = &s->choice;
-    struct best best;
+    struct ranking best;
     if (c->count == 0) {
         return;
     }
@@ -311,12 +360,12 @@ static void take_options(struct survey *s, struct fl_plan *plan)
     plan->why = c->count > 1 ? c->why : "only";
     plan->terms = c->terms;
     plan->term_count = c->term_count;
-    plan->propensity = c->propensity / ties_of(c, best.items[0]);
+    plan->propensity = c->propensity / ties_of(c, best.options[0]);
     if (!s->policy->measured || c->count == 1) {
         predict_best(c, &best);
     }
     for (unsigned i = 0; i < best.count; i++) {
-        const struct fl_option *o = best.items[i];
+        const struct fl_option *o = best.options[i];
         struct fl_candidate *line = take(s, plan, o->index, o->priced ? &o->cost : NULL);
         if (line) {
             record(c, o, line);
@@ -341,7 +390,7 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
             plan->why = whys[a->kind];
             plan->relaxed |= a->kind == ASIDE_COOLING ? FL_RELAXED_COOLING : 0;
         }
-        (void)take(s, plan, a->at->index, a->at->priced ? &a->at->cost : NULL);
+        (void)take(s, plan, a->index, a->priced ? &a->cost : NULL);
     }
 }
 
@@ -352,7 +401,7 @@ static void count_skipped(const struct survey *s, struct fl_plan *plan)
     for (unsigned i = 0; i < s->aside_count; i++) {
         const struct aside *a = &s->aside[i];
         if (a->kind == ASIDE_FAULTY) {
-            plan->skipped[fl_faults_first(a->at->faults)]++;
+            plan->skipped[fl_faults_first(a->faults)]++;
         } else if (!s->panic) {
             plan->skipped[FL_SKIP_TRIAL_BUSY] += a->kind == ASIDE_TRIAL_BUSY;
             plan->skipped[FL_SKIP_EJECTED] += a->kind == ASIDE_EJECTED;
@@ -387,7 +436,7 @@ static void plan_in(struct survey *s, struct fl_plan *ret_plan)
     s->demand = fl_demand_of(s->choice.route, request);
     inspect_all(s, &shortage);
     for (unsigned i = 0; i < s->inspected_count; i++) {
-        sort_one(s, &s->inspected[i]);
+        sort_one(s, i);
     }
     s->panic = s->choice.count == 0 && s->later_count > 0 && s->aside_count == s->out_count;
     memset(ret_plan, 0, offsetof(struct fl_plan, candidates)); /* the rest is set below */
@@ -416,12 +465,12 @@ enum { few = 16, many = 64 };
 
 static __attribute__((noinline)) void plan_few(struct survey s, struct fl_plan *ret_plan)
 {
-    struct inspected inspected[few];
+    uint32_t faults[few];
     struct aside aside[few];
     struct fl_option options[few];
     struct extras extras[few];
     s.extras = extras;
-    s.inspected = inspected;
+    s.faults = faults;
     s.aside = aside;
     s.options = options;
     plan_in(&s, ret_plan);
@@ -429,12 +478,12 @@ static __attribute__((noinline)) void plan_few(struct survey s, struct fl_plan *
 
 static __attribute__((noinline)) void plan_many(struct survey s, struct fl_plan *ret_plan)
 {
-    struct inspected inspected[many];
+    uint32_t faults[many];
     struct aside aside[many];
     struct fl_option options[many];
     struct extras extras[many];
     s.extras = extras;
-    s.inspected = inspected;
+    s.faults = faults;
     s.aside = aside;
     s.options = options;
     plan_in(&s, ret_plan);
@@ -442,12 +491,12 @@ static __attribute__((noinline)) void plan_many(struct survey s, struct fl_plan 
 
 static __attribute__((noinline)) void plan_most(struct survey s, struct fl_plan *ret_plan)
 {
-    struct inspected inspected[FL_ROUTE_TARGETS_MAX];
+    uint32_t faults[FL_ROUTE_TARGETS_MAX];
     struct aside aside[FL_ROUTE_TARGETS_MAX];
     struct fl_option options[FL_ROUTE_TARGETS_MAX];
     struct extras extras[FL_ROUTE_TARGETS_MAX];
     s.extras = extras;
-    s.inspected = inspected;
+    s.faults = faults;
     s.aside = aside;
     s.options = options;
     plan_in(&s, ret_plan);

@@ -42,7 +42,6 @@ struct fl_option {
     double key;     /* 0 on entry */
     double score;   /* for people: in the policy's own unit */
     double *terms;  /* FL_TERMS_MAX of what the score is made of: by fl_choice.terms */
-    uint64_t tie;   /* set by the plan */
 };
 
 struct fl_choice {
