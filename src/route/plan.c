@@ -31,12 +31,6 @@ enum aside_kind {
     ASIDE_FAULTY /* never */
 };
 
-struct extras {
-    struct fl_measures_seen seen;
-    struct fl_pace_seen pace;
-    double terms[FL_TERMS_MAX];
-};
-
 struct aside {
     unsigned index; /* of the target in the table */
     uint32_t faults;
@@ -60,7 +54,9 @@ struct survey {
     struct aside *aside;
     struct fl_option *options; /* those inspected, then those of them that stay, closed up */
     uint32_t *faults;          /* of those inspected */
-    struct extras *extras; /* of the options: apart, so that passes over these stay in the cache */
+    double (*terms)[FL_TERMS_MAX]; /* of the options */
+    struct fl_outlook outlook;
+    struct fl_outlook_block *blocks; /* its memory */
 };
 
 /* The best of what was offered, in order. */
@@ -129,15 +125,12 @@ static void inspect_all(struct survey *s, struct fl_shortage *shortage)
 
 static void add_option(struct survey *s, const struct fl_option *inspected)
 {
-    struct extras *extras = &s->extras[s->choice.count];
-    struct fl_option *o = &s->options[s->choice.count++];
+    struct fl_option *o = &s->options[s->choice.count];
     if (o != inspected) {
         *o = *inspected;
     }
     const struct fl_target *t = o->target;
-    o->seen = &extras->seen;
-    o->pace = &extras->pace;
-    o->terms = extras->terms;
+    o->terms = s->terms[s->choice.count++];
     o->state = t->state;
     o->level = o->position >= s->choice.route->primary_count;
     o->in_flight = fl_get(t->state->in_flight);
@@ -150,9 +143,6 @@ static void add_option(struct survey *s, const struct fl_option *inspected)
     o->unproven = learned && r->quality_unproven && r->quality_unproven[t->kind];
     o->group = 0;
     o->key = o->score = 0;
-    if (s->policy->measured) {
-        fl_look(o, r->now_ns);
-    }
 }
 
 static void put_aside(struct survey *s, unsigned at, enum aside_kind kind, uint64_t key)
@@ -199,6 +189,38 @@ static void sort_one(struct survey *s, unsigned at)
     case FL_EJECTED:
         put_aside(s, at, ASIDE_EJECTED, fl_get(b->until_ns));
         break;
+    }
+}
+
+/* --- predict --- */
+
+static void look(struct fl_outlook *k, unsigned i, const struct fl_option *o)
+{
+    fl_outlook_look(k, i, o->state, &(struct fl_load){o->in_flight, o->pending_tokens}, &o->tokens);
+}
+
+static void predicted(const struct fl_outlook *k, unsigned i, struct fl_option *o)
+{
+    o->ttft_ns = fl_outlook_at(k, i, FL_SEES_TTFT_NS);
+    o->total_ns = fl_outlook_at(k, i, FL_SEES_TOTAL_NS);
+    o->error_ns = fl_outlook_at(k, i, FL_SEES_ERROR_NS);
+    o->success = fl_outlook_at(k, i, FL_SEES_SUCCEEDS);
+    o->believed = fl_outlook_at(k, i, FL_SEES_BELIEVED);
+    o->failure_ns = fl_outlook_at(k, i, FL_SEES_FAILURE_NS);
+}
+
+static void predict_all(struct survey *s)
+{
+    struct fl_choice *c = &s->choice;
+    c->outlook = &s->outlook;
+    fl_outlook_begin(c->outlook, s->blocks, c->count, c->request->now_ns);
+    for (unsigned i = 0; i < c->count; i++) {
+        look(c->outlook, i, &c->options[i]);
+    }
+    fl_outlook_pool(c->outlook);
+    fl_outlook_predict(c->outlook);
+    for (unsigned i = 0; i < c->count; i++) {
+        predicted(c->outlook, i, &c->options[i]);
     }
 }
 
@@ -310,17 +332,18 @@ static void skip(const struct survey *s, struct fl_plan *plan, const struct asid
 }
 
 /* What is expected of the options that a policy ordered without asking. */
-static void predict_best(struct fl_choice *c, const struct ranking *best)
+static void predict_best(const struct fl_choice *c, const struct ranking *best)
 {
-    struct fl_pool_seen pool = {.pace.rtt_ns = 0};
+    struct fl_outlook_block blocks[FL_PLAN_MAX / FL_LANES];
+    struct fl_outlook outlook;
+    fl_outlook_begin(&outlook, blocks, best->count, c->request->now_ns);
     for (unsigned i = 0; i < best->count; i++) {
-        struct fl_option *o = best->options[i];
-        fl_look(o, c->request->now_ns);
-        fl_pool_add(&pool, o);
+        look(&outlook, i, best->options[i]);
     }
-    fl_pool_close(&pool);
+    fl_outlook_pool(&outlook);
+    fl_outlook_predict(&outlook);
     for (unsigned i = 0; i < best->count; i++) {
-        fl_predict_one(c, &pool, best->options[i]);
+        predicted(&outlook, i, best->options[i]);
     }
 }
 
@@ -341,7 +364,7 @@ static void order(struct survey *s, struct ranking *ret_ranking)
     struct fl_choice *c = &s->choice;
     if (c->count > 1) {
         if (s->policy->measured) {
-            fl_predict(c);
+            predict_all(s);
         }
         s->policy->order(c);
         fl_assert(c->term_count <= FL_TERMS_MAX);
@@ -468,8 +491,10 @@ static __attribute__((noinline)) void plan_few(struct survey s, struct fl_plan *
     uint32_t faults[few];
     struct aside aside[few];
     struct fl_option options[few];
-    struct extras extras[few];
-    s.extras = extras;
+    double terms[few][FL_TERMS_MAX];
+    struct fl_outlook_block blocks[few / FL_LANES];
+    s.terms = terms;
+    s.blocks = blocks;
     s.faults = faults;
     s.aside = aside;
     s.options = options;
@@ -481,8 +506,10 @@ static __attribute__((noinline)) void plan_many(struct survey s, struct fl_plan 
     uint32_t faults[many];
     struct aside aside[many];
     struct fl_option options[many];
-    struct extras extras[many];
-    s.extras = extras;
+    double terms[many][FL_TERMS_MAX];
+    struct fl_outlook_block blocks[many / FL_LANES];
+    s.terms = terms;
+    s.blocks = blocks;
     s.faults = faults;
     s.aside = aside;
     s.options = options;
@@ -494,8 +521,10 @@ static __attribute__((noinline)) void plan_most(struct survey s, struct fl_plan 
     uint32_t faults[FL_ROUTE_TARGETS_MAX];
     struct aside aside[FL_ROUTE_TARGETS_MAX];
     struct fl_option options[FL_ROUTE_TARGETS_MAX];
-    struct extras extras[FL_ROUTE_TARGETS_MAX];
-    s.extras = extras;
+    double terms[FL_ROUTE_TARGETS_MAX][FL_TERMS_MAX];
+    struct fl_outlook_block blocks[FL_ROUTE_TARGETS_MAX / FL_LANES];
+    s.terms = terms;
+    s.blocks = blocks;
     s.faults = faults;
     s.aside = aside;
     s.options = options;

@@ -12,6 +12,7 @@
 #define FL_ROUTE_POLICIES_H
 
 #include "route/estimate.h"
+#include "route/outlook.h"
 #include "route/state.h"
 
 struct fl_option {
@@ -28,13 +29,12 @@ struct fl_option {
     struct fl_tokens tokens;
     bool priced;
     struct fl_cost cost; /* 0 when not priced */
-    /* Where the policy's row says measured: what was seen of the target, and what is predicted from
-     * it and from what was seen of all options together. */
-    struct fl_measures_seen *seen;
-    struct fl_pace_seen *pace;
+    /* Where the policy's row says measured: what is predicted from what was seen of the target, and of
+     * all options together (fl_choice.outlook). */
     double ttft_ns, total_ns; /* of an attempt begun now */
     double error_ns;          /* standard error of total_ns */
-    double success;
+    double success, believed; /* its probability; the same, but 1 in doubt */
+    double failure_ns;        /* mean time to a failure; 0: none seen */
     double quality; /* in [0, 1]; NAN: not known */
     bool unproven;  /* not shown to be no worse than the default for this sort of request */
     /* the policy's answer: */
@@ -52,6 +52,7 @@ struct fl_choice {
     enum fl_algorithm algorithm; /* the route's or the request's, whatever the strategy */
     struct fl_option *options;   /* two or more */
     unsigned count;
+    struct fl_outlook *outlook; /* where measured: of the options, in their order on entry */
     double propensity;        /* of the option that comes first, ties left out: 1 on entry */
     const char *why;          /* set by the policy: a static text */
     const char *const *terms; /* set by the policy: static names of fl_option.terms; or NULL */

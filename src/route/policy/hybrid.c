@@ -179,8 +179,8 @@ static void score(struct fl_choice *c)
         struct fl_option *o = &c->options[i];
         double usd = o->priced ? usd_of(o) : unpriced_usd;
         double other_ns = o->key > least[0] ? least[0] : least[1];
-        double failure_ns = fl_mean_or(o->seen->failure_ns, 0) + other_ns;
-        o->terms[FAILURE_MS] = (1 - fl_believed_success(o)) * failure_ns / 1e6;
+        double failure_ns = o->failure_ns + other_ns;
+        o->terms[FAILURE_MS] = (1 - o->believed) * failure_ns / 1e6;
         o->terms[COST_USD] = usd;
         o->terms[COST_MS] = (usd - least_usd) * ns_per_usd(c) / 1e6;
         o->terms[CACHED] = o->tokens.cached;
