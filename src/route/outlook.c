@@ -14,13 +14,15 @@ void fl_outlook_begin(struct fl_outlook *k, struct fl_outlook_block *blocks, uns
     k->block_count = (count + FL_LANES - 1) / FL_LANES;
     k->now_ns = now_ns;
     if (count % FL_LANES > 0) { /* nothing is known of those that are not there */
-        blocks[k->block_count - 1] = (struct fl_outlook_block){0};
+        struct fl_outlook_block *last = &blocks[k->block_count - 1];
+        *last = (struct fl_outlook_block){0};
+        last->column[FL_SEES_USD] += (double)NAN;
     }
 }
 
 static inline void put(struct fl_outlook_block *b, unsigned lane, enum fl_column column, double value)
 {
-    b->column[column][lane] = value;
+    b->lane[column][lane] = value;
 }
 
 static inline void put_mean(struct fl_outlook_block *b, unsigned lane, enum fl_column column,
@@ -93,6 +95,15 @@ void fl_outlook_predict(struct fl_outlook *k)
         fl_outlook_predict_avx2(k);
     } else {
         predict_all(k);
+    }
+}
+
+void fl_outlook_weigh(struct fl_outlook *k, double gamma, double ns_per_usd)
+{
+    if (fl_wide()) {
+        fl_outlook_weigh_avx2(k, gamma, ns_per_usd);
+    } else {
+        weigh_all(k, gamma, ns_per_usd);
     }
 }
 

@@ -66,11 +66,22 @@ enum fl_column {
     FL_SEES_SUCCEEDS, /* probability */
     FL_SEES_BELIEVED, /* the same; in doubt, 1 */
     FL_SEES_FAILURE_NS,
+    /* for and by fl_outlook_weigh() */
+    FL_SEES_USD, /* pico-USD, NAN without a price; then USD, the mean of all without a price */
+    FL_SEES_PREDICTED_MS,
+    FL_SEES_ERROR_MS,
+    FL_SEES_LATENCY_MS,
+    FL_SEES_FAILURE_MS,
+    FL_SEES_COST_MS,
+    FL_SEES_SCORE,
     FL_COLUMNS
 };
 
 struct fl_outlook_block {
-    fl_four column[FL_COLUMNS];
+    union {
+        fl_four column[FL_COLUMNS];
+        double lane[FL_COLUMNS][FL_LANES];
+    };
 };
 
 /* Of all targets together. */
@@ -96,7 +107,7 @@ enum { FL_OUTLOOK_BLOCKS_MAX = FL_ROUTE_TARGETS_MAX / FL_LANES };
 
 static inline double fl_outlook_at(const struct fl_outlook *k, unsigned i, enum fl_column column)
 {
-    return k->blocks[i / FL_LANES].column[column][i % FL_LANES];
+    return k->blocks[i / FL_LANES].lane[column][i % FL_LANES];
 }
 
 /* *blocks* has room for *count* targets. */
@@ -112,7 +123,15 @@ void fl_outlook_look(struct fl_outlook *k, unsigned i, const struct fl_target_st
 void fl_outlook_pool(struct fl_outlook *k);
 void fl_outlook_predict(struct fl_outlook *k);
 
-/* Of the i-th target, after fl_outlook_pool(): what *tokens* take at the load at which it was measured,
+/* Waiting, failing and paying in one number of ms, the score J of policy/hybrid.c: what a second after
+ * the first token counts, and what a USD is worth. Wants FL_SEES_USD put for each target. */
+void fl_outlook_weigh(struct fl_outlook *k, double gamma, double ns_per_usd);
+static inline void fl_outlook_put(struct fl_outlook *k, unsigned i, enum fl_column column, double value)
+{
+    k->blocks[i / FL_LANES].lane[column][i % FL_LANES] = value;
+}
+
+/* Of the i-th target (fl_option.place), after fl_outlook_pool(): what *tokens* take at the load at which it was measured,
  * and how far off that may be; */
 struct fl_latency fl_outlook_latency(const struct fl_outlook *k, unsigned i, double tokens);
 /* what an attempt of *tokens* takes for each attempt in flight when that was measured, in ns; */
@@ -120,8 +139,9 @@ double fl_outlook_work_ns(const struct fl_outlook *k, unsigned i, double tokens)
 /* what one attempt's share of it was, in ns: its duration divided by those in flight. */
 double fl_outlook_share_ns(const struct fl_outlook *k, unsigned i);
 
-/* The two bodies of both programs. */
+/* For processors with AVX2. */
 void fl_outlook_pool_avx2(struct fl_outlook *k);
 void fl_outlook_predict_avx2(struct fl_outlook *k);
+void fl_outlook_weigh_avx2(struct fl_outlook *k, double gamma, double ns_per_usd);
 
 #endif

@@ -11,3 +11,8 @@ void fl_outlook_predict_avx2(struct fl_outlook *k)
 {
     predict_all(k);
 }
+
+void fl_outlook_weigh_avx2(struct fl_outlook *k, double gamma, double ns_per_usd)
+{
+    weigh_all(k, gamma, ns_per_usd);
+}

@@ -197,4 +197,91 @@ LANES void predict_all(struct fl_outlook *k)
     }
 }
 
+/* --- weigh --- */
+
+LANES void price_all(struct fl_outlook *k, double *ret_least_usd)
+{
+    double sum_usd = 0, least_usd = HUGE_VAL;
+    unsigned priced = 0;
+    for (unsigned i = 0; i < k->block_count; i++) {
+        struct fl_outlook_block *b = &k->blocks[i];
+        b->column[FL_SEES_USD] /= 1e12;
+        for (unsigned lane = 0; lane < FL_LANES; lane++) {
+            double usd = b->lane[FL_SEES_USD][lane];
+            bool has_price = usd >= 0;
+            sum_usd += has_price ? usd : 0;
+            least_usd = has_price && usd < least_usd ? usd : least_usd;
+            priced += has_price;
+        }
+    }
+    *ret_least_usd = priced > 0 ? least_usd : 0;
+    for (unsigned i = 0; priced < k->count && i < k->block_count; i++) {
+        fl_four *usd = &k->blocks[i].column[FL_SEES_USD];
+        *usd = pick(*usd >= all(0), *usd, all(priced > 0 ? sum_usd / priced : 0));
+    }
+}
+
+/* Latencies and their errors, in ns; the least of them, the first of equals. */
+LANES struct fl_latency wait_all(struct fl_outlook *k, double gamma)
+{
+    struct fl_latency first = {HUGE_VAL, 0};
+    for (unsigned i = 0; i < k->block_count; i++) {
+        struct fl_outlook_block *b = &k->blocks[i];
+        fl_four *c = b->column, total_ns = c[FL_SEES_TOTAL_NS];
+        fl_four ns = c[FL_SEES_TTFT_NS] + gamma * (total_ns - c[FL_SEES_TTFT_NS]);
+        fl_four error_ns = c[FL_SEES_ERROR_NS] * ns / (total_ns + 1);
+        c[FL_SEES_LATENCY_MS] = ns;
+        c[FL_SEES_PREDICTED_MS] = ns / 1e6;
+        c[FL_SEES_ERROR_MS] = error_ns / 1e6;
+        c[FL_SEES_FAILURE_MS] = error_ns * error_ns;
+        unsigned lanes = k->count - i * FL_LANES < FL_LANES ? k->count - i * FL_LANES : FL_LANES;
+        for (unsigned lane = 0; lane < lanes; lane++) {
+            double own_ns = b->lane[FL_SEES_LATENCY_MS][lane];
+            first.variance_ns2 =
+                own_ns < first.ns ? b->lane[FL_SEES_FAILURE_MS][lane] : first.variance_ns2;
+            first.ns = own_ns < first.ns ? own_ns : first.ns;
+        }
+    }
+    return first;
+}
+
+/* fl_believe(): apart from the least only by what is beyond doubt; the two least of what comes out. */
+LANES void believe_all(struct fl_outlook *k, struct fl_latency first, double ret_least_ns[2])
+{
+    double one_ns = HUGE_VAL, two_ns = HUGE_VAL;
+    for (unsigned i = 0; i < k->block_count; i++) {
+        struct fl_outlook_block *b = &k->blocks[i];
+        fl_four *c = b->column, apart_ns = c[FL_SEES_LATENCY_MS] - first.ns;
+        fl_four doubt2 =
+            FL_CONFIDENCE * FL_CONFIDENCE * (c[FL_SEES_FAILURE_MS] + first.variance_ns2);
+        c[FL_SEES_LATENCY_MS] = pick(apart_ns * apart_ns <= doubt2, all(first.ns),
+                                     first.ns + apart_ns - root(doubt2));
+        unsigned lanes = k->count - i * FL_LANES < FL_LANES ? k->count - i * FL_LANES : FL_LANES;
+        for (unsigned lane = 0; lane < lanes; lane++) {
+            double ns = b->lane[FL_SEES_LATENCY_MS][lane], more_ns = ns < one_ns ? one_ns : ns;
+            one_ns = ns < one_ns ? ns : one_ns;
+            two_ns = more_ns < two_ns ? more_ns : two_ns;
+        }
+    }
+    ret_least_ns[0] = one_ns;
+    ret_least_ns[1] = two_ns;
+}
+
+LANES void weigh_all(struct fl_outlook *k, double gamma, double ns_per_usd)
+{
+    double least_usd, least_ns[2];
+    price_all(k, &least_usd);
+    believe_all(k, wait_all(k, gamma), least_ns);
+    for (unsigned i = 0; i < k->block_count; i++) {
+        fl_four *c = k->blocks[i].column, ns = c[FL_SEES_LATENCY_MS];
+        fl_four other_ns = pick(ns > all(least_ns[0]), all(least_ns[0]), all(least_ns[1]));
+        fl_four failure_ns = c[FL_SEES_FAILURE_NS] + other_ns;
+        c[FL_SEES_LATENCY_MS] = ns / 1e6;
+        c[FL_SEES_FAILURE_MS] = (1 - c[FL_SEES_BELIEVED]) * failure_ns / 1e6;
+        c[FL_SEES_COST_MS] = (c[FL_SEES_USD] - least_usd) * ns_per_usd / 1e6;
+        c[FL_SEES_SCORE] =
+            c[FL_SEES_LATENCY_MS] + c[FL_SEES_FAILURE_MS] + c[FL_SEES_COST_MS];
+    }
+}
+
 #endif

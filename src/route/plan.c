@@ -130,7 +130,8 @@ static void add_option(struct survey *s, const struct fl_option *inspected)
         *o = *inspected;
     }
     const struct fl_target *t = o->target;
-    o->terms = s->terms[s->choice.count++];
+    o->terms = s->terms[s->choice.count];
+    o->place = s->choice.count++;
     o->state = t->state;
     o->level = o->position >= s->choice.route->primary_count;
     o->in_flight = fl_get(t->state->in_flight);
@@ -347,11 +348,15 @@ static void predict_best(const struct fl_choice *c, const struct ranking *best)
     }
 }
 
-static void record(const struct fl_choice *c, const struct fl_option *o, struct fl_candidate *line)
+static void record(const struct survey *s, const struct fl_option *o, struct fl_candidate *line)
 {
+    const struct fl_choice *c = &s->choice;
     line->scored = c->count > 1;
     line->score = o->score;
-    for (unsigned i = 0; i < c->term_count; i++) {
+    if (line->scored && s->policy->explain) {
+        s->policy->explain(c, o, line->terms);
+    }
+    for (unsigned i = 0; !s->policy->explain && i < c->term_count; i++) {
         line->terms[i] = o->terms[i];
     }
     line->predicted = true;
@@ -391,7 +396,7 @@ static void take_options(struct survey *s, struct fl_plan *plan)
         const struct fl_option *o = best.options[i];
         struct fl_candidate *line = take(s, plan, o->index, o->priced ? &o->cost : NULL);
         if (line) {
-            record(c, o, line);
+            record(s, o, line);
         }
     }
 }

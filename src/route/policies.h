@@ -41,7 +41,9 @@ struct fl_option {
     unsigned group; /* 0 on entry */
     double key;     /* 0 on entry */
     double score;   /* for people: in the policy's own unit */
-    double *terms;  /* FL_TERMS_MAX of what the score is made of: by fl_choice.terms */
+    double *terms;  /* FL_TERMS_MAX of what the score is made of: by fl_choice.terms; where the row
+                       has explain(), by that */
+    unsigned place; /* in fl_choice.outlook, wherever a policy moves the option to */
 };
 
 struct fl_choice {
@@ -60,12 +62,16 @@ struct fl_choice {
 };
 
 typedef void fl_order_fn(struct fl_choice *c);
+/* The terms of one option, asked after the order and only of those that come on the record. */
+typedef void fl_explain_fn(const struct fl_choice *c, const struct fl_option *o,
+                           double ret_terms[FL_TERMS_MAX]);
 
 struct fl_policy {
     const char *name;
     fl_order_fn *order;
     bool measured;  /* wants what was seen of targets and what is predicted from it */
     bool fallbacks; /* wants fallbacks among its options */
+    fl_explain_fn *explain; /* NULL: the order sets the terms */
 };
 
 /* By strategy and, for load_balance, algorithm. */
@@ -74,6 +80,7 @@ const struct fl_policy *fl_policy_of(enum fl_strategy strategy, enum fl_algorith
 /* The policies: one file each. */
 fl_order_fn fl_policy_hybrid, fl_policy_cost, fl_policy_performance, fl_policy_adaptive,
     fl_policy_priority, fl_policy_classification, fl_policy_quality;
+fl_explain_fn fl_explain_hybrid;
 fl_order_fn fl_policy_weighted_round_robin, fl_policy_round_robin, fl_policy_least_connections,
     fl_policy_least_response_time, fl_policy_ip_hash, fl_policy_random, fl_policy_p2c,
     fl_policy_peak_ewma, fl_policy_lew, fl_policy_spd, fl_policy_price_weighted,

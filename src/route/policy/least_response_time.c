@@ -17,7 +17,7 @@ void fl_policy_least_response_time(struct fl_choice *c)
 {
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        o->key = fmax(fl_outlook_work_ns(c->outlook, i, o->tokens.out) * (o->in_flight + 1),
+        o->key = fmax(fl_outlook_work_ns(c->outlook, o->place, o->tokens.out) * (o->in_flight + 1),
                       fl_age_of(o->state, c->request->now_ns));
     }
     fl_add_failures(c);

@@ -8,7 +8,7 @@ void fl_policy_lew(struct fl_choice *c)
 {
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        o->key = fl_outlook_share_ns(c->outlook, i) * (o->in_flight + 1);
+        o->key = fl_outlook_share_ns(c->outlook, o->place) * (o->in_flight + 1);
     }
     fl_add_failures(c);
     for (unsigned i = 0; i < c->count; i++) {
