@@ -20,16 +20,16 @@ void fl_outlook_begin(struct fl_outlook *k, struct fl_outlook_block *blocks, uns
     }
 }
 
-static inline void put(struct fl_outlook_block *b, unsigned lane, enum fl_column column, double value)
+/* *lane* is a target's first column. */
+static inline void put(double *lane, enum fl_column column, double value)
 {
-    b->lane[column][lane] = value;
+    lane[column * FL_LANES] = value;
 }
 
-static inline void put_mean(struct fl_outlook_block *b, unsigned lane, enum fl_column column,
-                            const struct fl_mean *m)
+static inline void put_mean(double *lane, enum fl_column column, const struct fl_mean *m)
 {
-    put(b, lane, column, fl_get(m->sum));
-    put(b, lane, column + 1, fl_get(m->weight));
+    put(lane, column, fl_get(m->sum));
+    put(lane, column + 1, fl_get(m->weight));
 }
 
 static inline double since_ns(uint64_t at_ns, uint64_t now_ns)
@@ -40,33 +40,32 @@ static inline double since_ns(uint64_t at_ns, uint64_t now_ns)
 void fl_outlook_look(struct fl_outlook *k, unsigned i, const struct fl_target_state *s,
                      const struct fl_load *load, const struct fl_tokens *tokens)
 {
-    struct fl_outlook_block *b = &k->blocks[i / FL_LANES];
-    unsigned lane = i % FL_LANES;
+    double *lane = &k->blocks[i / FL_LANES].lane[0][i % FL_LANES];
     const struct fl_measures *m = &s->measures;
     const struct fl_pace *p = &s->pace;
-    put(b, lane, FL_SEES_AGE_NS, since_ns(fl_get(m->at_ns), k->now_ns));
-    put(b, lane, FL_SEES_PACE_AGE_NS, since_ns(fl_get(p->at_ns), k->now_ns));
-    put_mean(b, lane, FL_SEES_SUCCESS, &m->success);
-    put_mean(b, lane, FL_SEES_FAILURE, &m->failure_ns);
-    put_mean(b, lane, FL_SEES_FIRST, &m->first_byte_ns);
-    put_mean(b, lane, FL_SEES_WHOLE, &m->total_ns);
-    put_mean(b, lane, FL_SEES_TOKEN, &m->token_ns);
-    put_mean(b, lane, FL_SEES_LOAD, &m->load);
-    put_mean(b, lane, FL_SEES_PROMPT, &p->prompt);
-    put_mean(b, lane, FL_SEES_ALONE, &p->token);
-    put_mean(b, lane, FL_SEES_SHARE, &p->share_ns);
-    put(b, lane, FL_SEES_FIRST_S2, fl_get(m->first_byte_s2.sum));
-    put(b, lane, FL_SEES_WHOLE_S2, fl_get(m->total_s2.sum));
-    put(b, lane, FL_SEES_TOKEN_S2, fl_get(m->token_s2.sum));
-    put(b, lane, FL_SEES_FIRST_PRIOR, fl_get(p->first_kept));
-    put(b, lane, FL_SEES_ENDED_PRIOR, fl_get(p->ended_kept));
-    put(b, lane, FL_SEES_RTT_NS, fl_get(p->rtt_ns));
-    put(b, lane, FL_SEES_STREAM_WAITS_NS, since_ns(fl_get(s->streams.oldest_ns), k->now_ns));
-    put(b, lane, FL_SEES_ANSWER_WAITS_NS, since_ns(fl_get(s->answers.oldest_ns), k->now_ns));
+    put(lane, FL_SEES_AGE_NS, since_ns(fl_get(m->at_ns), k->now_ns));
+    put(lane, FL_SEES_PACE_AGE_NS, since_ns(fl_get(p->at_ns), k->now_ns));
+    put_mean(lane, FL_SEES_SUCCESS, &m->success);
+    put_mean(lane, FL_SEES_FAILURE, &m->failure_ns);
+    put_mean(lane, FL_SEES_FIRST, &m->first_byte_ns);
+    put_mean(lane, FL_SEES_WHOLE, &m->total_ns);
+    put_mean(lane, FL_SEES_TOKEN, &m->token_ns);
+    put_mean(lane, FL_SEES_LOAD, &m->load);
+    put_mean(lane, FL_SEES_PROMPT, &p->prompt);
+    put_mean(lane, FL_SEES_ALONE, &p->token);
+    put_mean(lane, FL_SEES_SHARE, &p->share_ns);
+    put(lane, FL_SEES_FIRST_S2, fl_get(m->first_byte_s2.sum));
+    put(lane, FL_SEES_WHOLE_S2, fl_get(m->total_s2.sum));
+    put(lane, FL_SEES_TOKEN_S2, fl_get(m->token_s2.sum));
+    put(lane, FL_SEES_FIRST_PRIOR, fl_get(p->first_kept));
+    put(lane, FL_SEES_ENDED_PRIOR, fl_get(p->ended_kept));
+    put(lane, FL_SEES_RTT_NS, fl_get(p->rtt_ns));
+    put(lane, FL_SEES_STREAM_WAITS_NS, since_ns(fl_get(s->streams.oldest_ns), k->now_ns));
+    put(lane, FL_SEES_ANSWER_WAITS_NS, since_ns(fl_get(s->answers.oldest_ns), k->now_ns));
     double prompt = (double)(int64_t)load->pending_tokens + tokens->in - tokens->cached;
-    put(b, lane, FL_SEES_IN_FLIGHT, load->in_flight);
-    put(b, lane, FL_SEES_PROMPT_TOKENS, prompt);
-    put(b, lane, FL_SEES_OUT_TOKENS, tokens->out);
+    put(lane, FL_SEES_IN_FLIGHT, load->in_flight);
+    put(lane, FL_SEES_PROMPT_TOKENS, prompt);
+    put(lane, FL_SEES_OUT_TOKENS, tokens->out);
 }
 
 void fl_outlook_pool(struct fl_outlook *k)

@@ -14,6 +14,7 @@
 #include "route/filter.h"
 #include "route/policies.h"
 #include "route/policy/common.h"
+#include "route/rank.h"
 
 #include "base/assert.h"
 
@@ -227,55 +228,30 @@ static void predict_all(struct survey *s)
 
 /* --- rank --- */
 
-/* Key and tie of an option as one number that orders as they do: a double's bits do, once those of
- * negative ones are turned over. */
-__extension__ typedef unsigned __int128 rank;
-
-static inline rank rank_of(double key, uint64_t tie)
-{
-    uint64_t bits, top = UINT64_C(1) << 63;
-    key += 0.0; /* one zero */
-    memcpy(&bits, &key, sizeof(bits));
-    return (rank)(bits & top ? ~bits : bits | top) << 64 | tie;
-}
-
 struct ranking {
     unsigned count;
-    rank ranks[FL_PLAN_MAX];
     struct fl_option *options[FL_PLAN_MAX];
 };
 
-static inline void rank_one(struct ranking *r, unsigned begin, struct fl_option *o, rank own)
-{
-    unsigned at = r->count < FL_PLAN_MAX ? r->count++ : FL_PLAN_MAX - 1;
-    if (at == FL_PLAN_MAX - 1 && r->options[at] && own > r->ranks[at]) {
-        return;
-    }
-    for (; at > begin && own < r->ranks[at - 1]; at--) {
-        r->ranks[at] = r->ranks[at - 1];
-        r->options[at] = r->options[at - 1];
-    }
-    r->ranks[at] = own;
-    r->options[at] = o;
-}
-
-/* The first of the options, group by group and each by rank, which chance makes one of no equals. */
+/* The first of the options: group by group, in it by key, among equals by chance. */
 static void rank_options(struct fl_choice *c, struct ranking *ret_ranking)
 {
+    fl_rank ranks[FL_ROUTE_TARGETS_MAX];
     uint64_t seed = c->count > 1 ? fl_rng_next(c->rng) : 0;
     unsigned group = 0, next;
     ret_ranking->count = 0;
-    ret_ranking->options[FL_PLAN_MAX - 1] = NULL;
     do {
-        unsigned begin = ret_ranking->count;
+        unsigned members = 0, room = FL_PLAN_MAX - ret_ranking->count;
         next = UINT_MAX;
         for (unsigned i = 0; i < c->count; i++) {
-            struct fl_option *o = &c->options[i];
-            if (o->group == group) {
-                rank_one(ret_ranking, begin, o, rank_of(o->key, fl_mix64(seed + i)));
-            } else if (o->group > group && o->group < next) {
-                next = o->group;
-            }
+            const struct fl_option *o = &c->options[i];
+            ranks[members] = fl_rank_of(o->key, fl_mix64(seed + i), i);
+            members += o->group == group;
+            next = o->group > group && o->group < next ? o->group : next;
+        }
+        members = fl_ranks_first(ranks, members, room);
+        for (unsigned i = 0; i < members; i++) {
+            ret_ranking->options[ret_ranking->count++] = &c->options[fl_rank_who(ranks[i])];
         }
         group = next;
     } while (next != UINT_MAX && ret_ranking->count < FL_PLAN_MAX);
