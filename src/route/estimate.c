@@ -74,6 +74,10 @@ static uint64_t times(uint64_t picousd, double multiplier)
 
 static uint64_t plain_cost(const struct fl_target *t, uint64_t in, uint64_t cached, uint64_t out)
 {
+    /* What fits where no price is a dollar for five hundred tokens: 2^32 * 2^31 twice. */
+    if (((t->price_in | t->price_cached | t->price_out) >> 31 | (in | out) >> 32) == 0) {
+        return (in - cached) * t->price_in + cached * t->price_cached + out * t->price_out;
+    }
     uint64_t sum = add_product(0, in - cached, t->price_in);
     return add_product(add_product(sum, cached, t->price_cached), out, t->price_out);
 }
@@ -120,7 +124,7 @@ bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *to
 {
     struct fl_cost cost;
     unsigned cached = tokens->cached < tokens->in ? tokens->cached : tokens->in;
-    cached = (unsigned)((uint64_t)cached * tokens->cached_ppm / million);
+    cached = cached > 0 ? (unsigned)((uint64_t)cached * tokens->cached_ppm / million) : 0;
     if (!target->priced) {
         return false;
     }

@@ -140,9 +140,12 @@ static void add_option(struct survey *s, const struct fl_option *inspected)
     o->weight = t->weight;
     o->vigour = fl_get(t->state->breaker.strength) * (1.0 / FL_STRENGTH_FULL); /* a power of 2 */
     const struct fl_route_request *r = s->choice.request;
-    bool learned = r->quality && t->kind < r->quality_count;
-    o->quality = learned ? r->quality[t->kind] : (double)NAN;
-    o->unproven = learned && r->quality_unproven && r->quality_unproven[t->kind];
+    o->quality = (double)NAN;
+    o->unproven = false;
+    if (r->quality && t->kind < r->quality_count) {
+        o->quality = r->quality[t->kind];
+        o->unproven = r->quality_unproven && r->quality_unproven[t->kind];
+    }
     o->group = 0;
     o->key = o->score = 0;
 }

@@ -75,12 +75,15 @@ static bool is_preferred(const struct fl_choice *c, unsigned target)
 static unsigned prefer(struct fl_choice *c)
 {
     unsigned preferred = 0;
-    for (unsigned i = 0; c->request->task_known && i < c->count; i++) {
-        preferred += is_preferred(c, c->options[i].index);
+    if (!c->request->task_known || c->route->preferred_count[c->request->task] == 0) {
+        return c->count;
     }
     for (unsigned i = 0; i < c->count; i++) {
+        preferred += is_preferred(c, c->options[i].index);
+    }
+    for (unsigned i = 0; preferred > 0 && i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        o->group = preferred > 0 && !is_preferred(c, o->index) ? GROUP_OTHERS : GROUP_TIE;
+        o->group = is_preferred(c, o->index) ? GROUP_TIE : GROUP_OTHERS;
     }
     return preferred > 0 ? preferred : c->count;
 }
@@ -125,8 +128,10 @@ static unsigned prefer_quality(struct fl_choice *c, unsigned left)
 
 /* --- score --- */
 
-static void score(struct fl_choice *c)
+/* The least score in GROUP_TIE. */
+static double score(struct fl_choice *c)
 {
+    double best = HUGE_VAL;
     for (unsigned i = 0; i < c->count; i++) {
         const struct fl_option *o = &c->options[i];
         double picousd = o->priced ? (double)o->cost.p50 : (double)NAN;
@@ -135,10 +140,13 @@ static void score(struct fl_choice *c)
     fl_outlook_weigh(c->outlook, fl_gamma(c), ns_per_usd(c));
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        o->key = o->score = fl_outlook_at(c->outlook, i, FL_SEES_SCORE);
+        double own = fl_outlook_at(c->outlook, i, FL_SEES_SCORE);
+        o->key = o->score = own;
+        best = o->group == GROUP_TIE && own < best ? own : best;
     }
     c->terms = terms;
     c->term_count = TERMS;
+    return best;
 }
 
 void fl_explain_hybrid(const struct fl_choice *c, const struct fl_option *o,
@@ -159,14 +167,10 @@ void fl_explain_hybrid(const struct fl_choice *c, const struct fl_option *o,
 
 /* Those within 5 % of the least score, and of these those within 5 % of the least price, stay in
  * GROUP_TIE; how many? */
-static unsigned tie(struct fl_choice *c, double *ret_best)
+static unsigned tie(struct fl_choice *c, double best)
 {
-    double best = HUGE_VAL, cheapest = HUGE_VAL;
+    double cheapest = HUGE_VAL;
     unsigned count = 0;
-    for (unsigned i = 0; i < c->count; i++) {
-        const struct fl_option *o = &c->options[i];
-        best = o->group == GROUP_TIE && o->score < best ? o->score : best;
-    }
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         if (o->group == GROUP_TIE && o->score > best * TIE) {
@@ -178,12 +182,10 @@ static unsigned tie(struct fl_choice *c, double *ret_best)
     }
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        if (o->group == GROUP_TIE && fl_outlook_at(c->outlook, i, FL_SEES_USD) > cheapest * TIE) {
-            o->group = GROUP_WORSE;
-        }
+        double usd = fl_outlook_at(c->outlook, i, FL_SEES_USD);
+        o->group = o->group == GROUP_TIE && usd > cheapest * TIE ? GROUP_WORSE : o->group;
         count += o->group == GROUP_TIE;
     }
-    *ret_best = best;
     return count;
 }
 
@@ -293,8 +295,9 @@ static bool explore(struct fl_choice *c, double best)
 static double share_of(const struct fl_option *o)
 {
     double merit = 1 + o->target->performance_bonus;
-    merit /= o->priced ? 1 : o->target->cost_multiplier;
-    return fl_live_weight(o) * fmin(fmax(merit, 1.0 / 16), 16);
+    merit = o->priced ? merit : merit / o->target->cost_multiplier;
+    merit = merit < 1.0 / 16 ? 1.0 / 16 : merit > 16 ? 16 : merit;
+    return fl_live_weight(o) * merit;
 }
 
 /* The tie's members first in the array, for an algorithm that takes what it is given. */
@@ -351,12 +354,11 @@ static void turn(struct fl_choice *c)
 
 void fl_policy_hybrid(struct fl_choice *c)
 {
-    double best;
     unsigned left = prefer_quality(c, prefer(c));
-    score(c);
-    unsigned tied = tie(c, &best);
+    double best = score(c);
+    unsigned tied = tie(c, best);
     fl_assert(tied > 0);
-    if (go_home(c, best) || explore(c, best)) {
+    if (go_home(c, best) || (tied < left && explore(c, best))) {
         return;
     }
     c->why = tied < left ? "best" : "preferred";
