@@ -64,12 +64,18 @@ static uint64_t add_product(uint64_t sum, uint64_t count, uint64_t price)
                : sum;
 }
 
+static bool is_one(double multiplier)
+{
+    return multiplier >= 1 && multiplier <= 1;
+}
+
 static uint64_t times(uint64_t picousd, double multiplier)
 {
+    if (is_one(multiplier)) { /* exact */
+        return picousd;
+    }
     double product = (double)picousd * multiplier;
-    return multiplier >= 1 && multiplier <= 1 ? picousd /* exact */
-           : product < 0x1p64                 ? (uint64_t)product
-                                              : UINT64_MAX;
+    return product < 0x1p64 ? (uint64_t)product : UINT64_MAX;
 }
 
 static uint64_t plain_cost(const struct fl_target *t, uint64_t in, uint64_t cached, uint64_t out)
@@ -136,7 +142,10 @@ bool fl_cost_estimate(const struct fl_target *target, const struct fl_tokens *to
         cost.p50 = plain_cost(target, tokens->in, cached, tokens->out_p50);
         cost.p90 = plain_cost(target, tokens->in, 0, tokens->out_p90);
     }
-    ret_cost->p50 = times(cost.p50, target->cost_multiplier);
-    ret_cost->p90 = times(cost.p90, target->cost_multiplier);
+    if (!is_one(target->cost_multiplier)) {
+        cost.p50 = times(cost.p50, target->cost_multiplier);
+        cost.p90 = times(cost.p90, target->cost_multiplier);
+    }
+    *ret_cost = cost;
     return true;
 }

@@ -68,12 +68,20 @@ LANES fl_four fade_latency(struct fl_outlook_block *b, enum fl_column mean, fl_f
     return keeps;
 }
 
+LANES bool any(four_bits mask)
+{
+    return (mask[0] | mask[1] | mask[2] | mask[3]) != 0;
+}
+
 LANES void fade_block(struct fl_outlook_block *b)
 {
     fl_four *c = b->column;
     fl_four success = fade(c[FL_SEES_AGE_NS] / FL_HALF_LIFE_NS), latency = success * success;
     fl_four rest = fade(c[FL_SEES_AGE_NS] / FL_HALF_LIFE_REST_NS);
-    fl_four pace = fade(c[FL_SEES_PACE_AGE_NS] / FL_HALF_LIFE_NS);
+    fl_four pace = success; /* as a rule they are of one age */
+    if (any(c[FL_SEES_PACE_AGE_NS] != c[FL_SEES_AGE_NS])) {
+        pace = fade(c[FL_SEES_PACE_AGE_NS] / FL_HALF_LIFE_NS);
+    }
     fade_mean(b, FL_SEES_SUCCESS, success);
     fade_mean(b, FL_SEES_FAILURE, success);
     c[FL_SEES_FIRST_S2] *= fade_latency(b, FL_SEES_FIRST, latency, rest);
@@ -97,8 +105,8 @@ LANES void pool_all(struct fl_outlook *k)
     for (unsigned i = 0; i < k->block_count; i++) {
         fade_block(&k->blocks[i]);
         for (unsigned j = 0; j < pooled; j++) {
-            fl_four column = k->blocks[i].column[FL_SEES_FIRST + j];
-            sums[j] = sums[j] + column[0] + column[1] + column[2] + column[3];
+            const double *lane = k->blocks[i].lane[FL_SEES_FIRST + j];
+            sums[j] = sums[j] + lane[0] + lane[1] + lane[2] + lane[3];
         }
     }
     memcpy(&k->sums, sums, sizeof(sums));
