@@ -13,8 +13,9 @@ typedef int32_t four_ints __attribute__((vector_size(16)));
 
 #define LANES static inline __attribute__((always_inline))
 
-#define LATE_NS    0.5e9 /* later by this, or by as much again, a wait is news about the target */
-#define LATE_TIMES 3.0 /* answers differ in length: a plain one is late after as many times its due */
+#define LATE_NS 0.5e9 /* later by this, or by as much again, a wait is news about the target */
+#define LATE_TIMES                                                                                 \
+    3.0 /* answers differ in length: a plain one is late after as many times its due */
 
 LANES fl_four all(double x)
 {
@@ -134,15 +135,16 @@ LANES void latency_of(const struct fl_outlook_block *b, enum fl_column mean, enu
 LANES fl_four at_least(fl_four predicted_ns, fl_four waited_ns, double times)
 {
     fl_four slack_ns = least(predicted_ns, all(LATE_NS));
-    return pick(waited_ns > times * predicted_ns + slack_ns, predicted_ns + waited_ns, predicted_ns);
+    return pick(waited_ns > times * predicted_ns + slack_ns, predicted_ns + waited_ns,
+                predicted_ns);
 }
 
 /* ROUTING 1.6: prompts are computed one after another, */
 LANES fl_four ttft_of(const struct fl_outlook *k, const fl_four *c)
 {
     fl_four prior_s = FL_PACE_PROMPT_PRIOR_S * c[FL_SEES_FIRST_PRIOR];
-    fl_four prompt_s = (c[FL_SEES_PROMPT] + prior_s) /
-                       (c[FL_SEES_PROMPT_WEIGHT] + prior_s / k->prompt_s);
+    fl_four prompt_s =
+        (c[FL_SEES_PROMPT] + prior_s) / (c[FL_SEES_PROMPT_WEIGHT] + prior_s / k->prompt_s);
     return at_least(c[FL_SEES_RTT_NS] + c[FL_SEES_PROMPT_TOKENS] * prompt_s * 1e9,
                     c[FL_SEES_STREAM_WAITS_NS], 1);
 }
@@ -262,8 +264,8 @@ LANES void believe_all(struct fl_outlook *k, struct fl_latency first, double ret
         fl_four *c = b->column, apart_ns = c[FL_SEES_LATENCY_MS] - first.ns;
         fl_four doubt2 =
             FL_CONFIDENCE * FL_CONFIDENCE * (c[FL_SEES_FAILURE_MS] + first.variance_ns2);
-        c[FL_SEES_LATENCY_MS] = pick(apart_ns * apart_ns <= doubt2, all(first.ns),
-                                     first.ns + apart_ns - root(doubt2));
+        c[FL_SEES_LATENCY_MS] =
+            pick(apart_ns * apart_ns <= doubt2, all(first.ns), first.ns + apart_ns - root(doubt2));
         unsigned lanes = k->count - i * FL_LANES < FL_LANES ? k->count - i * FL_LANES : FL_LANES;
         for (unsigned lane = 0; lane < lanes; lane++) {
             double ns = b->lane[FL_SEES_LATENCY_MS][lane], more_ns = ns < one_ns ? one_ns : ns;
@@ -287,8 +289,7 @@ LANES void weigh_all(struct fl_outlook *k, double gamma, double ns_per_usd)
         c[FL_SEES_LATENCY_MS] = ns / 1e6;
         c[FL_SEES_FAILURE_MS] = (1 - c[FL_SEES_BELIEVED]) * failure_ns / 1e6;
         c[FL_SEES_COST_MS] = (c[FL_SEES_USD] - least_usd) * ns_per_usd / 1e6;
-        c[FL_SEES_SCORE] =
-            c[FL_SEES_LATENCY_MS] + c[FL_SEES_FAILURE_MS] + c[FL_SEES_COST_MS];
+        c[FL_SEES_SCORE] = c[FL_SEES_LATENCY_MS] + c[FL_SEES_FAILURE_MS] + c[FL_SEES_COST_MS];
     }
 }
 

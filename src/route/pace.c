@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define KEEP               0.97         /* of a ratio's sums with each sample */
+#define KEEP               0.97 /* of a ratio's sums with each sample */
 #define RTT_FORGETS        0.001
 #define PEAK_LIFE_NS       10e9
 #define PEAK_LATENCY_LIVES 5.0  /* the peak must not fade while its own request still runs */

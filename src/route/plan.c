@@ -53,8 +53,8 @@ struct survey {
     bool panic;
     /* One for each target looked at: */
     struct aside *aside;
-    struct fl_option *options; /* those inspected, then those of them that stay, closed up */
-    uint32_t *faults;          /* of those inspected */
+    struct fl_option *options;     /* those inspected, then those of them that stay, closed up */
+    uint32_t *faults;              /* of those inspected */
     double (*terms)[FL_TERMS_MAX]; /* of the options */
     struct fl_outlook outlook;
     struct fl_outlook_block *blocks; /* its memory */
@@ -100,8 +100,7 @@ static void inspect(struct survey *s, unsigned position, struct fl_shortage *sho
     o->position = position;
     o->tokens = fl_tokens_at(&s->tokens, t, index, s->choice.request);
     o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
-    uint32_t faults =
-        fl_faults_of(t, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
+    uint32_t faults = fl_faults_of(t, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
     s->faults[s->inspected_count++] = faults;
     fl_shortage_offer(shortage, target, faults);
 }
