@@ -430,6 +430,7 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
 {
     static const char *const whys[] = {"fallback", "cooling", "panic", "panic", "panic", "panic"};
     struct best best = {.count = 0};
+    unsigned spare[FL_PLAN_MAX], spare_count = 0;
     for (unsigned i = 0; i < s->aside_count; i++) {
         best_offer(&best, &s->aside[i], aside_before);
     }
@@ -437,6 +438,9 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         const struct aside *a = best.items[i];
         if (a->kind >= ASIDE_LIMITED || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
             skip(s, plan, a);
+            if (a->kind == ASIDE_EJECTED || a->kind == ASIDE_TRIAL_BUSY) {
+                spare[spare_count++] = a->at->index;
+            }
             continue;
         }
         if (plan->count == 0) {
@@ -448,6 +452,10 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         if (plan->count > place && a->kind == ASIDE_COOLING) {
             plan->ready_ns[place] = a->key;
         }
+    }
+    for (unsigned i = 0; i < spare_count && plan->count + i < FL_PLAN_MAX && plan->count > 0; i++) {
+        plan->targets[plan->count + i] = spare[i];
+        plan->spare_count++;
     }
 }
 
@@ -484,8 +492,8 @@ static enum fl_err refusal_of(enum fl_skip binding)
     return binding == FL_SKIP_NONE ? FL_ERR_NO_TARGET : errors[binding];
 }
 
-/* When nothing else is left; or when less than half of those that could serve are well: then the rest
- * may be needed, and comes last. */
+/* When nothing else is left; or when less than half of those that could serve are well: then the
+ * rest may be needed, and comes last. */
 static bool must_panic(const struct survey *s)
 {
     unsigned usable = s->choice.count + s->aside_count - s->out_count;
