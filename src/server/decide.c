@@ -87,6 +87,7 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         x->expected = NULL;
     }
     x->tokens_in = r.tokens_in;
+    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     return r;
 }
 
