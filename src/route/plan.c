@@ -439,7 +439,7 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         if (a->kind >= ASIDE_LIMITED || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
             skip(s, plan, a);
             if (a->kind == ASIDE_EJECTED || a->kind == ASIDE_TRIAL_BUSY) {
-                spare[spare_count++] = a->at->index;
+                spare[spare_count++] = a->index;
             }
             continue;
         }

@@ -91,6 +91,7 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
     r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
     r.needs |= x->pass ? FL_NEED_PASS : 0u;
+    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     return r;
 }
 

@@ -249,7 +249,7 @@ static void the_last_one_is_tried_though_ejected(void **state)
 {
     struct scene s;
     (void)state;
-    open_scene(&s, 1, "routing: {health_check_interval: 1h}\n");
+    open_scene(&s, 1, "routing: {health_check_interval: 1h, attempts: 1}\n");
     rig_say(&s.rig, "panic");
     fails(&s);
     for (unsigned i = 0; i < 5; i++) {
