@@ -186,7 +186,9 @@ static enum fl_err connect_afresh(struct fl_attempt *a)
     a->wanted_ns = a->exchange->worker->sys->now_ns;
     a->exchange->worker->stats.stale_retries++;
     enum fl_err err = connect_to(a);
-    fl_exchange_watch(a->exchange);
+    if (!err) {
+        fl_exchange_watch(a->exchange);
+    }
     return err;
 }
 
