@@ -72,6 +72,21 @@ static bool find_target(const struct fl_targets *t, unsigned provider, struct fl
     return false;
 }
 
+static uint64_t fate_of(struct fl_slice name)
+{
+    return fl_hash((struct fl_hash_key){0, 0}, name) | 1; /* 0 is none */
+}
+
+/* What fails together: all of a provider; all of a vendor, and of servers of one's own those of an
+ * address. */
+static void attach_fates(const struct fl_provider *p, struct fl_target *target)
+{
+    const struct fl_vendor *vendor = fl_vendor_find(p->type);
+    bool hosted = vendor && vendor->base_url && !vendor->key_optional;
+    target->fate[FL_FATE_ACCOUNT] = fate_of(p->name);
+    target->fate[FL_FATE_VENDOR] = fate_of(hosted ? p->type : p->host_header);
+}
+
 /* *model* empty: any model. False at the ceiling. */
 static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned provider,
                        struct fl_slice model)
@@ -89,6 +104,7 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .weight = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_weight)),
         .cost_multiplier = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_cost_multiplier)),
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
+    attach_fates(&load->config->providers[provider], target);
     fl_models_attach(load, target);
     t->places[t->count] = NULL;
     if (load->env->registry) {

@@ -12,6 +12,7 @@
  * Everything is read once, in inspect() and sort(), because other workers change it meanwhile.
  */
 #include "route/filter.h"
+#include "route/keys.h"
 #include "route/policies.h"
 #include "route/policy/common.h"
 
@@ -27,7 +28,10 @@ enum aside_kind {
     ASIDE_TRIAL_BUSY, /* from here on: only in panic */
     ASIDE_EJECTED,
     ASIDE_COOLING_LATE,
-    ASIDE_FAULTY /* never */
+    ASIDE_NO_KEY,
+    ASIDE_LIMITED, /* from here on: never */
+    ASIDE_DRAINED,
+    ASIDE_FAULTY
 };
 
 struct inspected {
@@ -58,6 +62,8 @@ struct survey {
     unsigned inspected_count, aside_count;
     unsigned later_count; /* aside, and left out but for panic */
     unsigned out_count;   /* aside, and not in the plan */
+    unsigned ill_count;   /* aside for their health */
+    uint64_t retry_ns;    /* when the first of those that wait would be ready */
     bool panic;
     /* One for each target looked at: */
     struct inspected *inspected;
@@ -148,7 +154,7 @@ static void add_option(struct survey *s, const struct inspected *i)
     o->in_flight = fl_get(t->state->in_flight);
     o->pending_tokens = fl_get(t->state->pending_tokens);
     o->weight = t->weight;
-    o->vigour = fl_get(t->state->breaker.strength) / (double)FL_STRENGTH_FULL;
+    o->vigour = fl_breaker_vigour(&t->state->breaker, s->choice.request->now_ns);
     o->tokens = i->tokens;
     o->priced = i->priced;
     o->cost = i->cost;
@@ -167,20 +173,58 @@ static void put_aside(struct survey *s, const struct inspected *i, enum aside_ki
                       uint64_t key)
 {
     s->aside[s->aside_count++] = (struct aside){i, kind, key};
-    s->later_count += kind >= ASIDE_TRIAL_BUSY && kind < ASIDE_FAULTY;
+    s->later_count += kind >= ASIDE_TRIAL_BUSY && kind < ASIDE_LIMITED;
+    s->ill_count += kind == ASIDE_TRIAL_BUSY || kind == ASIDE_EJECTED;
     s->out_count += kind >= ASIDE_TRIAL_BUSY;
+}
+
+/* One that waits for a pause to end, or for a key's limit: in the plan if that is in time. */
+static void put_waiting(struct survey *s, const struct inspected *i, uint64_t ready_ns,
+                        enum aside_kind late)
+{
+    uint64_t deadline_ns = s->choice.request->deadline_ns;
+    bool in_time = ready_ns != UINT64_MAX && (deadline_ns == 0 || ready_ns <= deadline_ns);
+    put_aside(s, i, in_time ? ASIDE_COOLING : late, ready_ns);
+    s->retry_ns = s->retry_ns == 0 || ready_ns < s->retry_ns ? ready_ns : s->retry_ns;
+}
+
+/* What its keys' limits say of a target that is in service. */
+static bool put_by_keys(struct survey *s, const struct inspected *i, const struct fl_target *t)
+{
+    const struct fl_key_need need = {i->tokens.in, i->tokens.out_p90};
+    uint64_t now_ns = s->choice.request->now_ns, wait_ns, ready_ns;
+    uint64_t cool_ns = fl_get(t->state->breaker.cool_until_ns);
+    switch (fl_keys_headroom(t->keys, t->key_count, need, now_ns, &wait_ns)) {
+    case FL_HEADROOM:
+        return false;
+    case FL_HEADROOM_LATER:
+        ready_ns = now_ns + wait_ns > cool_ns ? now_ns + wait_ns : cool_ns;
+        put_waiting(s, i, ready_ns, ASIDE_LIMITED);
+        return true;
+    case FL_HEADROOM_NEVER:
+        put_aside(s, i, ASIDE_LIMITED, UINT64_MAX);
+        return true;
+    case FL_HEADROOM_NO_KEY:
+        put_aside(s, i, ASIDE_NO_KEY, now_ns + wait_ns);
+        return true;
+    }
+    return false;
 }
 
 static void sort_one(struct survey *s, const struct inspected *i)
 {
     const struct fl_target *t = &s->choice.table->targets[i->index];
     const struct fl_breaker *b = &t->state->breaker;
-    uint64_t deadline_ns = s->choice.request->deadline_ns, cool_ns;
     if (!fl_concession_admits(&s->concession, t, i->faults)) {
         put_aside(s, i, ASIDE_FAULTY, (uint64_t)(FL_SKIP_COUNT - fl_faults_first(i->faults)));
         return;
     }
-    switch (fl_breaker_standing(b, s->choice.request->now_ns)) {
+    enum fl_standing standing = fl_breaker_standing(b, s->choice.request->now_ns);
+    if (t->key_count > 0 && (standing == FL_READY || standing == FL_COOLING) &&
+        put_by_keys(s, i, t)) {
+        return;
+    }
+    switch (standing) {
     case FL_READY:
         if (i->position < s->choice.route->primary_count || s->policy->fallbacks) {
             add_option(s, i);
@@ -189,16 +233,16 @@ static void sort_one(struct survey *s, const struct inspected *i)
         }
         break;
     case FL_COOLING:
-        cool_ns = fl_get(b->cool_until_ns);
-        put_aside(s, i,
-                  deadline_ns > 0 && cool_ns > deadline_ns ? ASIDE_COOLING_LATE : ASIDE_COOLING,
-                  cool_ns);
+        put_waiting(s, i, fl_get(b->cool_until_ns), ASIDE_COOLING_LATE);
         break;
     case FL_TRIAL_BUSY:
         put_aside(s, i, ASIDE_TRIAL_BUSY, fl_get(b->trial_ns));
         break;
     case FL_EJECTED:
-        put_aside(s, i, ASIDE_EJECTED, fl_get(b->until_ns));
+        put_aside(s, i, ASIDE_EJECTED, fl_breaker_badness(b));
+        break;
+    case FL_DRAINED:
+        put_aside(s, i, ASIDE_DRAINED, 0);
         break;
     }
 }
@@ -230,7 +274,10 @@ static void skip(const struct survey *s, struct fl_plan *plan, const struct asid
 {
     static const enum fl_skip of_kind[] = {[ASIDE_TRIAL_BUSY] = FL_SKIP_TRIAL_BUSY,
                                            [ASIDE_EJECTED] = FL_SKIP_EJECTED,
-                                           [ASIDE_COOLING_LATE] = FL_SKIP_COOLING};
+                                           [ASIDE_COOLING_LATE] = FL_SKIP_COOLING,
+                                           [ASIDE_NO_KEY] = FL_SKIP_NO_KEY,
+                                           [ASIDE_LIMITED] = FL_SKIP_LIMITED,
+                                           [ASIDE_DRAINED] = FL_SKIP_DRAINED};
     const struct inspected *i = a->at;
     const struct fl_route_request *r = s->choice.request;
     enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(i->faults) : of_kind[a->kind];
@@ -326,14 +373,14 @@ static void take_options(struct survey *s, struct fl_plan *plan)
 
 static void take_aside(struct survey *s, struct fl_plan *plan)
 {
-    static const char *const whys[] = {"fallback", "cooling", "panic", "panic", "panic"};
+    static const char *const whys[] = {"fallback", "cooling", "panic", "panic", "panic", "panic"};
     struct best best = {.count = 0};
     for (unsigned i = 0; i < s->aside_count; i++) {
         best_offer(&best, &s->aside[i], aside_before);
     }
     for (unsigned i = 0; i < best.count; i++) {
         const struct aside *a = best.items[i];
-        if (a->kind == ASIDE_FAULTY || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
+        if (a->kind >= ASIDE_LIMITED || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
             skip(s, plan, a);
             continue;
         }
@@ -341,7 +388,11 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
             plan->why = whys[a->kind];
             plan->relaxed |= a->kind == ASIDE_COOLING ? FL_RELAXED_COOLING : 0;
         }
+        unsigned place = plan->count;
         (void)take(s, plan, a->at->index, a->at->priced ? &a->at->cost : NULL);
+        if (plan->count > place && a->kind == ASIDE_COOLING) {
+            plan->ready_ns[place] = a->key;
+        }
     }
 }
 
@@ -353,7 +404,11 @@ static void count_skipped(const struct survey *s, struct fl_plan *plan)
         const struct aside *a = &s->aside[i];
         if (a->kind == ASIDE_FAULTY) {
             plan->skipped[fl_faults_first(a->at->faults)]++;
+        } else if (a->kind >= ASIDE_LIMITED) {
+            plan->skipped[FL_SKIP_LIMITED] += a->kind == ASIDE_LIMITED;
+            plan->skipped[FL_SKIP_DRAINED] += a->kind == ASIDE_DRAINED;
         } else if (!s->panic) {
+            plan->skipped[FL_SKIP_NO_KEY] += a->kind == ASIDE_NO_KEY;
             plan->skipped[FL_SKIP_TRIAL_BUSY] += a->kind == ASIDE_TRIAL_BUSY;
             plan->skipped[FL_SKIP_EJECTED] += a->kind == ASIDE_EJECTED;
             plan->skipped[FL_SKIP_COOLING] += a->kind == ASIDE_COOLING_LATE;
@@ -374,6 +429,14 @@ static enum fl_err refusal_of(enum fl_skip binding)
     return binding == FL_SKIP_NONE ? FL_ERR_NO_TARGET : errors[binding];
 }
 
+/* When nothing else is left; or when less than half of those that could serve are well: then the rest
+ * may be needed, and comes last. */
+static bool must_panic(const struct survey *s)
+{
+    unsigned usable = s->choice.count + s->aside_count - s->out_count;
+    return s->later_count > 0 && (usable == 0 || 2 * usable < usable + s->ill_count);
+}
+
 static void plan_in(struct survey *s, struct fl_plan *ret_plan)
 {
     struct fl_shortage shortage = {0};
@@ -389,7 +452,7 @@ static void plan_in(struct survey *s, struct fl_plan *ret_plan)
     for (unsigned i = 0; i < s->inspected_count; i++) {
         sort_one(s, &s->inspected[i]);
     }
-    s->panic = s->choice.count == 0 && s->later_count > 0 && s->aside_count == s->out_count;
+    s->panic = must_panic(s);
     memset(ret_plan, 0, offsetof(struct fl_plan, candidates)); /* the rest is set below */
     ret_plan->route = s->choice.route;
     ret_plan->strategy = strategy;
@@ -407,6 +470,7 @@ static void plan_in(struct survey *s, struct fl_plan *ret_plan)
     if (ret_plan->count == 0) {
         ret_plan->err = refusal_of(ret_plan->binding);
         ret_plan->relaxed = 0;
+        ret_plan->retry_ns = s->retry_ns == UINT64_MAX ? 0 : s->retry_ns;
     }
 }
 

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096 };
+enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096, preamble_bytes = 2 * FL_PREAMBLE_BYTES };
 
 static enum fl_err connect_to(struct fl_attempt *a);
 
@@ -48,7 +48,7 @@ static void take_note(struct fl_attempt *a, enum fl_err err)
     struct fl_exchange *x = a->exchange;
     if (x->note_count < FL_ATTEMPTS_MAX) {
         x->notes[x->note_count++] = (struct fl_attempt_note){
-            a->target, err, a->status >= 300 ? a->status : 0, x->worker->sys->now_ns - a->begun_ns};
+            a->target, err, a->status >= 300 ? a->status : 0, a->key, x->worker->sys->now_ns - a->begun_ns};
     }
 }
 
@@ -67,13 +67,31 @@ static void release_conn(struct fl_attempt *a, enum fl_err err)
     } else if (!err && a->head_seen && a->conn_keep && conn->stream->queued == 0) {
         fl_conn_linger(conn, &a->body);
     } else {
-        fl_conn_close(conn, err == FL_ERR_CANCELLED ? FL_CLOSE_RESET : FL_CLOSE_NOW);
+        bool unwanted = err == FL_ERR_CANCELLED || err == FL_ERR_HEDGED; /* what it generates is paid for */
+        fl_conn_close(conn, unwanted ? FL_CLOSE_RESET : FL_CLOSE_NOW);
     }
 }
 
 static uint64_t since(uint64_t from_ns, uint64_t at_ns)
 {
     return at_ns > from_ns ? at_ns - from_ns : 0;
+}
+
+/* Off its exchange's list of those alive. */
+static void leave(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    unsigned i = 0;
+    while (i < x->alive_count && x->attempts[i] != a) {
+        i++;
+    }
+    fl_assert(i < x->alive_count);
+    x->alive_count--;
+    for (; i < x->alive_count; i++) {
+        x->attempts[i] = x->attempts[i + 1];
+    }
+    x->attempts[x->alive_count] = NULL;
+    x->winner = x->winner == a ? NULL : x->winner;
 }
 
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
@@ -94,10 +112,13 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     take_note(a, err);
     fl_route_end(&x->config->table, a->target, &a->dispatch, &outcome, now);
     x->worker->stats.attempts_open--;
-    x->attempt = NULL;
-    x->usage = a->usage;
+    if (x->winner == a || !x->winner) {
+        x->usage = a->usage;
+    }
+    leave(a);
     release_conn(a, err);
     fl_buf_finish(&a->hold);
+    fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
     fl_gzip_destroy(a->gzip);
     fl_shelf_give(&x->worker->attempt_shelf, a);
@@ -118,9 +139,9 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     const struct fl_provider *p = fl_pool_provider(a->pool);
     fl_buf_put(b, FL_LIT("POST "));
     fl_buf_put(b, p->base_path);
-    fl_buf_put_cstr(b, x->dialect->paths[x->endpoint]);
+    fl_buf_put_cstr(b, a->dialect->paths[x->endpoint]);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
-    fl_buf_put(b, fl_buf_slice(&a->pool->fields));
+    fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
     fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
                          "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
     fl_buf_put(b, x->facts.stream ? FL_LIT("text/event-stream\r\n") : FL_LIT("application/json\r\n"));
@@ -147,11 +168,13 @@ static enum fl_err send_request(struct fl_attempt *a)
     char model[600];
     struct fl_buf storage;
     fl_buf_init_in(&storage, model, sizeof(model));
-    x->dialect->write_request(&x->facts, x->served_model, fl_pool_provider(a->pool)->stream_options, &storage,
-                              &body);
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
+                                       .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
+    a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
     fl_buf_reset(&w->out);
     put_head(&w->out, a, body.bytes);
-    if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields) || !fl_buf_ok(&storage)) {
+    if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields[a->key]) || !fl_buf_ok(&storage)) {
         return FL_ERR_TOO_BIG;
     }
     bool small = w->out.len + body.bytes <= join_bytes; /* a copy costs less than a scattered write */
@@ -447,8 +470,11 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *targ
     if (!a) {
         return FL_ERR_NOMEM;
     }
+    fl_assert(x->alive_count < FL_ALIVE_MAX && !x->winner);
     *a = (struct fl_attempt){.exchange = x, .target = target};
     a->pool = &x->upstreams->pools[target->provider_index];
+    a->dialect = a->pool->dialect;
+    a->model = model_of(target, x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
@@ -456,10 +482,11 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *targ
     size_t event = x->config->limits.event_bytes, room = 64 * 1024;
     size_t most = hold > head ? hold : head;
     fl_buf_init(&a->hold, (most > event ? most : event) + room);
+    fl_buf_init(&a->preamble, preamble_bytes);
     fl_buf_init(&a->fields, fields_bytes);
-    x->attempt = a;
+    x->attempts[x->alive_count++] = a;
     x->served = target;
-    x->served_model = model_of(target, x->facts.model);
+    x->served_model = a->model;
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
     fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
@@ -495,8 +522,8 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
     case FL_ATTEMPT_HOLDING:
     case FL_ATTEMPT_STREAMING:
     case FL_ATTEMPT_PASSING:
-        due = a->first_byte_ns > 0 ? a->last_byte_ns + t->idle_ns : a->sent_ns + t->first_token_ns;
-        err = a->first_byte_ns > 0 ? FL_ERR_IDLE : FL_ERR_FIRST_TOKEN;
+        due = a->alive ? a->last_byte_ns + t->idle_ns : a->sent_ns + t->first_token_ns;
+        err = a->alive ? FL_ERR_IDLE : FL_ERR_FIRST_TOKEN;
         if (a->paused) { /* it is the client that is slow */
             due = FL_NEVER;
         }

@@ -117,7 +117,7 @@ static struct fl_session *detach(struct fl_exchange *x)
 {
     struct fl_session *s = x->session;
     struct fl_worker *w = x->worker;
-    fl_assert(!x->attempt);
+    fl_assert(x->alive_count == 0 && !x->winner);
     enter(x, FL_EXCHANGE_ENDED);
     fl_timers_stop(&w->sys->timers, &x->timer);
     fl_list_remove(&x->link);
@@ -148,12 +148,17 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err)
     fl_session_answered(detach(x), keep_alive);
 }
 
+static void end_attempts(struct fl_exchange *x, enum fl_err err)
+{
+    while (x->alive_count > 0) {
+        fl_attempt_end(x->attempts[x->alive_count - 1], err);
+    }
+}
+
 void fl_exchange_cancel(struct fl_exchange *x)
 {
     x->worker->stats.cancelled++;
-    if (x->attempt) {
-        fl_attempt_end(x->attempt, FL_ERR_CANCELLED);
-    }
+    end_attempts(x, FL_ERR_CANCELLED);
     fl_decide_done(x, 499, FL_ERR_CANCELLED);
     fl_access_log(x, 499, FL_ERR_CANCELLED);
     (void)detach(x);
@@ -161,7 +166,7 @@ void fl_exchange_cancel(struct fl_exchange *x)
 
 void fl_exchange_broken(struct fl_exchange *x, enum fl_err err)
 {
-    fl_assert(!x->attempt);
+    fl_assert(x->alive_count == 0);
     x->worker->stats.failed++;
     fl_reply_error_event(x, err, FL_EMPTY);
     fl_decide_done(x, x->status, err);
@@ -222,13 +227,14 @@ static bool read_facts(struct fl_exchange *x)
 
 static bool may_try_more(const struct fl_exchange *x)
 {
-    return x->plan_next < x->plan->count && x->note_count < x->config->limits.attempts &&
+    return x->plan_next < x->plan->count && x->note_count + x->alive_count < x->config->limits.attempts &&
            x->worker->sys->now_ns < x->deadline_ns;
 }
 
 bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err)
 {
-    return x->state == FL_EXCHANGE_TRYING && fl_err_retryable(err) && may_try_more(x);
+    return x->state == FL_EXCHANGE_TRYING && fl_err_retryable(err) &&
+           (x->alive_count > 1 || may_try_more(x));
 }
 
 /* "No provider could answer: a/m: cannot connect; b/m: provider overloaded (503)." */
@@ -272,9 +278,12 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
 
 void fl_exchange_watch(struct fl_exchange *x)
 {
-    uint64_t now = x->worker->sys->now_ns, next = x->deadline_ns, attempt_next = FL_NEVER;
-    if (x->attempt && fl_attempt_check_time(x->attempt, now, &attempt_next) == FL_OK && attempt_next < next) {
-        next = attempt_next;
+    uint64_t now = x->worker->sys->now_ns, next = x->deadline_ns;
+    for (unsigned i = 0; i < x->alive_count; i++) {
+        uint64_t due = FL_NEVER;
+        /* What is overdue ends in the timer's own turn. */
+        due = fl_attempt_check_time(x->attempts[i], now, &due) ? now : due;
+        next = due < next ? due : next;
     }
     uint64_t beat = x->last_write_ns + x->config->limits.heartbeat_ns;
     if (x->facts.stream && beat < next) {
@@ -319,22 +328,24 @@ void fl_exchange_run(struct fl_exchange *x)
 
 void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
 {
-    fl_assert(!x->attempt);
     if (x->state == FL_EXCHANGE_ANSWERING) {
         fl_exchange_broken(x, err);
+    } else if (x->alive_count > 0 && (fl_err_retryable(err) || fl_err_blame(err) == FL_BLAME_GATEWAY)) {
+        x->served = x->attempts[0]->target;
+        x->served_model = x->attempts[0]->model;
+        fl_exchange_watch(x);
     } else if (fl_exchange_may_retry(x, err)) {
         x->worker->stats.failovers++;
         try_next(x, err);
-    } else {
+    } else { /* no other attempt can mend it */
+        end_attempts(x, FL_ERR_HEDGED);
         fl_exchange_give_up(x, err);
     }
 }
 
 void fl_exchange_shut(struct fl_exchange *x)
 {
-    if (x->attempt) {
-        fl_attempt_end(x->attempt, FL_ERR_DRAINING);
-    }
+    end_attempts(x, FL_ERR_DRAINING);
     if (x->state == FL_EXCHANGE_READING) {
         fl_exchange_refuse(x, FL_ERR_DRAINING, FL_EMPTY, NULL);
     } else {
@@ -342,17 +353,24 @@ void fl_exchange_shut(struct fl_exchange *x)
     }
 }
 
-void fl_exchange_answering(struct fl_exchange *x)
+void fl_exchange_commit(struct fl_attempt *winner)
 {
+    struct fl_exchange *x = winner->exchange;
     enter(x, FL_EXCHANGE_ANSWERING);
+    x->winner = winner;
+    x->served = winner->target;
+    x->served_model = winner->model;
+    while (x->alive_count > 1) {
+        fl_attempt_end(x->attempts[x->attempts[0] == winner], FL_ERR_HEDGED);
+    }
     fl_buf_finish(&x->body);
     x->facts.body = FL_EMPTY;
 }
 
 void fl_exchange_drained(struct fl_exchange *x)
 {
-    if (x->attempt) {
-        fl_attempt_resume(x->attempt);
+    if (x->winner) {
+        fl_attempt_resume(x->winner);
     }
 }
 
@@ -365,19 +383,31 @@ static void beat(struct fl_exchange *x)
     x->worker->stats.heartbeats++;
 }
 
+/* False: an attempt took too long, and the exchange has gone on or is over. */
+static bool attempts_in_time(struct fl_exchange *x, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < x->alive_count; i++) {
+        uint64_t next;
+        enum fl_err err = fl_attempt_check_time(x->attempts[i], now_ns, &next);
+        if (err) {
+            fl_attempt_end(x->attempts[i], err);
+            fl_exchange_attempt_failed(x, err);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void exchange_due(struct fl_timer *timer)
 {
     struct fl_exchange *x = fl_container_of(timer, struct fl_exchange, timer);
-    uint64_t now = x->worker->sys->now_ns, next;
-    enum fl_err err = now >= x->deadline_ns ? FL_ERR_DEADLINE : FL_OK;
-    if (!err && x->attempt) {
-        err = fl_attempt_check_time(x->attempt, now, &next);
+    uint64_t now = x->worker->sys->now_ns;
+    if (now >= x->deadline_ns) {
+        end_attempts(x, FL_ERR_DEADLINE);
+        fl_exchange_attempt_failed(x, FL_ERR_DEADLINE);
+        return;
     }
-    if (err) {
-        if (x->attempt) {
-            fl_attempt_end(x->attempt, err);
-        }
-        fl_exchange_attempt_failed(x, err);
+    if (!attempts_in_time(x, now)) {
         return;
     }
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {

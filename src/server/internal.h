@@ -2,7 +2,7 @@
 /*
  * The server's own structures. Ownership, top down:
  *
- *   worker -> sessions (list) -> exchange (at most one a session) -> attempt (at most one at a time)
+ *   worker -> sessions (list) -> exchange (at most one a session) -> attempts (a primary, and a hedge)
  *   worker -> upstreams of a snapshot -> pool of each provider -> connections (idle list, or lent)
  *
  * An attempt borrows a connection from its pool and gives it back or closes it. An exchange holds a
@@ -47,7 +47,9 @@ struct fl_conn_events {
 struct fl_pool {
     struct fl_upstreams *upstreams;
     unsigned provider;      /* index into the configuration's */
-    struct fl_buf fields;   /* of each request to the provider: host, key, configured headers */
+    const struct fl_dialect *dialect; /* the provider's; NULL: not spoken, it has no targets */
+    struct fl_buf *fields;  /* of a request to the provider, by key: host, key, configured headers; one
+                               where there is no key */
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
     struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
@@ -120,6 +122,9 @@ enum fl_attempt_state {
 struct fl_attempt {
     struct fl_exchange *exchange;
     const struct fl_target *target;
+    struct fl_slice model;   /* as its provider knows it */
+    const struct fl_dialect *dialect; /* the provider's: its paths, answers, events and errors */
+    unsigned key;            /* index into the provider's */
     struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
@@ -127,13 +132,15 @@ struct fl_attempt {
     enum fl_attempt_state state;
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
     bool head_seen;
+    bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
     bool finish_seen, done_seen, error_seen; /* events of the stream */
     bool flushed_end;        /* the end of our body is sent */
     bool conn_keep;          /* the answer allows another request on the connection */
     uint8_t interim;         /* 1xx heads seen */
     int status;
-    uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
+    uint64_t begun_ns, sent_ns, last_byte_ns;
+    uint64_t first_byte_ns;  /* of a stream: its first content */
     uint64_t wanted_ns;      /* since when it wants a connection */
     size_t unsent;           /* of the request, at the last look */
     uint64_t retry_after_ns; /* the provider's wish, 0: none */
@@ -142,6 +149,7 @@ struct fl_attempt {
     struct fl_slice packed;  /* compressed bytes of this read not taken yet */
     bool unpack_more;        /* the gzip has more to give without another byte of body */
     struct fl_buf hold;      /* partial head, held answer or partial event */
+    struct fl_buf preamble;  /* events before the first content, not sent on yet */
     size_t scanned;
     struct fl_sse sse;
     struct fl_usage usage;
@@ -156,10 +164,13 @@ struct fl_attempt_note { /* for error bodies and headers */
     const struct fl_target *target;
     enum fl_err err;
     int status;
+    unsigned key;
     uint64_t took_ns;
 };
 
 enum { FL_ATTEMPTS_MAX = 16 /* as the key attempts allows */, FL_UNPACKED_BYTES = 16 * 1024 };
+enum { FL_ALIVE_MAX = 2 /* attempts at a time: primary and hedge */ };
+enum { FL_PREAMBLE_BYTES = 16 * 1024 /* of a stream held back at most until its first content */ };
 
 enum fl_explain { FL_EXPLAIN_NO, FL_EXPLAIN_HEADER, FL_EXPLAIN_ONLY };
 
@@ -206,7 +217,7 @@ struct fl_exchange {
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
     struct fl_slice client_key_name, user_agent;
-    struct fl_slice served_model; /* of the attempt that answered */
+    struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
     struct fl_usage usage;
     struct fl_wishes wishes;
@@ -221,7 +232,13 @@ struct fl_exchange {
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in;      /* expected, 0: unknown */
     unsigned plan_next;      /* next target of the plan */
-    struct fl_attempt *attempt;
+    struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
+    /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
+     * these may be asked after no other. */
+    uint32_t context_places, policy_places, held_places;
+    struct fl_attempt *attempts[FL_ALIVE_MAX]; /* alive, in the order of their begin */
+    unsigned alive_count;
+    struct fl_attempt *winner; /* whose answer goes to the client; NULL: nothing is committed */
     struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
     unsigned note_count;
     struct fl_timer timer;
@@ -269,6 +286,7 @@ struct fl_listening {
 /* A decision is made here, and what is used of it then kept with the exchange. */
 struct fl_draft {
     struct fl_decision decision;
+    struct fl_plan more; /* of further targets, on its way into the decision's */
     struct fl_expected expected;
     struct fl_lesson lesson;
 };
@@ -324,7 +342,8 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
                                        const struct fl_h1_head *head);
 /* The body is whole: decide and try. */
 void fl_exchange_run(struct fl_exchange *x);
-/* The attempt ended without an answer that can be sent on. */
+/* An attempt ended without an answer that can be sent on: waits for the other one, tries the next target, or
+ * tells the client. */
 void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err);
 /* The answer reached the client whole. */
 void fl_exchange_done(struct fl_exchange *x);
@@ -336,9 +355,10 @@ void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice 
 void fl_exchange_cancel(struct fl_exchange *x);
 /* The gateway cannot wait for it any longer: tells the client, as far as its answer has come, and frees. */
 void fl_exchange_shut(struct fl_exchange *x);
-/* The answer's head goes out now: no other target can be tried any more, the request's body is freed. */
-void fl_exchange_answering(struct fl_exchange *x);
-/* May another target be tried after this error? */
+/* The commit point: the answer of *winner* goes out now. Any other attempt is cancelled, no other target can be
+ * tried any more, the request's body is freed. */
+void fl_exchange_commit(struct fl_attempt *winner);
+/* May another answer than that of an attempt with this error be hoped for? */
 bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
 /* No target is left: says so in our own words and ends. */
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
@@ -368,7 +388,7 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd);
 
 /* attempt.c */
-enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target);
+enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target) FL_CHECK_RESULT;
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err);
 /* What its timeouts say at *now*: FL_OK and when to look again, or the error. */

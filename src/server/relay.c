@@ -6,6 +6,10 @@
  * fail over, and the common case - all of it in one read - is sent on from the read buffer. Streams are sent
  * on in whole events as they come, in place; only an unfinished tail is kept. Our framing is written anew:
  * neither side's chunk sizes reach the other.
+ *
+ * A stream is committed by its first event with content (or by its end): what comes before - the role, "created",
+ * pings - says nothing that another target would not say too, and is held in the attempt until then, so that a
+ * provider that fails there is not noticed.
  */
 #include "server/feedback.h"
 #include "server/internal.h"
@@ -94,6 +98,9 @@ static void flush(struct fl_attempt *a, struct gather *g, bool last)
         if (x->session->stream && x->session->stream->queued > 0 && !last) {
             fl_attempt_pause(a);
         }
+        if (a->preamble.len > 0) { /* it stood before the first pieces */
+            fl_buf_finish(&a->preamble);
+        }
     }
     fl_buf_reset(&x->worker->out);
     gather_init(g);
@@ -107,6 +114,15 @@ static void flush_whole(struct fl_attempt *a, struct gather *g)
     flush(a, g, true);
 }
 
+/* From now on it is the gaps between bytes that are timed. */
+static void note_life(struct fl_attempt *a)
+{
+    if (!a->alive) {
+        a->alive = true;
+        fl_exchange_watch(a->exchange);
+    }
+}
+
 static void note_first_byte(struct fl_attempt *a)
 {
     if (a->first_byte_ns == 0) {
@@ -114,7 +130,6 @@ static void note_first_byte(struct fl_attempt *a)
         if (a->state == FL_ATTEMPT_STREAMING && a->dispatch.streaming) {
             fl_route_first_byte(a->target, &a->dispatch, a->first_byte_ns);
         }
-        fl_exchange_watch(a->exchange);
     }
 }
 
@@ -177,7 +192,7 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
         return;
     }
     int status = a->status >= 400 ? a->status : fl_err_status(err);
-    fl_exchange_answering(x);
+    fl_exchange_commit(a);
     fl_reply_head(x, status, FL_LIT("application/json"), body.len);
     gather_add(&g, body);
     flush(a, &g, true);
@@ -190,8 +205,8 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     struct fl_exchange *x = a->exchange;
     struct gather g;
     gather_init(&g);
-    enum fl_err err = a->status >= 400 ? x->dialect->read_error(a->status, body)
-                                       : x->dialect->read_answer(body, &a->usage);
+    enum fl_err err = a->status >= 400 ? a->dialect->read_error(a->status, body)
+                                       : a->dialect->read_answer(body, &a->usage);
     if (err && fl_exchange_may_retry(x, err)) {
         fail(a, err);
         return;
@@ -203,7 +218,7 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     if (fl_lessons_curious(x->worker->options.lessons)) {
         fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
     }
-    fl_exchange_answering(x);
+    fl_exchange_commit(a);
     fl_reply_head(x, a->status, a->content_type, body.len);
     gather_add(&g, body);
     flush_whole(a, &g);
@@ -219,7 +234,7 @@ static void start_passing(struct fl_attempt *a)
     bool length_known = a->body.framing == FL_H1_LENGTH && !a->gzip;
     gather_init(&g);
     fl_attempt_enter(a, FL_ATTEMPT_PASSING);
-    fl_exchange_answering(x);
+    fl_exchange_commit(a);
     fl_reply_head(x, a->status, a->content_type, length_known ? a->body.total + a->body.left : UINT64_MAX);
     gather_add(&g, fl_buf_slice(&a->hold));
     flush(a, &g, false);
@@ -256,7 +271,7 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
 static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 {
     if (a->status >= 400) {
-        fail(a, a->exchange->dialect->read_error(a->status, fl_buf_slice(&a->hold)));
+        fail(a, a->dialect->read_error(a->status, fl_buf_slice(&a->hold)));
         return;
     }
     start_passing(a);
@@ -276,6 +291,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
         if (piece.len == 0) {
             continue;
         }
+        note_life(a);
         note_first_byte(a);
         if (a->hold.len == 0 && whole.len == 0 && !a->gzip) {
             whole = piece; /* perhaps all of it: not copied yet */
@@ -302,24 +318,39 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 
 /* --- streams --- */
 
-/* False: the attempt is over. */
-static bool start_stream(struct fl_attempt *a, const struct fl_event_facts *event)
+/* The head, and what was held back. */
+static void commit_stream(struct fl_attempt *a, struct gather *g)
 {
     struct fl_exchange *x = a->exchange;
-    enum fl_err err = FL_OK;
-    if (event->kind == FL_EVENT_ERROR) {
-        err = FL_ERR_ERROR_IN_200;
-    } else if (!event->valid) {
-        err = FL_ERR_BAD_RESPONSE;
-    }
-    if (err) {
-        fail(a, err);
-        return false;
-    }
-    fl_exchange_answering(x);
+    note_first_byte(a);
+    fl_exchange_commit(a);
     if (!x->head_by_heartbeat) {
         fl_reply_head(x, a->status, a->content_type, UINT64_MAX);
         x->event_stream = true;
+    }
+    gather_add(g, fl_buf_slice(&a->preamble));
+}
+
+/* An event before the commit point. False: the attempt is over. *ret_held*: it waits with those before it. */
+static bool take_early(struct fl_attempt *a, const struct fl_sse_event *event, struct fl_event_facts *facts,
+                       struct gather *g, bool *ret_held)
+{
+    bool error = facts->kind == FL_EVENT_ERROR;
+    *ret_held = false;
+    if (error && fl_exchange_may_retry(a->exchange, FL_ERR_ERROR_IN_200)) {
+        fail(a, FL_ERR_ERROR_IN_200);
+        return false;
+    }
+    if (!error && !facts->valid && a->preamble.len == 0) { /* a later one may be garbled: it did begin well */
+        fail(a, FL_ERR_BAD_RESPONSE);
+        return false;
+    }
+    bool starts = error /* with no target left it is the client's to see */ || facts->content || facts->finish ||
+                  facts->kind == FL_EVENT_DONE;
+    if (!starts && a->preamble.len + event->raw.len <= FL_PREAMBLE_BYTES) {
+        *ret_held = true;
+    } else {
+        commit_stream(a, g);
     }
     return true;
 }
@@ -331,31 +362,24 @@ static bool is_cut_off(const struct fl_event_facts *event)
     return !event->valid || !last;
 }
 
-/* One event: FL_OK and *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
-static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, bool *ret_pass)
+/* One event: *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
+static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
+                       bool *ret_pass)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_event_facts facts;
-    bool answering = x->state == FL_EXCHANGE_ANSWERING;
+    bool answering = x->state == FL_EXCHANGE_ANSWERING, held = false;
     if (event->data_lines == 0) { /* comments keep a stream alive once it has begun */
         *ret_pass = answering;
         return true;
     }
-    x->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, &a->usage);
+    a->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, &a->usage);
     if (at_end && is_cut_off(&facts)) {
         *ret_pass = false;
         return true;
     }
-    if (!answering) {
-        /* An error as first event can still fail over; with no target left it is the client's to see. */
-        bool last_words = facts.kind == FL_EVENT_ERROR && !fl_exchange_may_retry(x, FL_ERR_ERROR_IN_200);
-        if (last_words) {
-            facts.kind = FL_EVENT_OTHER;
-            a->error_seen = true;
-        }
-        if (!start_stream(a, &facts)) {
-            return false;
-        }
+    if (!answering && !take_early(a, event, &facts, g, &held)) {
+        return false;
     }
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
@@ -365,6 +389,14 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
     *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
+    if (held) {
+        fl_buf_put(&a->preamble, *ret_pass ? event->raw : FL_EMPTY);
+        *ret_pass = false;
+        if (!fl_buf_ok(&a->preamble)) {
+            fail(a, FL_ERR_NOMEM);
+            return false;
+        }
+    }
     return true;
 }
 
@@ -388,9 +420,9 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
         if (event.raw.len == 0) {
             break;
         }
-        note_first_byte(a);
+        note_life(a);
         used += event.raw.len;
-        if (!take_event(a, &event, at_end, &pass)) {
+        if (!take_event(a, &event, at_end, g, &pass)) {
             return false;
         }
         if (pass) {

@@ -33,7 +33,7 @@ static void put_framing(struct fl_exchange *x, struct fl_buf *b, uint64_t length
 static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
 {
     const struct fl_attempt_note *first = &x->notes[0];
-    if (x->note_count == 0 || !x->served || !x->attempt) {
+    if (x->note_count == 0 || !x->winner) {
         return;
     }
     fl_buf_put(b, FL_LIT("x-fairlead-failover: "));
@@ -49,7 +49,7 @@ static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
 static void put_cost(const struct fl_exchange *x, struct fl_buf *b)
 {
     uint64_t picousd;
-    if (x->attempt && !x->facts.stream && fl_exchange_cost(x, &x->attempt->usage, &picousd)) {
+    if (x->winner && !x->facts.stream && fl_exchange_cost(x, &x->winner->usage, &picousd)) {
         fl_buf_put(b, FL_LIT("x-fairlead-cost-usd: "));
         fl_buf_put_scaled(b, picousd, 12, 9);
         fl_buf_put(b, FL_LIT("\r\n"));
@@ -74,8 +74,8 @@ static void put_explained(struct fl_exchange *x, struct fl_buf *b)
 
 static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
 {
-    const struct fl_attempt *a = x->attempt;
-    unsigned attempts = x->note_count + (a ? 1 : 0);
+    const struct fl_attempt *a = x->winner;
+    unsigned attempts = x->note_count + x->alive_count;
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     if (attempts > 1 && status >= 400) { /* tried elsewhere already: the SDK need not */
         fl_buf_put(b, FL_LIT("x-should-retry: false\r\n"));
@@ -116,8 +116,8 @@ void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_ty
     if (length == UINT64_MAX) { /* no proxy on the way may collect a stream */
         fl_buf_put(b, FL_LIT("cache-control: no-cache\r\nx-accel-buffering: no\r\n"));
     }
-    if (x->attempt) {
-        fl_buf_put(b, fl_buf_slice(&x->attempt->fields));
+    if (x->winner) {
+        fl_buf_put(b, fl_buf_slice(&x->winner->fields));
     }
     fl_buf_put(b, FL_LIT("\r\n"));
     fl_assert(fl_buf_ok(b));
@@ -198,7 +198,7 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
 void fl_reply_heartbeat(struct fl_exchange *x)
 {
     if (x->state == FL_EXCHANGE_TRYING && !x->head_by_heartbeat) {
-        if (x->attempt && x->attempt->state == FL_ATTEMPT_HOLDING) {
+        if (x->alive_count > 0 && x->attempts[0]->state == FL_ATTEMPT_HOLDING) {
             return; /* a plain answer is arriving */
         }
         fl_reply_head(x, 200, FL_LIT("text/event-stream; charset=utf-8"), UINT64_MAX);

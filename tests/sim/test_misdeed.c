@@ -17,7 +17,8 @@ enum fate {
     CUT,    /* the head of a 200, part of a body, a RST at the deadline */
     RESET,  /* the same at once: what was too long to be held turned out bad */
     BROKEN, /* a stream that ends in an error event and without its end */
-    TOLD    /* a stream that ends in the provider's own error event, whole */
+    TOLD,   /* a stream that ends in the provider's own error event, whole */
+    EARLY   /* the same before anything was said: with a second provider its answer */
 };
 
 struct end {
@@ -180,7 +181,7 @@ static void check_end(struct scene *s, const struct fl_simanswer *a, const struc
                       bool stream, enum fl_sim_misdeed misdeed)
 {
     struct rig *r = &s->rig;
-    bool failed_over = s->has_second && (end->fate == ERROR || end->fate == OWN);
+    bool failed_over = s->has_second && (end->fate == ERROR || end->fate == OWN || end->fate == EARLY);
     uint64_t took_ns = a->end_ns - a->asked_ns;
     rig_check(r, took_ns >= end->after_ns &&
                      took_ns < end->after_ns + (end->after_ns > 0 ? 2 * FL_NS_S : 200 * FL_NS_MS));
@@ -210,6 +211,7 @@ static void check_end(struct scene *s, const struct fl_simanswer *a, const struc
         rig_check_broken(r, a, 1, end->code);
         break;
     case TOLD:
+    case EARLY:
         check_last_event_is_theirs(r, a);
         break;
     }
@@ -225,10 +227,23 @@ static void check_health(struct scene *s, const struct fl_target_view *before, e
     rig_equal(&s->rig, after.failed - before->failed, fate != GOOD && fate != CUT);
 }
 
+/* Before the first token a stream is not committed: what breaks it then is an error like any other. */
+static struct end end_of(enum fl_sim_misdeed misdeed, bool stream, unsigned after_tokens)
+{
+    struct end end = ends[misdeed][stream];
+    if (after_tokens == 0 && end.fate == BROKEN) {
+        end.fate = ERROR;
+        end.status = strcmp(end.code, "provider_idle_timeout") == 0 ? 504 : 502;
+    } else if (after_tokens == 0 && end.fate == TOLD) {
+        end.fate = EARLY;
+    }
+    return end;
+}
+
 static void run(struct scene *s, enum fl_sim_misdeed misdeed, bool stream, unsigned after_tokens)
 {
     struct rig *r = &s->rig;
-    const struct end *end = &ends[misdeed][stream];
+    const struct end end = end_of(misdeed, stream, after_tokens);
     struct fl_target_view before = rig_target(r, "p0/m");
     rig_say(r, "%s after %u tokens, %s, %s second", fl_sim_misdeed_name(misdeed), after_tokens,
             stream ? "stream" : "plain", s->has_second ? "with" : "without");
@@ -237,11 +252,11 @@ static void run(struct scene *s, enum fl_sim_misdeed misdeed, bool stream, unsig
     struct fl_simclient *c = rig_client(r, 0, NULL);
     fl_simclient_chat(c, "chat", PROMPT, stream);
     rig_settle(r, c, 30 * FL_NS_S);
-    check_end(s, fl_simclient_answer(c, 0), end, stream, misdeed);
+    check_end(s, fl_simclient_answer(c, 0), &end, stream, misdeed);
     fl_world_run_for(r->world, FL_NS_S); /* nothing comes behind it */
     rig_leave(r, c);
     fl_world_run_for(r->world, 8 * FL_NS_S);
-    check_health(s, &before, end->fate);
+    check_health(s, &before, end.fate);
     rig_equal(r, fl_world_connections(r->world), 0);
     rig_equal(r, fl_simprovider_stats(s->first)->connections_open, 0);
     rig_check(r, fl_world_stats(r->nodes[0]).queued_peak <= 256 * 1024 + 65536);
