@@ -24,6 +24,8 @@
 /* Why a target is not among the options; also the order in which they come to be used. */
 enum aside_kind {
     ASIDE_FALLBACK,
+    ASIDE_TRIAL, /* one that is on trial is asked first, or after all that are well: a request must
+                    not spend its attempts on trials */
     ASIDE_COOLING,
     ASIDE_TRIAL_BUSY, /* from here on: only in panic */
     ASIDE_EJECTED,
@@ -155,6 +157,8 @@ static void add_option(struct survey *s, const struct inspected *i)
     o->pending_tokens = fl_get(t->state->pending_tokens);
     o->weight = t->weight;
     o->vigour = fl_breaker_vigour(&t->state->breaker, s->choice.request->now_ns);
+    o->trial = fl_breaker_health(&t->state->breaker, s->choice.request->now_ns) == FL_HALF_OPEN;
+    o->inspected = (unsigned)(i - s->inspected);
     o->tokens = i->tokens;
     o->priced = i->priced;
     o->cost = i->cost;
@@ -229,7 +233,8 @@ static void sort_one(struct survey *s, const struct inspected *i)
         if (i->position < s->choice.route->primary_count || s->policy->fallbacks) {
             add_option(s, i);
         } else {
-            put_aside(s, i, ASIDE_FALLBACK, i->position);
+            bool trial = fl_breaker_health(b, s->choice.request->now_ns) == FL_HALF_OPEN;
+            put_aside(s, i, trial ? ASIDE_TRIAL : ASIDE_FALLBACK, FL_PLAN_MAX + i->position);
         }
         break;
     case FL_COOLING:
@@ -364,6 +369,10 @@ static void take_options(struct survey *s, struct fl_plan *plan)
     }
     for (unsigned i = 0; i < best.count; i++) {
         const struct fl_option *o = best.items[i];
+        if (i > 0 && o->trial) {
+            put_aside(s, &s->inspected[o->inspected], ASIDE_TRIAL, i);
+            continue;
+        }
         struct fl_candidate *line = take(s, plan, o->index, o->priced ? &o->cost : NULL);
         if (line) {
             record(c, o, line);
@@ -373,7 +382,8 @@ static void take_options(struct survey *s, struct fl_plan *plan)
 
 static void take_aside(struct survey *s, struct fl_plan *plan)
 {
-    static const char *const whys[] = {"fallback", "cooling", "panic", "panic", "panic", "panic"};
+    static const char *const whys[] = {"fallback", "fallback", "cooling", "panic",
+                                       "panic",    "panic",    "panic"};
     struct best best = {.count = 0};
     for (unsigned i = 0; i < s->aside_count; i++) {
         best_offer(&best, &s->aside[i], aside_before);

@@ -448,6 +448,9 @@ static enum fl_err connect_to(struct fl_attempt *a)
     if (a->conn->open) {
         return send_or_refresh(a);
     }
+    if (a->state == FL_ATTEMPT_QUEUED) { /* its wait in our queue is not the provider's */
+        a->wanted_ns = a->exchange->worker->sys->now_ns;
+    }
     enter(a, FL_ATTEMPT_CONNECTING);
     return FL_OK;
 }

@@ -108,7 +108,8 @@ struct fl_chaos_plan {
     uint64_t seed;
     unsigned storm_ms, gap_ms; /* between arrivals, mean */
     unsigned first, exchanges; /* of the storm: those before *first* are left out */
-    unsigned calm;             /* exchanges of the calm: as many again come while it sets in */
+    unsigned settling;         /* exchanges of the minute in which the calm sets in */
+    unsigned calm;             /* exchanges after it */
     unsigned workers, attempts;
     unsigned selection;        /* of fl_selection_at() */
     unsigned stream_permille;

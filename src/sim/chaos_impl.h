@@ -20,7 +20,9 @@ struct chaos_exchange {
     uint64_t sent_ns; /* 0: not yet */
     uint64_t over_ns; /* 0: not yet */
     enum chaos_age age;
-    bool stream, tools, impossible; /* no provider may ever see it */
+    bool stream, tools;
+    bool queued;     /* sent before the answer to the one before it */
+    bool impossible; /* no provider may ever see it */
     uint8_t asked[FL_CHAOS_PROVIDERS_MAX];
     unsigned asked_total;
 };
@@ -61,6 +63,7 @@ struct chaos {
     unsigned removed_ever;
     uint64_t removed_ns[FL_CHAOS_PROVIDERS_MAX];
     bool hurt; /* the gateway itself has lost writes, dials or memory: clients may miss answers */
+    bool endless; /* some answer was too long to be held: it may end in a RST */
     unsigned touched; /* bits: providers that some fault has befallen */
     unsigned laggards; /* bits: to which the network may bring late what was sent in time */
     struct chaos_exchange *exchanges;

@@ -75,7 +75,7 @@ void chaos_judge_asked(void *owner, struct fl_slice head, struct fl_slice body)
         chaos_broken(run, "no ineligible target", n, "p%u is not configured any more",
                      source->index);
     }
-    if (run->laggards >> source->index & 1) {
+    if ((run->laggards >> source->index & 1) || x->queued) {
         /* it may have been on its way for long */
     } else if (now_ns > x->sent_ns + CHAOS_TOTAL_NS + CHAOS_SLACK_NS && x->over_ns == 0) {
         chaos_broken(run, "no attempt beyond the deadline", n, "p%u was asked %llu ms after",
@@ -249,6 +249,11 @@ static void judge_answer(struct chaos *run, const struct seen *s, bool gone, boo
         chaos_broken(run, "no exchange beyond its deadline", s->exchange, "%llu ms",
                      (unsigned long long)((s->end_ns - x->sent_ns) / FL_NS_MS));
     }
+    if ((s->status == 200 || s->status == 0) && run->endless && !s->complete &&
+        s->answer->err == FL_ERR_RESET) {
+        return; /* too long to be held, and then bad: told by a RST, which may
+                 overtake all that was said before */
+    }
     if (s->status == 200 && s->stream) {
         judge_stream(run, s, gone);
     } else if (s->status == 200) {
@@ -262,6 +267,22 @@ static void judge_answer(struct chaos *run, const struct seen *s, bool gone, boo
     }
 }
 
+/* "; p0 healthy, p1 open" */
+static void put_health(struct chaos *run, struct fl_buf *b)
+{
+    for (unsigned i = 0; i < run->plan->provider_count; i++) {
+        struct fl_target_view view = {0};
+        char id[8] = "p0/m";
+        id[1] = (char)('0' + i);
+        if (fl_simgateway_target(&run->gateway, id, &view)) {
+            fl_buf_put_cstr(b, i > 0 ? ", " : "; ");
+            fl_buf_put(b, fl_slice(id, 2));
+            fl_buf_putc(b, ' ');
+            fl_buf_put_cstr(b, fl_health_name(view.health));
+        }
+    }
+}
+
 /* Some are told apart from the rest: they have nobody to blame but a provider that is well. */
 static void count(struct chaos *run, const struct seen *s)
 {
@@ -272,10 +293,14 @@ static void count(struct chaos *run, const struct seen *s)
         v->calm++;
         v->calm_failed += !served;
         if (!served && v->calm_failed * 1000 > run->plan->calm) {
+            struct fl_slice why = fl_simanswer_header(s->answer, "x-fairlead-reason");
+            char memory[200];
+            struct fl_buf b;
+            fl_buf_init_in(&b, memory, sizeof(memory));
+            fl_buf_put(&b, fl_slice_first(why, 100));
+            put_health(run, &b);
             chaos_broken(run, "all is well a minute after the storm", s->exchange,
-                         "status %d, %u attempts: %.*s", s->status, s->attempts,
-                         (int)(s->answer->body.len < 120 ? s->answer->body.len : 120),
-                         s->answer->body.ptr ? s->answer->body.ptr : "");
+                         "status %d, %u attempts, %.*s", s->status, s->attempts, (int)b.len, b.ptr);
         }
     }
 }

@@ -7,6 +7,8 @@
 
 #define FOR_GOOD UINT32_MAX
 
+enum { settling_usual = 60 }; /* enough for what is broken to be found out */
+
 static unsigned below(struct fl_rng *r, unsigned n)
 {
     return (unsigned)fl_rng_below(r, n);
@@ -151,7 +153,8 @@ void fl_chaos_draw(uint64_t seed, unsigned exchanges, bool memory_fails,
     fl_rng_seed(&r, seed ^ UINT64_C(0xc4a05));
     *plan = (struct fl_chaos_plan){.seed = seed};
     plan->calm = exchanges / 8;
-    plan->exchanges = exchanges - 2 * plan->calm;
+    plan->settling = exchanges / 3 < settling_usual ? exchanges / 3 : settling_usual;
+    plan->exchanges = exchanges - plan->settling - plan->calm;
     plan->gap_ms = between(&r, 30, 400);
     plan->storm_ms = plan->exchanges * plan->gap_ms + 1;
     plan->workers = between(&r, 1, 2);

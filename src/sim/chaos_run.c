@@ -262,7 +262,9 @@ static void befall(struct chaos *run, const struct fl_chaos_fault *f, unsigned i
     default:
         break;
     }
-    run->touched |= f->kind == FL_CHAOS_REMOVE ? 0 : 1U << i;
+    run->touched |= 1U << i;
+    run->endless = run->endless || (f->kind == FL_CHAOS_MISDEED && (f->arg == FL_SIM_GZIP_BOMB ||
+                                                                    f->arg == FL_SIM_ENDLESS_BODY));
 }
 
 static void befall_gateway(struct chaos *run, const struct fl_chaos_fault *f, bool on)
@@ -339,11 +341,23 @@ static void begin_calm(struct chaos *run)
         fl_simprovider_refuse(run->providers[i], (struct fl_sim_refusals){0});
         fl_simprovider_pace(run->providers[i], 1000);
         run->nets[i].on = false;
+        if (run->laggards >> i & 1) { /* what a bad network has left of connections */
+            char to[text_bytes + 4];
+            (void)snprintf(to, sizeof(to), "%s:80", ip);
+            fl_world_kill(run->world, to);
+        }
     }
     for (unsigned i = 0; i < plan->fault_count; i++) {
         if (plan->faults[i].for_ms == UINT32_MAX && plan->faults[i].at_ms < plan->storm_ms) {
             apply(run, &(struct edge){0, i, true});
         }
+    }
+    for (unsigned i = 0; i < plan->workers; i++) {
+        fl_world_fail_write(run->gateway.nodes[i], 0);
+        fl_world_fail_dial(run->gateway.nodes[i], 0);
+    }
+    if (run->options->heap) {
+        run->options->heap->fail(0);
     }
     if (run->removed != 0) {
         (void)reload(run, 0);
@@ -453,6 +467,7 @@ static unsigned arrive(struct chaos *run, unsigned first, unsigned left, enum ch
         run->exchanges[first + i] = (struct chaos_exchange){
             .age = age,
             .stream = stream,
+            .queued = i > 0 && (kinds >> FL_CHAOS_CLIENT_PIPELINE & 1),
             .tools = (kinds >> FL_CHAOS_CLIENT_TOOLS & 1) != 0,
             .impossible = (kinds & (1U << FL_CHAOS_CLIENT_MALFORMED |
                                     1U << FL_CHAOS_CLIENT_UNKNOWN)) != 0};
@@ -544,11 +559,14 @@ static void run_course(struct chaos *run)
     if (plan->calm > 0 && !chaos_is_broken(run)) {
         begin_calm(run);
         c.next_ns = storm_ns;
-        let_come(run, &c, plan->exchanges + plan->calm,
-                 (unsigned)(CHAOS_SETTLE_NS / FL_NS_MS / plan->calm), CHAOS_SETTLING);
+        if (plan->settling > 0) {
+            let_come(run, &c, plan->exchanges + plan->settling,
+                     (unsigned)(CHAOS_SETTLE_NS / FL_NS_MS / plan->settling), CHAOS_SETTLING);
+        }
         go_to(run, &c, storm_ns + CHAOS_SETTLE_NS);
         c.next_ns = fl_world_now(run->world);
-        let_come(run, &c, plan->exchanges + 2 * plan->calm, plan->gap_ms, CHAOS_CALM);
+        let_come(run, &c, plan->exchanges + plan->settling + plan->calm, plan->gap_ms,
+                 CHAOS_CALM);
     }
     /* Each within its deadline; three of a client one after another, and slowly. */
     uint64_t until_ns = fl_world_now(run->world) + 120 * FL_NS_S;
@@ -600,7 +618,7 @@ void fl_chaos_run(const struct fl_chaos_plan *plan, const struct fl_chaos_option
                         .verdict = ret_verdict,
                         .model = {.id = FL_LIT("m"), .input_picousd = 1, .output_picousd = 1}};
     *ret_verdict = (struct fl_chaos_verdict){.exchange = UINT32_MAX};
-    run.exchange_count = plan->exchanges + 2 * plan->calm;
+    run.exchange_count = plan->exchanges + plan->settling + plan->calm;
     run.exchanges = calloc(run.exchange_count + 1, sizeof(run.exchanges[0]));
     run.live = calloc(CHAOS_LIVE_MAX, sizeof(run.live[0]));
     run.world = fl_world_create(plan->seed);

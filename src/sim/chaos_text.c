@@ -83,6 +83,7 @@ void fl_chaos_put(const struct fl_chaos_plan *plan, struct fl_buf *b)
     put(b, "gap_ms", plan->gap_ms);
     put(b, "first", plan->first);
     put(b, "exchanges", plan->exchanges);
+    put(b, "settling", plan->settling);
     put(b, "calm", plan->calm);
     put(b, "healthy", plan->healthy);
     fl_buf_put_cstr(b, "\ngateway");
@@ -160,6 +161,7 @@ static bool read_plan_word(struct fl_slice word, struct fl_chaos_plan *plan)
            is_number(word, "gap_ms", 3600000, &plan->gap_ms) ||
            is_number(word, "first", 1000000, &plan->first) ||
            is_number(word, "exchanges", 1000000, &plan->exchanges) ||
+           is_number(word, "settling", 1000000, &plan->settling) ||
            is_number(word, "calm", 1000000, &plan->calm) ||
            is_number(word, "healthy", FL_CHAOS_PROVIDERS_MAX - 1, &plan->healthy);
 }

@@ -248,7 +248,8 @@ static void run(struct scene *s, enum fl_sim_misdeed misdeed, bool stream, unsig
     rig_say(r, "%s after %u tokens, %s, %s second", fl_sim_misdeed_name(misdeed), after_tokens,
             stream ? "stream" : "plain", s->has_second ? "with" : "without");
     fl_simprovider_misbehave(
-        s->first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(misdeed), 1000, after_tokens, 600});
+        s->first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(misdeed), 1000, after_tokens,
+                                  stream && after_tokens > 0 ? 3000 : 600});
     struct fl_simclient *c = rig_client(r, 0, NULL);
     fl_simclient_chat(c, "chat", PROMPT, stream);
     rig_settle(r, c, 30 * FL_NS_S);
