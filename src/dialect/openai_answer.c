@@ -78,6 +78,11 @@ static enum fl_err err_of_word(struct fl_json word)
             return words[i].err;
         }
     }
+    for (int e = FL_OK + 1; word.type == FL_JSON_STRING && e < FL_ERR_COUNT; e++) {
+        if (fl_get_is(word, fl_err_name((enum fl_err)e))) {
+            return (enum fl_err)e; /* another gateway of this kind */
+        }
+    }
     return FL_OK;
 }
 
