@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as Amazon's event stream: no crash, spans inside the input. The sums are made right first, so that what
- * lies behind them is reached. */
+/* Any bytes as Amazon's event stream: no crash, spans inside the input. The sums are made right
+ * first, so that what lies behind them is reached. */
 #include "base/assert.h"
 #include "codec/eventstream.h"
 

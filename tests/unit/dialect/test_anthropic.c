@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The same-dialect path: what is read of requests, answers, events and refusals, and that bytes stay. */
+/* The same-dialect path: what is read of requests, answers, events and refusals, and that bytes
+ * stay. */
 #include "unit/cm.h"
 
 #include "dialect/dialect.h"

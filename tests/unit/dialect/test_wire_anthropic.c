@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Anthropic's messages against OpenAI's chat, both ways: requests, answers and streams, as written by hand. */
+/* Anthropic's messages against OpenAI's chat, both ways: requests, answers and streams, as written
+ * by hand. */
 #include "unit/dialect/wire_rig.h"
 
 struct row {
@@ -504,7 +505,8 @@ static void streams_are_read(void **state)
                                  DELTA(3, "\"type\":\"citations_delta\",\"citation\":{}")
                                      TEXT(3, "ok") STOP(3) END("end_turn", "\"output_tokens\":9"),
          "thinking \"\" signed Sg redacted \"Rd\" text \"ok\" finish stop usage 15/9"},
-        /* a server that puts the whole input into the block's start, and one that says stop to a call */
+        /* a server that puts the whole input into the block's start, and one that says stop to a
+         * call */
         {START BLOCK(0, "\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\",\"input\":{\"a\":2}")
              STOP(0) END("end_turn", "\"output_tokens\":9"),
          "call t1:f \"{\\\"a\\\":2}\" finish tool_calls usage 15/9"},

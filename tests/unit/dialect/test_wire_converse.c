@@ -119,7 +119,8 @@ static void requests_are_written(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char *out = rig_request(&fl_wire_openai_chat, &fl_wire_converse, rows[i].model,
                                 fl_slice_cstr(rows[i].in));
-        /* an id that Bedrock refuses is replaced by one of its own charset, the same in both places */
+        /* an id that Bedrock refuses is replaced by one of its own charset, the same in both
+         * places */
         for (char *id; (id = strstr(out, "\"call_")) != NULL;) {
             size_t len = strspn(id + 6, "0123456789abcdef");
             assert_int_equal(len, 16);
@@ -241,7 +242,8 @@ static void streams_are_read(void **state)
          "{\"usage\":{\"inputTokens\":5,\"outputTokens\":2,\"cacheReadInputTokens\":10},"
          "\"metrics\":{}}\n",
          "text \"Hello\" finish stop usage 15/2"},
-        /* indexes that jump; a call without arguments; a tool that Bedrock ran itself; usage never told */
+        /* indexes that jump; a call without arguments; a tool that Bedrock ran itself; usage never
+         * told */
         {"messageStart {}\n"
          "contentBlockDelta "
          "{\"contentBlockIndex\":0,\"delta\":{\"reasoningContent\":{\"text\":\"hm\"}}}\n"
