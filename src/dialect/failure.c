@@ -208,6 +208,8 @@ enum fl_err fl_failure_read(const struct fl_failure_table *table, int status, st
     }
 
 static const struct fl_failure_row openai_rows[] = {
+    /* Google calls its rates a quota too, in words that OpenAI has for money */
+    CODE_AT(429, 429, "RESOURCE_EXHAUSTED", FL_ERR_RATE_LIMITED),
     /* what asks for money: no other request by this key will fare better */
     BY_CODE("insufficient_quota", FL_ERR_QUOTA),
     BY_CODE("billing_hard_limit_reached", FL_ERR_QUOTA),
@@ -227,7 +229,6 @@ static const struct fl_failure_row openai_rows[] = {
     BY_CODE("rate_limit_error", FL_ERR_RATE_LIMITED),
     BY_CODE("RateLimitReached", FL_ERR_RATE_LIMITED),
     BY_CODE("too_many_requests", FL_ERR_RATE_LIMITED),
-    BY_CODE("RESOURCE_EXHAUSTED", FL_ERR_RATE_LIMITED),
     /* too long */
     BY_CODE("context_length_exceeded", FL_ERR_UPSTREAM_CONTEXT),
     BY_CODE("request_too_large", FL_ERR_UPSTREAM_CONTEXT),

@@ -140,6 +140,27 @@ static void answers_come_in_any_order(void **state)
     close_scene(&s);
 }
 
+/* xAI, Mistral: what is left without a word of the reset: a minute, rather than a refusal. And a
+ * limit of none is no limit. */
+static void limits_without_reset_are_kept_a_minute(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_lease lease;
+    uint64_t wait;
+    open_scene(&s, (struct fl_key_limits){0, 0});
+    struct fl_rates r = requests_left(0, 60, 0), none = requests_left(0, 0, 0);
+    r.of[FL_RATE_REQUESTS].reset_given = false;
+    fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &lease);
+    give(&s, &lease, FL_OK, &none);
+    assert_int_equal(fl_keys_headroom(s.keys, 1, small, s.now, &wait), FL_HEADROOM);
+    fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &lease);
+    give(&s, &lease, FL_OK, &r);
+    assert_int_equal(fl_keys_headroom(s.keys, 1, small, s.now, &wait), FL_HEADROOM_LATER);
+    assert_int_equal(wait, 60 * S);
+    close_scene(&s);
+}
+
 static void tokens_are_counted_too(void **state)
 {
     (void)state;
@@ -405,6 +426,7 @@ int main(void)
         cmocka_unit_test(equal_keys_take_turns),
         cmocka_unit_test(the_key_with_most_left_is_taken),
         cmocka_unit_test(answers_come_in_any_order),
+        cmocka_unit_test(limits_without_reset_are_kept_a_minute),
         cmocka_unit_test(tokens_are_counted_too),
         cmocka_unit_test(configured_limits_hold),
         cmocka_unit_test(tokens_are_trued_up),
