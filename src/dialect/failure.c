@@ -174,6 +174,10 @@ static const struct fl_failure_row status_rows[] = {
     BY_STATUS(500, 599, FL_ERR_SERVER),
     /* an error that came without a status */
     BY_CODE("invalid_request_error", FL_ERR_UPSTREAM_REQUEST),
+    BY_CODE("server_error", FL_ERR_SERVER),
+    BY_CODE("internal_server_error", FL_ERR_SERVER),
+    BY_CODE("api_error", FL_ERR_SERVER),
+    BY_CODE("INTERNAL", FL_ERR_SERVER),
 };
 static const struct fl_failure_table by_status = {status_rows,
                                                   sizeof(status_rows) / sizeof(status_rows[0])};
@@ -273,10 +277,6 @@ static const struct fl_failure_row openai_rows[] = {
     CONTAINS(500, 599, "overloaded", FL_ERR_UPSTREAM_OVERLOADED),
     BY_CODE("timeout_error", FL_ERR_UPSTREAM_TIMEOUT),
     BY_CODE("DEADLINE_EXCEEDED", FL_ERR_UPSTREAM_TIMEOUT),
-    BY_CODE("server_error", FL_ERR_SERVER),
-    BY_CODE("internal_server_error", FL_ERR_SERVER),
-    BY_CODE("api_error", FL_ERR_SERVER),
-    BY_CODE("INTERNAL", FL_ERR_SERVER),
 };
 const struct fl_failure_table fl_failures_openai = {openai_rows,
                                                     sizeof(openai_rows) / sizeof(openai_rows[0])};

@@ -42,6 +42,9 @@ static const struct refusal refusals[] = {
     {500, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_SERVER},
     {503, "{\"error\":{\"message\":\"The engine is currently overloaded\"}}",
      FL_ERR_UPSTREAM_OVERLOADED},
+    {503, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_UPSTREAM_OVERLOADED},
+    {408, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_UPSTREAM_TIMEOUT},
+    {0, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_SERVER},
     /* Azure */
     {400,
      "{\"error\":{\"code\":\"content_filter\",\"innererror\":{\"code\":"
