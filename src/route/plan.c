@@ -230,6 +230,8 @@ static void predict_all(struct survey *s)
 
 /* --- rank --- */
 
+_Static_assert(FL_ROUTE_TARGETS_MAX <= FL_RANKS_MAX, "every option has a rank");
+
 struct ranking {
     unsigned count;
     struct fl_option *options[FL_PLAN_MAX];
