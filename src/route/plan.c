@@ -33,7 +33,8 @@ enum aside_kind {
 };
 
 struct aside {
-    unsigned index; /* of the target in the table */
+    const struct fl_target *target;
+    unsigned index; /* in the table */
     uint32_t faults;
     enum aside_kind kind;
     uint64_t key; /* lower first among its kind */
@@ -93,14 +94,14 @@ static void inspect(struct survey *s, unsigned position, struct fl_shortage *sho
 {
     const struct fl_table *t = s->choice.table;
     unsigned index = s->choice.route->targets[position];
-    const struct fl_target *target = &t->targets[index];
+    const struct fl_target *target = fl_target_for(t, index, s->choice.request);
     struct fl_option *o = &s->options[s->inspected_count];
     o->target = target;
     o->index = index;
     o->position = position;
-    o->tokens = fl_tokens_at(&s->tokens, t, index, s->choice.request);
+    o->tokens = fl_tokens_at(&s->tokens, target, index, s->choice.request);
     o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
-    uint32_t faults = fl_faults_of(t, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
+    uint32_t faults = fl_faults_of(target, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
     s->faults[s->inspected_count++] = faults;
     fl_shortage_offer(shortage, target, faults);
 }
@@ -152,7 +153,8 @@ static void add_option(struct survey *s, const struct fl_option *inspected)
 static void put_aside(struct survey *s, unsigned at, enum aside_kind kind, uint64_t key)
 {
     const struct fl_option *o = &s->options[at];
-    s->aside[s->aside_count++] = (struct aside){.index = o->index,
+    s->aside[s->aside_count++] = (struct aside){.target = o->target,
+                                                .index = o->index,
                                                 .faults = s->faults[at],
                                                 .kind = kind,
                                                 .key = key,
@@ -230,7 +232,7 @@ static void predict_all(struct survey *s)
 
 /* --- rank --- */
 
-_Static_assert(FL_ROUTE_TARGETS_MAX <= FL_RANKS_MAX, "every option has a rank");
+_Static_assert((int)FL_ROUTE_TARGETS_MAX <= (int)FL_RANKS_MAX, "every option has a rank");
 
 struct ranking {
     unsigned count;
@@ -305,7 +307,7 @@ static void skip(const struct survey *s, struct fl_plan *plan, const struct asid
         plan->candidates[plan->candidate_count++] =
             (struct fl_candidate){.target = a->index,
                                   .skip = why,
-                                  .missing = r->needs & s->choice.table->targets[a->index].lacks,
+                                  .missing = r->needs & a->target->lacks,
                                   .priced = a->priced,
                                   .cost_p50 = a->cost.p50,
                                   .cost_p90 = a->cost.p90};

@@ -427,18 +427,6 @@ static enum fl_err connect_to(struct fl_attempt *a)
     return FL_OK;
 }
 
-/* The model's name as the target's provider knows it: the target's, or what the client named behind
- * "provider/". */
-static struct fl_slice model_of(const struct fl_target *target, struct fl_slice asked)
-{
-    if (target->model.len > 0) {
-        return target->model;
-    }
-    bool prefixed = fl_slice_starts(asked, target->provider) && asked.len > target->provider.len &&
-                    asked.ptr[target->provider.len] == '/';
-    return prefixed ? fl_slice_from(asked, target->provider.len + 1) : asked;
-}
-
 enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target)
 {
     struct fl_attempt *a = fl_shelf_take(&x->worker->attempt_shelf);
@@ -457,7 +445,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *targ
     fl_buf_init(&a->fields, fields_bytes);
     x->attempt = a;
     x->served = target;
-    x->served_model = model_of(target, x->facts.model);
+    x->served_model = fl_target_model(target, x->facts.model);
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
     fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
