@@ -121,6 +121,14 @@ struct fl_config {
     struct fl_table table;
 };
 
+/* The model's name as the target's provider knows it: the target's, or what the client named behind
+ * "provider/". */
+struct fl_slice fl_target_model(const struct fl_target *target, struct fl_slice asked);
+/* What the catalogue knows of the model that a client asked for by name, at the targets of any model of a route
+ * for such names; how many. */
+unsigned fl_config_named(const struct fl_config *config, const struct fl_route *route,
+                         struct fl_slice asked, int64_t now_s, struct fl_named ret[FL_NAMED_MAX]);
+
 /* One finding. Line and column from 1; 0 = the whole file. */
 enum fl_severity { FL_CONFIG_ERROR, FL_CONFIG_WARNING, FL_CONFIG_NOTE };
 struct fl_finding {

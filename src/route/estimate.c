@@ -28,11 +28,10 @@ struct fl_tokens fl_tokens_of(const struct fl_route_request *request)
     return n;
 }
 
-struct fl_tokens fl_tokens_at(const struct fl_tokens *of_request, const struct fl_table *t,
+struct fl_tokens fl_tokens_at(const struct fl_tokens *of_request, const struct fl_target *at,
                               unsigned target, const struct fl_route_request *request)
 {
     const struct fl_route_request *r = request;
-    const struct fl_target *at = &t->targets[target];
     struct fl_tokens n = *of_request;
     if (r->tokens_by_tokenizer && at->tokenizer < r->tokenizer_count) {
         n.in = or_else(r->tokens_by_tokenizer[at->tokenizer], default_tokens_in);
@@ -52,7 +51,7 @@ struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
                                     const struct fl_route_request *request)
 {
     struct fl_tokens n = fl_tokens_of(request);
-    return fl_tokens_at(&n, t, target, request);
+    return fl_tokens_at(&n, fl_target_for(t, target, request), target, request);
 }
 
 static uint64_t add_product(uint64_t sum, uint64_t count, uint64_t price)

@@ -38,11 +38,10 @@ static uint32_t length_faults(const struct fl_target *t, const struct fl_route_r
     return faults;
 }
 
-uint32_t fl_faults_of(const struct fl_table *t, const struct fl_demand *demand, unsigned target,
+uint32_t fl_faults_of(const struct fl_target *at, const struct fl_demand *demand, unsigned target,
                       const struct fl_tokens *tokens, const struct fl_cost *cost)
 {
     const struct fl_route_request *r = demand->request;
-    const struct fl_target *at = &t->targets[target];
     uint32_t faults = length_faults(at, r, tokens);
     faults |= at->disabled ? BIT(FL_SKIP_DISABLED) : 0;
     faults |= r->denied && r->denied[target] ? BIT(FL_SKIP_DENIED) : 0;

@@ -124,7 +124,8 @@ void fl_outlook_pool(struct fl_outlook *k);
 void fl_outlook_predict(struct fl_outlook *k);
 
 /* Waiting, failing and paying in one number of ms, the score J of policy/hybrid.c: what a second after
- * the first token counts, and what a USD is worth. Wants FL_SEES_USD put for each target. */
+ * the first token counts, and what a USD is worth. Of two targets or more; wants
+ * FL_SEES_USD put for each. */
 void fl_outlook_weigh(struct fl_outlook *k, double gamma, double ns_per_usd);
 static inline void fl_outlook_put(struct fl_outlook *k, unsigned i, enum fl_column column,
                                   double value)

@@ -39,7 +39,8 @@ enum aside_kind {
 };
 
 struct aside {
-    unsigned index; /* of the target in the table */
+    const struct fl_target *target;
+    unsigned index; /* in the table */
     uint32_t faults;
     enum aside_kind kind;
     uint64_t key; /* lower first among its kind */
@@ -101,14 +102,14 @@ static void inspect(struct survey *s, unsigned position, struct fl_shortage *sho
 {
     const struct fl_table *t = s->choice.table;
     unsigned index = s->choice.route->targets[position];
-    const struct fl_target *target = &t->targets[index];
+    const struct fl_target *target = fl_target_for(t, index, s->choice.request);
     struct fl_option *o = &s->options[s->inspected_count];
     o->target = target;
     o->index = index;
     o->position = position;
-    o->tokens = fl_tokens_at(&s->tokens, t, index, s->choice.request);
+    o->tokens = fl_tokens_at(&s->tokens, target, index, s->choice.request);
     o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
-    uint32_t faults = fl_faults_of(t, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
+    uint32_t faults = fl_faults_of(target, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
     s->faults[s->inspected_count++] = faults;
     fl_shortage_offer(shortage, target, faults);
 }
@@ -161,7 +162,8 @@ static void add_option(struct survey *s, const struct fl_option *inspected)
 static void put_option_aside(struct survey *s, const struct fl_option *o, uint32_t faults,
                              enum aside_kind kind, uint64_t key)
 {
-    s->aside[s->aside_count++] = (struct aside){.index = o->index,
+    s->aside[s->aside_count++] = (struct aside){.target = o->target,
+                                                .index = o->index,
                                                 .faults = faults,
                                                 .kind = kind,
                                                 .key = key,
@@ -283,6 +285,8 @@ static void predict_all(struct survey *s)
 
 /* --- rank --- */
 
+_Static_assert((int)FL_ROUTE_TARGETS_MAX <= (int)FL_RANKS_MAX, "every option has a rank");
+
 struct ranking {
     unsigned count;
     struct fl_option *options[FL_PLAN_MAX];
@@ -359,7 +363,7 @@ static void skip(const struct survey *s, struct fl_plan *plan, const struct asid
         plan->candidates[plan->candidate_count++] =
             (struct fl_candidate){.target = a->index,
                                   .skip = why,
-                                  .missing = r->needs & s->choice.table->targets[a->index].lacks,
+                                  .missing = r->needs & a->target->lacks,
                                   .priced = a->priced,
                                   .cost_p50 = a->cost.p50,
                                   .cost_p90 = a->cost.p90};

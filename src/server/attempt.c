@@ -495,18 +495,6 @@ static enum fl_err connect_to(struct fl_attempt *a)
     return FL_OK;
 }
 
-/* The model's name as the target's provider knows it: the target's, or what the client named behind
- * "provider/". */
-static struct fl_slice model_of(const struct fl_target *target, struct fl_slice asked)
-{
-    if (target->model.len > 0) {
-        return target->model;
-    }
-    bool prefixed = fl_slice_starts(asked, target->provider) && asked.len > target->provider.len &&
-                    asked.ptr[target->provider.len] == '/';
-    return prefixed ? fl_slice_from(asked, target->provider.len + 1) : asked;
-}
-
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
 {
     const struct fl_limits *limits = &a->exchange->config->limits;
@@ -540,7 +528,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     *a = (struct fl_attempt){.exchange = x, .target = target, .place = place};
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
-    a->model = model_of(target, x->asked ? x->asked[place] : x->facts.model);
+    a->model = fl_target_model(target, x->asked ? x->asked[place] : x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);

@@ -58,6 +58,22 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
            x->facts.models.type != FL_JSON_NONE || x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
 }
 
+/* Targets of any model become those of the one that was named, for as long as the exchange lives. */
+static void name_targets(struct fl_exchange *x, const struct fl_route *route, int64_t now_s)
+{
+    struct fl_named named[FL_NAMED_MAX];
+    x->named_count = fl_config_named(x->config, route, x->facts.model, now_s, named);
+    if (x->named_count > 0) {
+        size_t bytes = x->named_count * sizeof(*named);
+        struct fl_named *kept = fl_arena_take(&x->arena, bytes);
+        if (kept) {
+            memcpy(kept, named, bytes);
+        }
+        x->named = kept;
+        x->named_count = kept ? x->named_count : 0;
+    }
+}
+
 /* *client_key* lives as long as the request. */
 static struct fl_route_request request_of(struct fl_exchange *x, const struct fl_route *route,
                                           char client_key[16])
@@ -78,6 +94,9 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
+    name_targets(x, route, r.when_s);
+    r.named = x->named;
+    r.named_count = x->named_count;
     if (is_choice(x, route) && !x->pass) {
         struct fl_asker asker = asker_of(x);
         fl_understand(x->dialect, &x->facts, u);
@@ -296,8 +315,12 @@ static uint64_t since_begin(const struct fl_exchange *x, uint64_t at_ns)
 
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd)
 {
-    return x->served && usage->known &&
-           fl_cost_exact(x->served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
+    const struct fl_target *served = x->served;
+    for (unsigned i = 0; served && i < x->named_count; i++) {
+        served = &x->config->table.targets[x->named[i].index] == x->served ? &x->named[i].target : served;
+    }
+    return served && usage->known &&
+           fl_cost_exact(served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
 }
 
 void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)

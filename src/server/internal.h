@@ -247,6 +247,8 @@ struct fl_exchange {
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
+    const struct fl_named *named; /* targets of any model, as they are for the one that was named */
+    unsigned named_count;
     struct fl_usage usage;
     struct fl_wishes wishes;
     struct fl_expected *expected; /* with the decision: */

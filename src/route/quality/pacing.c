@@ -4,6 +4,7 @@
 #include "base/assert.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Near the end the remaining share jumps: one request moves lambda by at most this many steps. */
 enum { ppm = 1000000, over_max = 4 };
@@ -19,25 +20,32 @@ enum {
 
 /* --- Demand --- */
 
-/* The step of a price, and where it begins: within an octave they are of equal length. */
+/* A step is what a double's exponent and the first three bits behind it say, counted from the least. */
+enum { step_shift = 52 - 3, least_step = (1023 - FL_PACING_OCTAVES) * FL_PACING_OCTAVE };
+_Static_assert(FL_PACING_OCTAVE == 1 << 3, "three bits make a step");
+
 static unsigned step_of(double price)
 {
-    int exponent;
-    double part = frexp(price, &exponent) * 2 - 1; /* [0, 1) of the octave */
-    int octave = exponent - 1 + FL_PACING_OCTAVES;
-    if (octave < 0) {
-        return 0;
-    }
-    return octave >= FL_PACING_OCTAVES
-               ? FL_PACING_STEPS - 1
-               : (unsigned)octave * FL_PACING_OCTAVE + (unsigned)(part * FL_PACING_OCTAVE);
+    uint64_t bits;
+    memcpy(&bits, &price, sizeof(bits));
+    uint64_t step = bits >> step_shift;
+    return step < least_step                     ? 0
+           : step - least_step < FL_PACING_STEPS ? (unsigned)(step - least_step)
+                                                 : FL_PACING_STEPS - 1;
 }
 
-static double price_at(double step)
+static double begin_of(unsigned step)
 {
-    double octave = floor(step / FL_PACING_OCTAVE);
-    double part = step / FL_PACING_OCTAVE - octave;
-    return ldexp(1 + part, (int)octave - FL_PACING_OCTAVES);
+    uint64_t bits = (uint64_t)(step + least_step) << step_shift;
+    double price;
+    memcpy(&price, &bits, sizeof(price));
+    return price;
+}
+
+/* Where *part* of the step lies below. */
+static double price_in(unsigned step, double part)
+{
+    return begin_of(step) + part * (begin_of(step + 1) - begin_of(step));
 }
 
 static void add_more(struct fl_pacing *p, double price, double picousd)
@@ -167,10 +175,10 @@ static void solve(struct fl_pacing *p)
     struct prospect o;
     expect(p, requests_left(p), &o);
     double want = (double)left_of(p) / requests_left(p) / dearness(p) - o.least_picousd;
-    double price = want > 0 ? 0 : price_at(FL_PACING_STEPS);
+    double price = want > 0 ? 0 : begin_of(FL_PACING_STEPS);
     for (unsigned i = FL_PACING_STEPS; i-- > 0 && want > 0;) {
         if (o.more[i] >= want) {
-            price = price_at(i + 1 - want / o.more[i]);
+            price = price_in(i, 1 - want / o.more[i]);
         }
         want -= o.more[i];
     }
