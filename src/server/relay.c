@@ -319,6 +319,7 @@ static bool start_stream(struct fl_attempt *a, const struct fl_event_facts *even
     fl_exchange_answering(x);
     if (!x->head_by_heartbeat) {
         fl_reply_head(x, a->status, a->content_type, UINT64_MAX);
+        fl_buf_finish(&a->fields); /* a stream may last */
         x->event_stream = true;
     }
     return true;
