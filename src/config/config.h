@@ -20,6 +20,13 @@ struct fl_header_pair {
     struct fl_slice name, value;
 };
 
+enum { FL_PROVIDER_KEYS_MAX = 16 };
+
+struct fl_provider_key {
+    struct fl_slice value;  /* secret */
+    struct fl_slice source; /* as fl_provider.key_source */
+};
+
 struct fl_timeouts {         /* nanoseconds */
     uint64_t connect_ns;     /* 5 s: TCP and TLS */
     uint64_t first_token_ns; /* 60 s: request sent to first byte of the answer's body */
@@ -37,9 +44,14 @@ struct fl_provider {
     uint16_t port;
     struct fl_slice host_header; /* host[:port] */
     struct fl_slice base_path;   /* "/v1", no trailing slash */
-    struct fl_slice api_key;     /* secret; empty: no Authorization is sent */
+    struct fl_slice api_key;     /* the first key: secret; empty: no Authorization is sent */
     /* "OPENAI_API_KEY", "file /run/...", "literal", "": safe to print */
     struct fl_slice key_source;
+    const struct fl_provider_key *keys; /* all of them, api_key first */
+    unsigned key_count;
+    bool checked;                /* actively: GET health_path each interval */
+    struct fl_slice health_path; /* behind base_path; empty: the dialect's list of models */
+    uint64_t health_interval_ns, health_timeout_ns;
     const struct fl_header_pair *headers; /* extra request headers */
     unsigned header_count;
     struct fl_slice ca_file; /* PEM bytes of a private CA; empty: the system's store */
@@ -68,6 +80,7 @@ struct fl_limits {
         response_hold_bytes; /* 256 KiB: a plain answer up to this size is checked whole before its
                                 first byte is sent on, so that a broken one can still fail over */
     size_t event_bytes;      /* 1 MiB: one stream event */
+    size_t resume_bytes;     /* 256 KiB: text of a stream that is kept to continue it */
     unsigned client_connections; /* 10,000 per worker */
     unsigned attempts;           /* 3: upstream attempts of a request */
     uint64_t head_ns;            /* 10 s: total time for a request head */

@@ -135,6 +135,8 @@ static const char *type_name(enum fl_key_type type)
         return "";
     case FL_TYPE_STRINGS:
         return "text or list of texts";
+    case FL_TYPE_SECRETS:
+        return "list of secrets";
     case FL_TYPE_STRING_MAP:
         return "names with texts";
     case FL_TYPE_OBJECT:

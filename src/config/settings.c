@@ -199,6 +199,7 @@ static void build_limits(struct fl_load *load)
         .body_bytes = unsigned_value(o, FL_KEY_LIMITS_body),
         .response_hold_bytes = unsigned_value(o, FL_KEY_LIMITS_response_hold),
         .event_bytes = unsigned_value(o, FL_KEY_LIMITS_event),
+        .resume_bytes = unsigned_value(o, FL_KEY_LIMITS_resume),
         .client_connections = (unsigned)unsigned_value(o, FL_KEY_LIMITS_client_connections),
         .attempts = (unsigned)(here->node && !here->bad ? here->number : there->number),
         .head_ns = unsigned_value(o, FL_KEY_LIMITS_head_timeout),

@@ -398,6 +398,31 @@ void fl_lessons_put(struct fl_lessons *l, const struct fl_pupil *p, struct fl_le
     fl_unlock(&l->lock);
 }
 
+/* Shows the route's pacing what the request might have cost and been worth: by the plan's candidates, whose
+ * models are judged and proven. */
+static void show_pacing(const struct fl_lessons *l, const struct fl_pupil *p, const struct fl_plan *plan,
+                        const struct fl_lesson *lesson)
+{
+    struct ward *w = p->route->daily_budget_picousd > 0 ? find_ward(l, name_of(p->route)) : NULL;
+    double quality[FL_PLAN_MAX];
+    uint64_t cost_picousd[FL_PLAN_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; w && w->budget_picousd > 0 && i < plan->candidate_count; i++) {
+        const struct fl_candidate *c = &plan->candidates[i];
+        const struct fl_target *t = &p->table->targets[c->target];
+        int head = find_head(l, t->kind_name);
+        bool guarded = w->guarded && t->kind != p->route->default_kind;
+        if (c->skip == FL_SKIP_NONE && c->priced && head >= 0 &&
+            !(guarded && !fl_gate_open(&w->gates[head], lesson->task + 1u))) {
+            quality[count] = lesson->quality[head] / 65535.0;
+            cost_picousd[count++] = c->cost_p50;
+        }
+    }
+    if (count > 0) {
+        fl_pacing_see(&w->pacing, quality, cost_picousd, count);
+    }
+}
+
 void fl_lessons_keep(struct fl_lessons *l, const struct fl_pupil *p, const struct fl_plan *plan,
                      struct fl_lesson *lesson)
 {
@@ -407,6 +432,9 @@ void fl_lessons_keep(struct fl_lessons *l, const struct fl_pupil *p, const struc
     }
     struct fl_heads_case x = case_of(p);
     fl_lock(&l->lock);
+    if (lesson->scored) {
+        show_pacing(l, p, plan, lesson);
+    }
     int head = head_of(l, &p->table->targets[plan->targets[0]]);
     if (head >= 0 && plan->propensity > 0) {
         double propensity = plan->propensity < 1 ? plan->propensity : 1;

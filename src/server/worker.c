@@ -342,5 +342,5 @@ void fl_worker_check(const struct fl_worker *w)
     fl_assert(s->sessions_open == sessions);
     fl_assert(s->exchanges_open == exchanges);
     fl_assert(s->exchanges == s->answered + s->failed + s->cancelled + exchanges);
-    fl_assert(s->attempts_open <= s->exchanges_open && s->exchanges_open <= s->sessions_open);
+    fl_assert(s->attempts_open <= FL_ALIVE_MAX * s->exchanges_open && s->exchanges_open <= s->sessions_open);
 }

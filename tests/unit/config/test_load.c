@@ -264,6 +264,36 @@ static void providers_are_read(void **state)
     loaded_finish(&l);
 }
 
+static void a_provider_may_have_several_keys(void **state)
+{
+    (void)state;
+    struct loaded l = load_ok("providers:\n"
+                              "  openai: {api_key: '${OPENAI_API_KEY}', keys: [{file: /run/secrets/groq}, "
+                              "'${OPENAI_API_KEY}']}\n"
+                              "  together: {keys: ['${NONE:-one}', '${NONE:-two}']}\n"
+                              "  groq: {api_key: {file: /run/secrets/groq}}\n"
+                              "  local: {base_url: 'http://gpu1/v1'}\n");
+    const struct fl_provider *p = l.config->providers;
+    assert_int_equal(p[0].key_count, 2); /* the same key twice is one */
+    assert_slice(p[0].keys[0].value, "openai-key");
+    assert_slice(p[0].keys[1].value, "groq-key");
+    assert_slice(p[0].keys[1].source, "file /run/secrets/groq");
+    assert_int_equal(p[1].key_count, 2); /* a list replaces the vendor's usual variable */
+    assert_slice(p[1].api_key, "one");
+    assert_slice(p[1].keys[1].value, "two");
+    assert_int_equal(p[2].key_count, 1);
+    assert_int_equal(p[3].key_count, 0);
+    loaded_finish(&l);
+    l = load("providers: {openai: {keys: sk-very-secret}}\n");
+    assert_int_equal(l.err, FL_ERR_CONFIG);
+    assert_true(says(&l, "'keys' expects a list of secrets"));
+    assert_false(says(&l, "sk-very-secret"));
+    loaded_finish(&l);
+    l = load("providers: {openai: {keys: ['${BROKEN_KEY}']}}\n");
+    assert_int_equal(l.err, FL_ERR_CONFIG);
+    loaded_finish(&l);
+}
+
 static void a_variable_is_never_yaml(void **state)
 {
     (void)state;
@@ -401,6 +431,7 @@ int main(void)
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(names_imply_what_a_provider_needs),
         cmocka_unit_test(providers_are_read),
+        cmocka_unit_test(a_provider_may_have_several_keys),
         cmocka_unit_test(a_variable_is_never_yaml),
         cmocka_unit_test(a_key_that_no_header_can_hold_is_refused),
         cmocka_unit_test(client_keys_are_hashed),
