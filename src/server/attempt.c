@@ -47,7 +47,7 @@ void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state)
 static void take_note(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
-    if (x->note_count < FL_ATTEMPTS_MAX) {
+    if (x->note_count < x->note_max) {
         x->notes[x->note_count++] = (struct fl_attempt_note){
             a->target, err, a->status >= 300 ? a->status : 0, a->key, x->worker->sys->now_ns - a->begun_ns};
     }

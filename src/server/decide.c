@@ -164,6 +164,8 @@ static bool keep_record(struct fl_exchange *x)
     struct fl_decision *d = fl_arena_take(&x->arena, bytes);
     struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
     struct fl_lesson *l = fl_arena_take(&x->arena, sizeof(*l));
+    x->note_max = x->config->limits.attempts + 1; /* and a hedge */
+    x->notes = fl_arena_take(&x->arena, x->note_max * sizeof(x->notes[0]));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;

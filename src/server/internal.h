@@ -77,12 +77,14 @@ struct fl_conn {
     struct fl_stream *stream;
     const struct fl_conn_events *on; /* NULL while idle */
     void *user;
-    const void *warm[FL_WARM_LINES]; /* what bytes() will touch: fetched into the cache before the read */
+    union {
+        const void *warm[FL_WARM_LINES]; /* lent: what bytes() will touch, fetched before the read */
+        struct fl_h1_body tail;          /* lingering */
+    };
     uint64_t idle_since_ns;
     uint32_t served; /* requests carried before this one */
     bool open;       /* the handshake is done */
     bool lingering;  /* reads the last bytes of an answer that is complete for its client */
-    struct fl_h1_body tail;
 };
 
 /* Waits for a connection when the pool is at its limit. */
@@ -272,8 +274,8 @@ struct fl_exchange {
     struct fl_attempt *attempts[FL_ALIVE_MAX]; /* alive, in the order of their begin */
     unsigned alive_count;
     struct fl_attempt *winner; /* whose answer goes to the client; NULL: nothing is committed */
-    struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
-    unsigned note_count;
+    struct fl_attempt_note *notes; /* of attempts that have ended; in the arena once attempts may begin */
+    unsigned note_count, note_max;
     struct fl_timer timer;
     _Alignas(16) char room[1024]; /* the arena's first chunk */
 };

@@ -391,6 +391,7 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
     if (!x->head_by_heartbeat) {
         struct fl_slice type = a->translation ? FL_LIT("text/event-stream; charset=utf-8") : a->content_type;
         fl_reply_head(x, a->status, type, UINT64_MAX);
+        fl_buf_finish(&a->fields); /* a stream may last */
         x->event_stream = true;
     }
     gather_add(g, fl_buf_slice(&a->preamble));

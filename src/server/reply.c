@@ -32,7 +32,7 @@ static void put_framing(struct fl_exchange *x, struct fl_buf *b, uint64_t length
 /* "openai/gpt-4>groq/llama;provider_timeout": from the first target that failed to the one that serves. */
 static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
 {
-    const struct fl_attempt_note *first = &x->notes[0];
+    const struct fl_attempt_note *first = x->notes;
     if (x->note_count == 0 || !x->winner) {
         return;
     }
