@@ -206,3 +206,15 @@ const struct fl_wire fl_wire_openai_chat = {
     .take_frame = fl_openai_chat_take_frame,
     .take_end = fl_openai_chat_take_end,
 };
+
+const struct fl_wire fl_wire_openai_responses = {
+    .name = "openai/responses",
+    .framing = FL_FRAMING_SSE,
+    .read = fl_openai_responses_read,
+    .put_event = fl_openai_responses_put_event,
+    .put_answer = fl_openai_responses_put_answer,
+    .write = fl_openai_responses_write,
+    .take_answer = fl_openai_responses_take_answer,
+    .take_frame = fl_openai_responses_take_frame,
+    .take_end = fl_openai_responses_take_end,
+};
