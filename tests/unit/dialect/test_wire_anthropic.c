@@ -3,6 +3,8 @@
  * by hand. */
 #include "unit/dialect/wire_rig.h"
 
+#include "dialect/anthropic_wire.h"
+
 struct row {
     const char *model, *in, *out;
 };
@@ -28,6 +30,44 @@ static void check(const struct fl_wire *client, const struct fl_wire *provider,
 #define HI_OUT                                                                                     \
     "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]"
 #define USER(text) "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"" text "\"}]}"
+
+static void models_are_known_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned version;
+        bool opus;
+    } cases[] = {
+        {"claude-3-haiku-20240307", 30, false},
+        {"claude-3-5-sonnet-latest", 35, false},
+        {"us.anthropic.claude-3-7-sonnet-20250219-v1:0", 37, false},
+        {"claude-sonnet-4-20250514", 40, false},
+        {"claude-sonnet-4@20250514", 40, false},
+        {"claude-sonnet-4-0", 40, false},
+        {"claude-opus-4-1-20250805", 41, true},
+        {"anthropic.claude-opus-4-6-v1", 46, true},
+        {"claude-haiku-4-5@20251001", 45, false},
+        {"claude-opus-4.8", 48, true},
+        {"claude-opus-5", 50, true},
+        {"anthropic.claude-v2:1", 21, false},
+        {"claude-2.1", 21, false},
+        {"claude-instant-v1", 10, false},
+        {"arn:aws:bedrock:us-east-1:012345678901:inference-profile/"
+         "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+         45, false},
+        {"claude", 0, false},
+        {"kimi-k2-0905", 0, false},
+        {"", 0, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fl_claude c = fl_claude_of(fl_slice_cstr(cases[i].name));
+        if (c.version != cases[i].version || c.opus != cases[i].opus) {
+            print_error("%s: %u\n", cases[i].name, c.version);
+            fail();
+        }
+    }
+}
 
 static void messages_are_written(void **state)
 {
@@ -94,6 +134,17 @@ static void messages_are_written(void **state)
          "{\"model\":\"" OLD
          "\",\"max_tokens\":9,\"messages\":[" USER("q") ",{\"role\":\"assistant\",\"content\":["
                                                         "{\"type\":\"text\",\"text\":\"so\"}]}]}"},
+        /* hints that have no place */
+        {OLD,
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"name\":\"joe\","
+         "\"content\":"
+         "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://x.test/"
+         "a\",\"detail\":\"low\"}}]}]}",
+         "{\"model\":\"" OLD
+         "\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+         "\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://x.test/a\"}}]}]} "
+         "[messages.name, "
+         "messages.image.detail]"},
         {OLD, "{\"model\":\"m\",\"n\":2," HI "}",
          "refused: n: this provider gives one answer at a time. [n=impossible]"},
         {OLD,
@@ -618,6 +669,12 @@ static void clients_get_blocks_one_after_another(void **state)
                      CALL(1, "\"function\":{\"arguments\":\"]\"}") OVER("tool_calls"),
          OUT_START OUT_CALL(0, "x", "f") JSON(0, "{") JSON(0, "}") STOP(0) OUT_CALL(1, "y", "g")
              JSON(1, "[") JSON(1, "]") STOP(1) OUT_END("tool_use")},
+        /* white space behind a value that is over is nothing */
+        {CALL(0, "\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}")
+             CALL(1, "\"id\":\"y\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}")
+                 CALL(0, "\"function\":{\"arguments\":\" \\n\"}") OVER("tool_calls"),
+         OUT_START OUT_CALL(0, "x", "f") JSON(0, "{}") STOP(0) OUT_CALL(1, "y", "g") JSON(1, "{}")
+             STOP(1) OUT_END("tool_use")},
         /* a call that never gets arguments holds back the next only to the end */
         {CALL(0, "\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}")
              CALL(1, "\"id\":\"y\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}")
@@ -735,6 +792,7 @@ static void clients_get_whole_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(models_are_known_by_name),
         cmocka_unit_test(messages_are_written),
         cmocka_unit_test(settings_are_written),
         cmocka_unit_test(tools_and_schemas_are_written),
