@@ -137,9 +137,6 @@ struct fl_dialect {
     void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);
-    /* Time that a refusal's body asks to wait, where the dialect says it there and not in retry-after; 0: it
-     * does not. NULL: never. */
-    uint64_t (*read_retry_ns)(struct fl_slice body);
     /* *message*: one sentence for people; *attempts*: JSON array for error.fairlead.attempts or empty. */
     void (*put_error)(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
                       struct fl_slice attempts);

@@ -39,5 +39,4 @@ const struct fl_dialect fl_dialect_vertex = {
     .read_answer = fl_gemini_read_answer,
     .read_event = fl_gemini_read_event,
     .read_error = fl_gemini_read_error,
-    .read_retry_ns = fl_gemini_read_retry_ns,
 };
