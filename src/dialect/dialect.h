@@ -30,6 +30,7 @@ enum fl_endpoint {
     FL_ENDPOINT_EMBEDDINGS,
     FL_ENDPOINT_RESPONSES,
     FL_ENDPOINT_MESSAGES, /* Anthropic's */
+    FL_ENDPOINT_COUNT_TOKENS,
     FL_ENDPOINT_COUNT
 };
 
@@ -143,6 +144,8 @@ struct fl_dialect {
 };
 
 extern const struct fl_dialect fl_dialect_openai;
+extern const struct fl_dialect fl_dialect_anthropic;
+extern const struct fl_dialect fl_dialect_bedrock;
 extern const struct fl_dialect fl_dialect_gemini;
 extern const struct fl_dialect fl_dialect_vertex; /* Gemini's models there */
 extern const struct fl_dialect fl_dialect_ollama_native;

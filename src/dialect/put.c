@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/put.h"
 
+#include "base/assert.h"
+
+/* What is no object of arguments goes into one. */
+static const struct fl_slice wrap_before = {"{\"_unparsed\":\"", 14}, wrap_after = {"\"}", 2};
+
 /* --- Writing --- */
 
 void fl_put_comma(struct fl_buf *b)
@@ -153,6 +158,20 @@ void fl_put_input(struct fl_buf *b, const struct fl_block *call, struct fl_arena
     fl_buf_put(b, raw);
 }
 
+void fl_put_arguments(struct fl_buf *b, struct fl_slice raw)
+{
+    size_t around = wrap_before.len + wrap_after.len;
+    fl_buf_putc(b, '"');
+    if (fl_slice_starts(raw, wrap_before) && raw.len >= around &&
+        fl_json_get((struct fl_json){FL_JSON_OBJECT, raw}, FL_LIT("_unparsed")).span.len + around ==
+            raw.len + 2) {
+        fl_buf_put(b, fl_slice(raw.ptr + wrap_before.len, raw.len - around));
+    } else {
+        fl_put_escaping(b, raw);
+    }
+    fl_buf_putc(b, '"');
+}
+
 void fl_put_data_url(struct fl_buf *b, const struct fl_media *media)
 {
     fl_buf_put(b, FL_LIT("data:"));
@@ -241,8 +260,23 @@ bool fl_get_given(struct fl_json value)
     return value.type != FL_JSON_NONE && value.type != FL_JSON_NULL;
 }
 
-void fl_get_members(struct fl_json object, const char *const *keys, unsigned count,
-                    struct fl_json *ret_values)
+unsigned fl_get_key(struct fl_slice raw_key, const struct fl_slice *keys, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (raw_key.len == keys[i].len + 2 &&
+            memcmp(raw_key.ptr + 1, keys[i].ptr, keys[i].len) == 0) {
+            return i;
+        }
+    }
+    unsigned i = fl_slice_find(raw_key, '\\') < raw_key.len ? 0 : count;
+    while (i < count && !fl_json_spells(raw_key, keys[i])) {
+        i++;
+    }
+    return i;
+}
+
+void fl_get_fields(struct fl_json object, const struct fl_slice *keys, unsigned count,
+                   struct fl_json *ret_values)
 {
     struct fl_slice key;
     struct fl_json value;
@@ -254,13 +288,22 @@ void fl_get_members(struct fl_json object, const char *const *keys, unsigned cou
         return;
     }
     while (fl_json_next(&it, &key, &value)) {
-        for (unsigned i = 0; i < count; i++) {
-            if (fl_json_spells(key, fl_slice_cstr(keys[i]))) {
-                ret_values[i] = value;
-                break;
-            }
+        unsigned i = fl_get_key(key, keys, count);
+        if (i < count) {
+            ret_values[i] = value;
         }
     }
+}
+
+void fl_get_members(struct fl_json object, const char *const *keys, unsigned count,
+                    struct fl_json *ret_values)
+{
+    struct fl_slice texts[FL_MEMBERS_MAX];
+    fl_assert(count <= FL_MEMBERS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        texts[i] = fl_slice_cstr(keys[i]);
+    }
+    fl_get_fields(object, texts, count, ret_values);
 }
 
 struct fl_slice fl_get_decoded(struct fl_slice escaped, struct fl_arena *arena)
@@ -299,16 +342,15 @@ struct fl_slice fl_get_escaping(struct fl_slice text, struct fl_arena *arena)
 
 static struct fl_slice wrapped(struct fl_slice escaped, struct fl_arena *arena)
 {
-    static const struct fl_slice before = {"{\"_unparsed\":\"", 14}, after = {"\"}", 2};
-    char *text = fl_arena_take(arena, before.len + escaped.len + after.len);
+    char *text = fl_arena_take(arena, wrap_before.len + escaped.len + wrap_after.len);
     struct fl_buf b;
     if (!text) {
         return FL_LIT("{}");
     }
-    fl_buf_init_in(&b, text, before.len + escaped.len + after.len);
-    fl_buf_put(&b, before);
+    fl_buf_init_in(&b, text, wrap_before.len + escaped.len + wrap_after.len);
+    fl_buf_put(&b, wrap_before);
     fl_buf_put(&b, escaped);
-    fl_buf_put(&b, after);
+    fl_buf_put(&b, wrap_after);
     return fl_buf_slice(&b);
 }
 

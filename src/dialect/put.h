@@ -45,6 +45,9 @@ void fl_put_pieces_bare(struct fl_buf *b, const struct fl_block *block);
 /* The arguments of a call, a block's pieces, as a raw JSON object. Nothing at all is {}; what is no
  * object goes into one as a string: {"_unparsed": "..."}. *arena* takes the decoded text. */
 void fl_put_input(struct fl_buf *b, const struct fl_block *call, struct fl_arena *arena);
+/* Raw arguments as the string that OpenAI's forms want; what fl_get_arguments() wrapped comes out as
+ * it was. */
+void fl_put_arguments(struct fl_buf *b, struct fl_slice raw);
 /* data:image/png;base64,... (escaped text; base64 must be given). */
 void fl_put_data_url(struct fl_buf *b, const struct fl_media *media);
 
@@ -64,10 +67,16 @@ bool fl_get_is(struct fl_json value, const char *text);
 int fl_get_word(struct fl_json value, const char *const *words, int count);
 /* null and absent are the same to most fields. */
 bool fl_get_given(struct fl_json value);
+enum { FL_MEMBERS_MAX = 48 };
 /* Many members of one object at once: ret_values[i] is the member keys[i], type NONE when absent.
  * One walk; for objects inside an accepted body. */
 void fl_get_members(struct fl_json object, const char *const *keys, unsigned count,
                     struct fl_json *ret_values);
+/* The same for a stream's events, where it must be quick. */
+void fl_get_fields(struct fl_json object, const struct fl_slice *keys, unsigned count,
+                   struct fl_json *ret_values);
+/* Which of *count* keys a raw key (with quotes) is; *count* when none. */
+unsigned fl_get_key(struct fl_slice raw_key, const struct fl_slice *keys, unsigned count);
 /* Decoded text: in place when it has no escape, else a copy in the arena (empty without memory). */
 struct fl_slice fl_get_decoded(struct fl_slice escaped, struct fl_arena *arena);
 /* Any valid UTF-8 as escaped text: in place when it needs no escape. */

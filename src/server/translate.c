@@ -66,7 +66,7 @@ static void on_event(void *owner, const struct fl_chat_event *event)
         return; /* nothing follows an end */
     }
     note(t, event);
-    if (event->kind != FL_CHAT_ERROR || t->committed) {
+    if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
         t->options.client->put_event(&t->encoder, event, &t->out);
     }
 }
