@@ -11,28 +11,30 @@
 
 enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT, ACT_DECISIONS, ACT_FEEDBACK };
 
+/* Whose API it is part of; none: it needs no key, and has no version in front. */
+enum speaks { NONE, OPENAI, ANTHROPIC };
+
 struct endpoint {
-    const char *path;   /* without the optional /v1 or /openai/v1 in front when `api` */
+    const char *path;   /* without the optional /v1 or /openai/v1 in front of an API */
     enum action action;
     enum fl_endpoint endpoint;
-    bool api;
-    bool anthropic; /* the dialect is Anthropic's, not OpenAI's */
+    enum speaks speaks;
 };
 
 static const struct endpoint table[] = {
-    {"/chat/completions", ACT_EXCHANGE, FL_ENDPOINT_CHAT, true},
-    {"/completions", ACT_EXCHANGE, FL_ENDPOINT_COMPLETIONS, true},
-    {"/embeddings", ACT_EXCHANGE, FL_ENDPOINT_EMBEDDINGS, true},
-    {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, true},
-    {"/messages", ACT_EXCHANGE, FL_ENDPOINT_MESSAGES, true, true},
-    {"/messages/count_tokens", ACT_EXCHANGE, FL_ENDPOINT_COUNT_TOKENS, true, true},
-    {"/feedback", ACT_FEEDBACK, FL_ENDPOINT_CHAT, true},
-    {"/models", ACT_MODELS, FL_ENDPOINT_CHAT, true},
-    {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, false},
-    {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, false},
-    {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, false},
-    {"/admin/v1/decisions", ACT_DECISIONS, FL_ENDPOINT_CHAT, false},
-    {"/", ACT_ROOT, FL_ENDPOINT_CHAT, false},
+    {"/chat/completions", ACT_EXCHANGE, FL_ENDPOINT_CHAT, OPENAI},
+    {"/completions", ACT_EXCHANGE, FL_ENDPOINT_COMPLETIONS, OPENAI},
+    {"/embeddings", ACT_EXCHANGE, FL_ENDPOINT_EMBEDDINGS, OPENAI},
+    {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, OPENAI},
+    {"/messages", ACT_EXCHANGE, FL_ENDPOINT_MESSAGES, ANTHROPIC},
+    {"/messages/count_tokens", ACT_EXCHANGE, FL_ENDPOINT_COUNT_TOKENS, ANTHROPIC},
+    {"/feedback", ACT_FEEDBACK, FL_ENDPOINT_CHAT, OPENAI},
+    {"/models", ACT_MODELS, FL_ENDPOINT_CHAT, OPENAI},
+    {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, NONE},
+    {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
+    {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
+    {"/admin/v1/decisions", ACT_DECISIONS, FL_ENDPOINT_CHAT, NONE},
+    {"/", ACT_ROOT, FL_ENDPOINT_CHAT, NONE},
 };
 
 static struct fl_slice drop_prefix(struct fl_slice path, struct fl_slice prefix)
@@ -66,7 +68,7 @@ static const struct endpoint *find(struct fl_slice path, struct fl_slice *ret_re
     *ret_rest = FL_EMPTY;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct fl_slice known = fl_slice_cstr(table[i].path);
-        struct fl_slice asked = table[i].api ? api_path : path;
+        struct fl_slice asked = table[i].speaks != NONE ? api_path : path;
         if (fl_slice_eq(asked, known)) {
             return &table[i];
         }
@@ -339,7 +341,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
 {
     struct fl_slice rest, key_name = FL_EMPTY;
     const struct endpoint *e = find(head->path, &rest);
-    bool anthropic = e && e->action == ACT_EXCHANGE ? e->anthropic
+    bool anthropic = e && e->action == ACT_EXCHANGE ? e->speaks == ANTHROPIC
                                                     : fl_h1_find_text(head, FL_LIT("anthropic-version")) != NULL;
     s->dialect = anthropic ? &fl_dialect_anthropic : &fl_dialect_openai;
     bool bodyless = head->framing == FL_H1_NO_BODY ||
@@ -358,7 +360,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
                              head->keep_alive && bodyless);
         return false;
     }
-    if (e->api && !authenticate(s->worker->current->snapshot->config, head, &key_name)) {
+    if (e->speaks != NONE && !authenticate(s->worker->current->snapshot->config, head, &key_name)) {
         fl_reply_plain_error(s, FL_ERR_AUTH,
                              FL_LIT("Invalid or missing key. Send 'Authorization: Bearer <key>' with a key that "
                                     "this gateway's configuration lists."),

@@ -272,7 +272,8 @@ const CLIENTS = {
     'ai, @ai-sdk/openai chat': vercel((name) => createOpenAI(base()).chat(name)),
     'ai, @ai-sdk/openai responses': vercel((name) => createOpenAI(base()).responses(name)),
     'ai, @ai-sdk/openai-compatible': vercel((name) => createOpenAICompatible({ name: 'fairlead', supportsStructuredOutputs: true, includeUsage: true, ...base() })(name)),
-    'ai, @ai-sdk/anthropic': vercel((name) => createAnthropic(base())(name)),
+    // It leaves cached tokens out of its sum, and asks for JSON by a forced tool, of which Ollama knows nothing.
+    'ai, @ai-sdk/anthropic': { ...vercel((name) => createAnthropic(base())(name)), usage: [8, 7, 15], forces: true },
     '@langchain/openai': langchain,
 };
 
@@ -288,7 +289,7 @@ for (const [client, c] of Object.entries(CLIENTS)) {
                     const r = await c.text(name, 'say hello "you" \\ 😀 there', { stream });
                     const seen = sound(name);
                     assert.equal(r.text, 'hello "you" \\ 😀 there');
-                    assert.deepEqual(r.usage, [11, 7, 18]);
+                    assert.deepEqual(r.usage, c.usage && name !== 'ollama' ? c.usage : [11, 7, 18]);
                     assert.equal(seen.system, SYSTEM);
                     assert.equal(seen.stream, stream);
                 });
@@ -316,12 +317,12 @@ for (const [client, c] of Object.entries(CLIENTS)) {
                     if (r.thought !== undefined && r.thought !== '') assert.equal(r.thought, 'hm, let me see');
                 });
             }
-            if (c.schema) {
+            if (c.schema && !(c.forces && name === 'ollama')) {
                 test('a JSON schema', LIMIT, async () => {
                     const text = await c.schema(name);
                     const seen = sound(name);
                     assert.deepEqual(JSON.parse(text), { answer: 42 });
-                    assert.ok(seen.schema, 'the provider was not told the schema');
+                    assert.ok(seen.schema || seen.forced, 'the provider was not told the schema');
                 });
             }
             test('errors in its own dialect', LIMIT, async () => {

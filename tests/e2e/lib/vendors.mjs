@@ -9,6 +9,7 @@
 //   "fail STATUS"             the vendor's error of that status
 //   "slow"                    a stream without end, a word each 20 ms
 //   with a JSON schema        {"answer": 42}
+//   a forced tool             a call of it
 //   with an image             "saw TYPE, N bytes"
 //
 // Each request is kept in `seen`: what a vendor would refuse is a fault of the test's subject, and thrown.
@@ -66,6 +67,7 @@ function wanted(ask) {
     const [verb, ...rest] = (ask.text ?? '').split(' ');
     if (verb === 'fail') return { fail: Number(rest[0]) };
     if (verb === 'slow') return { slow: true };
+    if (ask.forced && !ask.schema) return { text: '', calls: [ask.forced] };
     if (ask.results.length > 0) return { text: `results: ${ask.results.join(' | ')}` };
     if (verb === 'call') return { text: ask.text.includes(' and say') ? 'calling ' : '', calls: rest.filter((name) => ask.tools.includes(name)) };
     if (ask.schema) return { text: '{"answer": 42}' };
@@ -74,7 +76,7 @@ function wanted(ask) {
     return { text: rest.join(' ') };
 }
 
-const argumentsOf = (name, i) => ({ city: `Köln ${i}`, tool: name, list: [1, 2.50, null] });
+const argumentsOf = (name, i) => (/^json$|_answer$/.test(name) ? { answer: 42 } : { city: `Köln ${i}`, tool: name, list: [1, 2.50, null] });
 const image = (type, base64) => ({ type, bytes: Buffer.from(base64, 'base64').length });
 const parseDataUrl = (url) => {
     const found = /^data:([^;]+);base64,(.*)$/.exec(url);
@@ -106,7 +108,7 @@ const openai = {
             system: body.messages.filter((m) => ['system', 'developer'].includes(m.role)).map((m) => (typeof m.content === 'string' ? m.content : m.content.map((p) => p.text).join(''))).join('\n'),
             text: parts.filter((p) => p.type === 'text').map((p) => p.text).join(' '),
             image: picture && parseDataUrl(picture.image_url.url),
-            tools: (body.tools ?? []).map((t) => t.function.name), choice: body.tool_choice,
+            tools: (body.tools ?? []).map((t) => t.function.name), forced: body.tool_choice?.function?.name,
             results: body.messages.at(-1).role === 'tool' ? body.messages.slice(-open.size - 9).filter((m) => m.role === 'tool').map((m) => (typeof m.content === 'string' ? m.content : m.content.map((p) => p.text).join(''))) : [],
             schema: body.response_format?.json_schema?.schema, thinking: body.reasoning_effort,
             max: body.max_completion_tokens ?? body.max_tokens, stop: body.stop, temperature: body.temperature,
@@ -164,7 +166,7 @@ const anthropic = {
             system: typeof body.system === 'string' ? body.system : (body.system ?? []).map((b) => b.text).join('\n'),
             text: blocks(users.at(-1)).filter((b) => b.type === 'text').map((b) => b.text).join(' '),
             image: picture && (picture.source.type === 'base64' ? image(picture.source.media_type, picture.source.data) : { type: 'url', bytes: picture.source.url.length }),
-            tools: (body.tools ?? []).map((t) => t.name), choice: body.tool_choice,
+            tools: (body.tools ?? []).map((t) => t.name),
             results: last.filter((b) => b.type === 'tool_result').map((b) => (typeof b.content === 'string' ? b.content : b.content.map((p) => p.text).join(''))),
             schema: body.output_config?.format?.schema ?? body.output_format?.schema ?? (body.tool_choice?.type === 'tool' && body.tools.find((t) => t.name === body.tool_choice.name && /json|schema|answer|respon|output/i.test(t.name))?.input_schema),
             forced: body.tool_choice?.type === 'tool' ? body.tool_choice.name : null,
@@ -235,7 +237,7 @@ const gemini = {
             stream: path.includes(':stream'), system: (body.systemInstruction?.parts ?? []).map((p) => p.text).join('\n'),
             text: users.at(-1).parts.filter((p) => p.text).map((p) => p.text).join(' '),
             image: picture && image(picture.inlineData.mimeType, picture.inlineData.data),
-            tools: (body.tools ?? []).flatMap((t) => (t.functionDeclarations ?? []).map((f) => f.name)), choice: body.toolConfig,
+            tools: (body.tools ?? []).flatMap((t) => (t.functionDeclarations ?? []).map((f) => f.name)), forced: body.toolConfig?.functionCallingConfig?.mode === 'ANY' && body.toolConfig.functionCallingConfig.allowedFunctionNames?.[0],
             results: last.filter((p) => p.functionResponse).map((p) => {
                 const r = p.functionResponse.response;
                 return typeof r === 'object' && Object.keys(r).length === 1 ? String(Object.values(r)[0]) : JSON.stringify(r);
@@ -268,7 +270,7 @@ const gemini = {
 // --- Bedrock ---
 
 const bedrock = {
-    config: (url) => ({ type: 'bedrock', base_url: url, region: 'us-east-1', api_key: 'bedrock-key' }),
+    config: (url) => ({ type: 'bedrock', base_url: url, api_key: 'bedrock-key' }),
     match: (path) => /^\/model\/[^/]+\/converse(-stream)?$/.test(path),
     read(body, path, headers) {
         assert.equal(headers.authorization, 'Bearer bedrock-key');
@@ -285,7 +287,7 @@ const bedrock = {
             stream: path.endsWith('-stream'), system: (body.system ?? []).map((b) => b.text).join('\n'),
             text: users.at(-1).content.filter((b) => b.text).map((b) => b.text).join(' '),
             image: picture && image(`image/${picture.image.format}`, picture.image.source.bytes),
-            tools: (body.toolConfig?.tools ?? []).filter((t) => t.toolSpec).map((t) => t.toolSpec.name), choice: body.toolConfig?.toolChoice,
+            tools: (body.toolConfig?.tools ?? []).filter((t) => t.toolSpec).map((t) => t.toolSpec.name),
             results: last.filter((b) => b.toolResult).map((b) => b.toolResult.content.map((p) => p.text ?? JSON.stringify(p.json)).join('')),
             schema: body.outputConfig, forced: body.toolConfig?.toolChoice?.tool?.name, thinking: body.additionalModelRequestFields, max: c.maxTokens, stop: c.stopSequences, temperature: c.temperature,
         };
