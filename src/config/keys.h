@@ -282,7 +282,7 @@ enum fl_enum {
       "Where keys or tokens come from. Absent: by the other keys here, else by the usual "         \
       "variables of the cloud's own tools.",                                                       \
       "")                                                                                          \
-    X(PROVIDER_AUTH, access_key_id, SECRET, NONE, "", "", "", "0.5", "",                           \
+    X(PROVIDER_AUTH, access_key_id, STRING, NONE, "", "", "", "0.5", "",                           \
       "AWS: the key's id. Absent: AWS_ACCESS_KEY_ID.",                                             \
       "")                                                                                          \
     X(PROVIDER_AUTH, secret_access_key, SECRET, NONE, "", "", "", "0.5", "",                       \

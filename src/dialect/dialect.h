@@ -111,6 +111,8 @@ struct fl_ask {
 
 struct fl_dialect {
     const char *name;
+    /* The dialect whose bytes it takes as they are, behind other paths; NULL: its own only. */
+    const struct fl_dialect *like;
     const char *paths[FL_ENDPOINT_COUNT]; /* behind the base URL; NULL: not offered as it is */
     /* By endpoint: the form in which clients of this dialect ask and are answered; NULL: not chat, bytes can
      * only pass through to a provider of the same dialect. */
@@ -147,7 +149,9 @@ extern const struct fl_dialect fl_dialect_openai;
 extern const struct fl_dialect fl_dialect_anthropic;
 extern const struct fl_dialect fl_dialect_bedrock;
 extern const struct fl_dialect fl_dialect_gemini;
-extern const struct fl_dialect fl_dialect_vertex; /* Gemini's models there */
+extern const struct fl_dialect fl_dialect_vertex;           /* Gemini's models there */
+extern const struct fl_dialect fl_dialect_vertex_anthropic; /* Claude there */
+extern const struct fl_dialect fl_dialect_azure;
 extern const struct fl_dialect fl_dialect_ollama_native;
 
 /* By configured name; NULL when this version does not speak it. */

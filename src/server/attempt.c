@@ -152,7 +152,13 @@ static void put_path(struct fl_buf *b, const struct fl_attempt *a)
         fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
         return;
     }
-    struct fl_ask ask = {.endpoint = a->endpoint, .model = a->model, .stream = a->exchange->facts.stream};
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    struct fl_ask ask = {.endpoint = a->endpoint,
+                         .model = a->model,
+                         .stream = a->exchange->facts.stream,
+                         .api_version = p->api_version,
+                         .region = p->region,
+                         .project = p->project};
     a->dialect->put_path(&ask, b);
 }
 

@@ -129,7 +129,8 @@ enum fl_err fl_cross(struct fl_attempt *a)
     const struct fl_wire *client = x->dialect->wires[x->endpoint],
                          *provider = a->dialect->chat_wire;
     a->endpoint = x->endpoint;
-    if (a->dialect == x->dialect && a->dialect->paths[x->endpoint]) {
+    bool same = a->dialect == x->dialect || a->dialect->like == x->dialect;
+    if (same && a->dialect->paths[x->endpoint]) {
         return FL_OK;
     }
     if (!client || !client->read || !provider || !provider->write) {

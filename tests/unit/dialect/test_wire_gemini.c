@@ -495,6 +495,10 @@ static void paths(void **state)
         {"vertex", "gemini-2.5-pro", true,
          "/v1/projects/p%2F1/locations/us-east1/publishers/google/models/gemini-2.5-pro:"
          "streamGenerateContent?alt=sse"},
+        {"vertex_anthropic", "claude-haiku-4-5@20251001", false,
+         "/v1/projects/p%2F1/locations/us-east1/publishers/anthropic/models/"
+         "claude-haiku-4-5%4020251001:rawPredict"},
+        {"azure", "my deployment", true, "/chat/completions"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char memory[256];
@@ -508,6 +512,14 @@ static void paths(void **state)
         fl_dialect_find(fl_slice_cstr(cases[i].dialect))->put_path(&ask, &b);
         assert_slice(fl_buf_slice(&b), cases[i].path);
     }
+    char memory[256];
+    struct fl_buf b;
+    struct fl_ask ask = {.endpoint = FL_ENDPOINT_EMBEDDINGS,
+                         .model = FL_LIT("my deployment"),
+                         .api_version = FL_LIT("2024-10-21")};
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    fl_dialect_azure.put_path(&ask, &b);
+    assert_slice(fl_buf_slice(&b), "/deployments/my%20deployment/embeddings?api-version=2024-10-21");
 }
 
 static void raw_facts(void **state)
