@@ -157,7 +157,7 @@ static void asked_too_long(struct fl_timer *timer)
 
 int fl_cli_healthcheck(int argc, char **argv)
 {
-    static const struct fl_stream_events events = {asked_opened, asked_bytes, asked_ended, asked_drained, NULL};
+    static const struct fl_stream_events events = {asked_opened, asked_bytes, asked_ended, asked_drained, NULL, NULL};
     const char *text = argc > 1 ? argv[1] : "127.0.0.1:3247";
     struct asking a = {.timer.fire = asked_too_long};
     struct fl_addr addr;

@@ -31,6 +31,7 @@ enum fl_endpoint {
     FL_ENDPOINT_RESPONSES,
     FL_ENDPOINT_MESSAGES, /* Anthropic's */
     FL_ENDPOINT_COUNT_TOKENS,
+    FL_ENDPOINT_PASS, /* passed through, not understood: images, audio, files ... */
     FL_ENDPOINT_COUNT
 };
 

@@ -22,6 +22,10 @@ struct fl_cost {
 /* *target* is the target's index in the table (for what its cache holds). */
 struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
                                     const struct fl_route_request *request);
+/* The same in two steps, of which the first is the same for all targets. */
+struct fl_tokens fl_tokens_of(const struct fl_route_request *request);
+struct fl_tokens fl_tokens_at(const struct fl_tokens *of_request, const struct fl_table *t,
+                              unsigned target, const struct fl_route_request *request);
 
 /* One attempt with these tokens:
  *

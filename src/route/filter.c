@@ -24,11 +24,13 @@ static uint32_t length_faults(const struct fl_target *t, const struct fl_route_r
                               const struct fl_tokens *n)
 {
     uint32_t faults = 0;
-    uint64_t in = r->tokens_in > 0 || r->tokens_by_tokenizer ? n->in : 0;
-    uint64_t out = r->tokens_out > 0 || r->tokens_out_p90 > 0 ? n->out_p90 : 0;
-    if (t->context_tokens > 0 && in + out > t->context_tokens) {
-        faults |= BIT(FL_SKIP_CONTEXT);
-        faults |= in - in / 5 > t->context_tokens ? FL_FAULT_CONTEXT_SURE : 0;
+    if (t->context_tokens > 0) {
+        uint64_t in = r->tokens_in > 0 || r->tokens_by_tokenizer ? n->in : 0;
+        uint64_t out = r->tokens_out > 0 || r->tokens_out_p90 > 0 ? n->out_p90 : 0;
+        faults |= in + out > t->context_tokens ? BIT(FL_SKIP_CONTEXT) : 0;
+        faults |= in + out > t->context_tokens && in - in / 5 > t->context_tokens
+                      ? FL_FAULT_CONTEXT_SURE
+                      : 0;
     }
     if (t->output_tokens > 0 && r->tokens_out_max > t->output_tokens) {
         faults |= BIT(FL_SKIP_OUTPUT);

@@ -9,6 +9,7 @@
  * A pooled connection that breaks before the first byte of an answer was stale: the request is sent once
  * more on a fresh one, at once, and that does not count as a failure of the target.
  */
+#include "dialect/ratelimit.h"
 #include "server/internal.h"
 
 #include <stdlib.h>
@@ -103,13 +104,20 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
         .first_byte_ns = a->first_byte_ns > 0 ? since(a->begun_ns, a->first_byte_ns) + 1 : 0,
         .total_ns = since(a->begun_ns, now),
         .tokens_out = a->usage.tokens_out,
-        .retry_after_ns = a->retry_after_ns,
+        .tokens_in = a->usage.tokens_in,
+        .tokens_cached = a->usage.tokens_cached,
+        .retry_after_ns = a->rates.retry_after_given ? a->rates.retry_after_ns : 0,
     };
+    struct fl_lease_end lease_end = {.err = err,
+                                     .tokens_in = a->usage.tokens_in,
+                                     .tokens_out = a->usage.tokens_out,
+                                     .rates = &a->rates};
     if (a->state == FL_ATTEMPT_QUEUED) {
         fl_list_remove(&a->wait.link);
     }
     enter(a, FL_ATTEMPT_ENDED);
     take_note(a, err);
+    fl_keys_return(&a->lease, &lease_end, now);
     fl_route_end(&x->config->table, a->target, &a->dispatch, &outcome, now);
     x->worker->stats.attempts_open--;
     if (x->winner == a || !x->winner) {
@@ -123,13 +131,6 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_gzip_destroy(a->gzip);
     fl_translation_destroy(a->translation);
     fl_shelf_give(&x->worker->attempt_shelf, a);
-}
-
-static void fail(struct fl_attempt *a, enum fl_err err)
-{
-    struct fl_exchange *x = a->exchange;
-    fl_attempt_end(a, err);
-    fl_exchange_attempt_failed(x, err);
 }
 
 /* --- sending --- */
@@ -147,6 +148,12 @@ static const char *stream_type(const struct fl_attempt *a)
 
 static void put_path(struct fl_buf *b, const struct fl_attempt *a)
 {
+    const struct fl_pass *pass = a->exchange->pass;
+    if (pass) {
+        fl_buf_put(b, pass->path);
+        fl_buf_put(b, pass->query);
+        return;
+    }
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
         fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
@@ -166,16 +173,20 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
 {
     const struct fl_exchange *x = a->exchange;
     const struct fl_provider *p = fl_pool_provider(a->pool);
-    fl_buf_put(b, FL_LIT("POST "));
+    if (x->pass) {
+        fl_pass_put_method(x->pass, b);
+    } else {
+        fl_buf_put(b, FL_LIT("POST "));
+    }
     fl_buf_put(b, p->base_path);
     put_path(b, a);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
     fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
     fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
-    fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
-                         "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put_cstr(b, x->facts.stream ? stream_type(a) : "application/json");
+    fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
+    fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
+    fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");
     fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
@@ -200,7 +211,9 @@ static enum fl_err send_request(struct fl_attempt *a)
     char model[600];
     struct fl_buf storage;
     fl_buf_init_in(&storage, model, sizeof(model));
-    if (a->translation) {
+    if (x->pass) {
+        fl_pass_write(a, &storage, &body);
+    } else if (a->translation) {
         body.pieces[0] = fl_buf_slice(&a->translation->body);
         body.bytes = body.pieces[0].len;
         body.count = 1;
@@ -263,37 +276,30 @@ static enum fl_err send_or_refresh(struct fl_attempt *a)
 static bool passes(const struct fl_h1_header *h)
 {
     static const struct fl_slice prefixes[] = {
-        {"x-ratelimit-", 12}, {"openai-", 7}, {"anthropic-ratelimit-", 20}};
+        {"x-ratelimit-", 12},    {"openai-", 7},           {"anthropic-ratelimit-", 20},
+        {"x-generation-id", 15}, {"x-fairlead-simulated", 20}};
+    enum { names_from = 3 }; /* those are whole */
     if (h->id != FL_H_OTHER) {
         return h->id == FL_H_RETRY_AFTER || h->id == FL_H_RETRY_AFTER_MS || h->id == FL_H_X_SHOULD_RETRY;
     }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
+        bool first = (h->name.ptr[0] | 0x20) == prefixes[i].ptr[0]; /* mostly tells */
+        if (first && (i < names_from || h->name.len == prefixes[i].len) &&
+            fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
             return true;
         }
     }
-    return fl_slice_eq_nocase(h->name, FL_LIT("x-generation-id")) ||
-           fl_slice_eq_nocase(h->name, FL_LIT("x-fairlead-simulated"));
-}
-
-/* retry-after-ms, else retry-after in (fractions of) seconds; a date is not read. */
-static void take_retry_after(struct fl_attempt *a, const struct fl_h1_head *head)
-{
-    const struct fl_h1_header *ms = fl_h1_find(head, FL_H_RETRY_AFTER_MS);
-    const struct fl_h1_header *s = fl_h1_find(head, FL_H_RETRY_AFTER);
-    uint64_t n;
-    if (ms && fl_slice_decimal_e9(ms->value, &n)) {
-        a->retry_after_ns = n / 1000;
-    } else if (s && fl_slice_decimal_e9(s->value, &n)) {
-        a->retry_after_ns = n;
-    }
+    return false;
 }
 
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
+    struct fl_sys *sys = a->exchange->worker->sys;
+    uint64_t wall_ns = sys->ops->wall_ns(sys);
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct fl_h1_header *h = &head->headers[i];
+        fl_ratelimit_field(&a->rates, h->name, h->value, wall_ns);
         if (h->id == FL_H_CONTENT_TYPE) {
             a->content_type = fl_arena_copy(arena, h->value);
         } else if (h->id == FL_H_X_REQUEST_ID) {
@@ -347,8 +353,10 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (x->arena.failed) {
         return FL_ERR_NOMEM;
     }
-    take_retry_after(a, head);
-    bool stream = head->status < 300 && is_stream(a);
+    if (a->rates.given) { /* counts for those that are dispatched meanwhile */
+        fl_keys_heard(&a->lease, &a->rates, x->worker->sys->now_ns);
+    }
+    bool stream = head->status < 300 && is_stream(a) && !x->pass;
     if (!stream && x->head_by_heartbeat && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
@@ -392,7 +400,7 @@ static void on_opened(void *user, enum fl_err err)
         err = send_or_refresh(a);
     }
     if (err) {
-        fail(a, err);
+        fl_attempt_fail(a, err);
     }
 }
 
@@ -417,7 +425,7 @@ static void on_bytes(void *user, struct fl_slice bytes)
             err = fl_buf_ok(&a->hold) ? FL_OK : FL_ERR_NOMEM;
         }
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         if (!a->head_seen) {
@@ -446,7 +454,7 @@ static void on_ended(void *user, enum fl_err err)
             return;
         }
     }
-    fail(a, err);
+    fl_attempt_fail(a, err);
 }
 
 /* The request is sent whole: from here on it is the provider's turn. */
@@ -466,7 +474,7 @@ static void on_connection_free(struct fl_conn_wait *wait)
     struct fl_attempt *a = fl_container_of(wait, struct fl_attempt, wait);
     enum fl_err err = connect_to(a);
     if (err) {
-        fail(a, err);
+        fl_attempt_fail(a, err);
     }
 }
 
@@ -506,21 +514,39 @@ size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
     return a->translation ? limits->body_bytes : limits->response_hold_bytes;
 }
 
-enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target)
+/* A key that has room for the request; where none has, the one that is soonest able when there is nothing to lose. */
+static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
 {
+    const struct fl_target *t = a->target;
+    struct fl_key_need need = {x->tokens_in, x->tokens_out};
+    uint32_t tried = x->step.kind == FL_STEP_SAME ? 0 : x->failover.keys_tried[a->place];
+    if (t->key_count == 0) {
+        return FL_OK;
+    }
+    const struct fl_target_key *key =
+        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++, x->plan->panic,
+                     x->worker->sys->now_ns, &a->lease);
+    a->key = key ? key->index : 0;
+    return key ? FL_OK : FL_ERR_RATE_LIMITED;
+}
+
+enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
+{
+    const struct fl_target *target = &x->config->table.targets[x->plan->targets[place]];
     struct fl_attempt *a = fl_shelf_take(&x->worker->attempt_shelf);
     if (!a) {
         return FL_ERR_NOMEM;
     }
     fl_assert(x->alive_count < FL_ALIVE_MAX && !x->winner);
-    *a = (struct fl_attempt){.exchange = x, .target = target};
+    *a = (struct fl_attempt){.exchange = x, .target = target, .place = place};
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
-    a->model = model_of(target, x->facts.model);
+    a->model = model_of(target, x->asked ? x->asked[place] : x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
     enum fl_err err = fl_cross(a);
+    err = err ? err : take_key(x, a);
     if (err) { /* nobody was asked */
         fl_translation_destroy(a->translation);
         fl_shelf_give(&x->worker->attempt_shelf, a);

@@ -130,7 +130,8 @@ enum fl_err fl_cross(struct fl_attempt *a)
                          *provider = a->dialect->chat_wire;
     a->endpoint = x->endpoint;
     bool same = a->dialect == x->dialect || a->dialect->like == x->dialect;
-    if (same && a->dialect->paths[x->endpoint]) {
+    bool passed = x->endpoint == FL_ENDPOINT_PASS || a->dialect->paths[x->endpoint] != NULL;
+    if (same && passed) {
         return FL_OK;
     }
     if (!client || !client->read || !provider || !provider->write) {

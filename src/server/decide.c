@@ -64,10 +64,9 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
 {
     const struct fl_wishes *w = &x->wishes;
     struct fl_understanding *u = x->worker->understanding;
-    struct fl_asker asker = asker_of(x);
     struct fl_route_request r = {
         .now_ns = x->worker->sys->now_ns,
-        .when_s = (int64_t)asker.now_s,
+        .when_s = (int64_t)(x->decision->wall_ns / 1000000000),
         .deadline_ns = x->deadline_ns,
         .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, client_key),
         .session = w->session,
@@ -79,7 +78,8 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
-    if (is_choice(x, route)) {
+    if (is_choice(x, route) && !x->pass) {
+        struct fl_asker asker = asker_of(x);
         fl_understand(x->dialect, &x->facts, u);
         fl_understood_keep(u, x->expected);
         fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
@@ -90,6 +90,8 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     x->tokens_in = r.tokens_in;
     r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
     r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
+    r.needs |= x->pass ? FL_NEED_PASS : 0u;
+    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     return r;
 }
 
@@ -130,7 +132,7 @@ static void begin_record(struct fl_exchange *x)
     x->lesson = &x->worker->draft->lesson;
     *x->lesson = (struct fl_lesson){.task = FL_TASK_OTHER, .share = {[FL_TASK_OTHER] = UINT8_MAX}};
     d->id = x->decision_id;
-    d->wall_ns = x->worker->sys->ops->wall_ns(x->worker->sys);
+    d->wall_ns = fl_worker_wall_ns(x->worker);
     d->config = x->config;
     copy_text(d->request_id, sizeof(d->request_id), x->request_id);
     copy_text(d->model, sizeof(d->model), x->facts.model);
@@ -304,13 +306,13 @@ void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
         return;
     }
     x->taught = true;
-    struct fl_asker asker = asker_of(x);
     struct fl_lesson_end end = {.decision_id = x->decision_id,
-                                .tenant = asker.tenant,
+                                .tenant = fl_exchange_tenant(x),
                                 .route = x->plan->route,
                                 .served = x->served,
                                 .signals = &x->signals};
     if (x->expected) {
+        struct fl_asker asker = asker_of(x);
         fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, usage);
     }
     x->signals.ended = true;

@@ -245,16 +245,79 @@ static bool read_facts(struct fl_exchange *x)
 
 /* --- trying --- */
 
-static bool may_try_more(const struct fl_exchange *x)
+static struct fl_failover_scene scene_of(struct fl_exchange *x)
 {
-    return x->plan_next < x->plan->count && x->note_count + x->alive_count < x->config->limits.attempts &&
-           x->worker->sys->now_ns < x->deadline_ns;
+    struct fl_route_state *route = x->plan->route->state;
+    return (struct fl_failover_scene){.table = &x->config->table,
+                                      .plan = x->plan,
+                                      .pool = route ? &route->budget : NULL,
+                                      .rng = &x->worker->rng,
+                                      .now_ns = x->worker->sys->now_ns,
+                                      .deadline_ns = x->deadline_ns,
+                                      .attempts_max = x->config->limits.attempts,
+                                      .need = {x->tokens_in, x->tokens_out}};
 }
 
-bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err)
+/* The next place that a route keeps for refusals of this kind. */
+static struct fl_step rescue(struct fl_exchange *x, uint32_t places, const char *why)
 {
-    return x->state == FL_EXCHANGE_TRYING && fl_err_retryable(err) &&
-           (x->alive_count > 1 || may_try_more(x));
+    uint32_t left = places & ~x->failover.tried;
+    unsigned place = 0;
+    if (left == 0 || x->failover.attempts >= x->config->limits.attempts) {
+        return (struct fl_step){.kind = FL_STEP_NONE, .why = "used-up"};
+    }
+    while ((left >> place & 1) == 0) {
+        place++;
+    }
+    x->failover.tried |= UINT32_C(1) << place;
+    x->failover.attempts++;
+    return (struct fl_step){.kind = FL_STEP_TARGET, .place = place, .why = why};
+}
+
+static void settle_step(struct fl_exchange *x, const struct fl_failed *failed)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    x->step = fl_failover_next(&x->failover, &scene, failed);
+    if (x->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_CONTEXT) {
+        x->step = rescue(x, x->context_places, "larger-context");
+    } else if (x->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_POLICY) {
+        x->step = rescue(x, x->policy_places, "other-policy");
+    }
+    x->step_ready = true;
+}
+
+static void settle_step_after(struct fl_attempt *a, enum fl_err err)
+{
+    const struct fl_rates *r = &a->rates;
+    struct fl_failed failed = {.place = a->place,
+                               .err = err,
+                               .key_index = a->lease.on ? (unsigned)(a->lease.on - a->target->keys) : 0,
+                               .untouched = a->sent_ns == 0,
+                               .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
+                               .retry_said = r->retry_said,
+                               .retry = r->retry};
+    if (!a->exchange->step_ready) {
+        settle_step(a->exchange, &failed);
+    }
+}
+
+/* One attempt's failure says nothing about the other's, unless it is the request that is wrong. */
+static bool other_may_answer(enum fl_err err)
+{
+    return fl_consequence_of(err)->elsewhere != 0 || fl_err_blame(err) == FL_BLAME_GATEWAY;
+}
+
+bool fl_exchange_may_retry(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    if (x->state != FL_EXCHANGE_TRYING) {
+        return false;
+    }
+    if (x->alive_count > 1) {
+        return other_may_answer(err);
+    }
+    settle_step_after(a, err);
+    return x->step.kind != FL_STEP_NONE;
 }
 
 /* "No provider could answer: a/m: cannot connect; b/m: provider overloaded (503)." */
@@ -307,6 +370,9 @@ void fl_exchange_watch(struct fl_exchange *x)
         due = fl_attempt_check_time(x->attempts[i], now, &due) ? now : due;
         next = due < next ? due : next;
     }
+    if (x->wait_until_ns > 0 && x->wait_until_ns < next) {
+        next = x->wait_until_ns;
+    }
     uint64_t beat = x->last_write_ns + x->config->limits.heartbeat_ns;
     if (x->facts.stream && beat < next) {
         next = beat;
@@ -316,15 +382,22 @@ void fl_exchange_watch(struct fl_exchange *x)
     }
 }
 
-static void try_next(struct fl_exchange *x, enum fl_err last)
+/* Does the step that is settled, or a later one. */
+static void go_on(struct fl_exchange *x, enum fl_err last)
 {
-    while (may_try_more(x)) {
-        const struct fl_table *t = &x->config->table;
-        const struct fl_target *target = &t->targets[x->plan->targets[x->plan_next++]];
+    uint64_t now = x->worker->sys->now_ns;
+    x->step_ready = false;
+    while (x->step.kind != FL_STEP_NONE) {
+        if (x->step.wait_ns > 0) {
+            x->wait_until_ns = now + x->step.wait_ns;
+            x->step.wait_ns = 0;
+            fl_exchange_watch(x);
+            return;
+        }
         if (x->dispatched_ns == 0) {
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
-        last = fl_attempt_start(x, target);
+        last = fl_attempt_start(x, x->step.place);
         if (!last) {
             fl_exchange_watch(x);
             return;
@@ -332,8 +405,22 @@ static void try_next(struct fl_exchange *x, enum fl_err last)
         if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
             break; /* it cannot be read, for whomever */
         }
+        settle_step(x, &(struct fl_failed){.place = x->step.place, .err = last, .untouched = true});
+        x->step_ready = false;
     }
-    fl_exchange_give_up(x, x->worker->sys->now_ns >= x->deadline_ns ? FL_ERR_DEADLINE : last);
+    fl_exchange_give_up(x, now >= x->deadline_ns ? FL_ERR_DEADLINE : last);
+}
+
+static void start(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    fl_failover_start(&x->failover);
+    x->failover.blocked = x->held_places;
+    if (scene.pool) {
+        fl_retry_budget_request(scene.pool, scene.now_ns);
+    }
+    x->step = fl_failover_first(&x->failover, &scene);
+    go_on(x, FL_ERR_NO_TARGET);
 }
 
 /* Does the provider that would answer count tokens itself? */
@@ -351,7 +438,11 @@ void fl_exchange_run(struct fl_exchange *x)
         fl_feedback_answer(x);
         return;
     }
-    if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
+    if (x->arena.failed) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return;
+    }
+    if (fl_wishes_refused(x) || !(x->pass ? fl_pass_read(x) : read_facts(x)) || !fl_decide(x)) {
         return;
     }
     if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {
@@ -359,20 +450,30 @@ void fl_exchange_run(struct fl_exchange *x)
         return;
     }
     enter(x, FL_EXCHANGE_TRYING);
-    try_next(x, FL_ERR_NO_TARGET);
+    start(x);
+}
+
+void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    if (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1) {
+        settle_step_after(a, err);
+    }
+    fl_attempt_end(a, err);
+    fl_exchange_attempt_failed(x, err);
 }
 
 void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
 {
     if (x->state == FL_EXCHANGE_ANSWERING) {
         fl_exchange_broken(x, err);
-    } else if (x->alive_count > 0 && (fl_err_retryable(err) || fl_err_blame(err) == FL_BLAME_GATEWAY)) {
+    } else if (x->alive_count > 0 && other_may_answer(err)) {
         x->served = x->attempts[0]->target;
         x->served_model = x->attempts[0]->model;
         fl_exchange_watch(x);
-    } else if (fl_exchange_may_retry(x, err)) {
+    } else if (x->step_ready && x->step.kind != FL_STEP_NONE) {
         x->worker->stats.failovers++;
-        try_next(x, err);
+        go_on(x, err);
     } else { /* no other attempt can mend it */
         end_attempts(x, FL_ERR_HEDGED);
         fl_exchange_give_up(x, err);
@@ -417,6 +518,13 @@ void fl_exchange_drained(struct fl_exchange *x)
     }
 }
 
+void fl_exchange_stalled(struct fl_exchange *x)
+{
+    if (x->winner) {
+        fl_attempt_pause(x->winner);
+    }
+}
+
 /* --- time --- */
 
 static void beat(struct fl_exchange *x)
@@ -433,8 +541,7 @@ static bool attempts_in_time(struct fl_exchange *x, uint64_t now_ns)
         uint64_t next;
         enum fl_err err = fl_attempt_check_time(x->attempts[i], now_ns, &next);
         if (err) {
-            fl_attempt_end(x->attempts[i], err);
-            fl_exchange_attempt_failed(x, err);
+            fl_attempt_fail(x->attempts[i], err);
             return false;
         }
     }
@@ -451,6 +558,11 @@ static void exchange_due(struct fl_timer *timer)
         return;
     }
     if (!attempts_in_time(x, now)) {
+        return;
+    }
+    if (x->wait_until_ns > 0 && now >= x->wait_until_ns) {
+        x->wait_until_ns = 0;
+        go_on(x, FL_ERR_NO_TARGET);
         return;
     }
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {

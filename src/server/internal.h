@@ -19,6 +19,8 @@
 #include "codec/http1.h"
 #include "codec/sse.h"
 #include "dialect/dialect.h"
+#include "route/failover.h"
+#include "route/state.h"
 #include "server/decisions.h"
 #include "server/quality.h"
 #include "server/server.h"
@@ -125,9 +127,12 @@ struct fl_attempt {
     const struct fl_target *target;
     struct fl_slice model;   /* as its provider knows it */
     const struct fl_dialect *dialect; /* the provider's: its paths, answers, events and errors */
+    unsigned place;          /* of the target in the plan */
     unsigned key;            /* index into the provider's */
     enum fl_endpoint endpoint; /* of the provider */
     struct fl_translation *translation; /* the provider speaks another form than the client; NULL: the same */
+    struct fl_lease lease;   /* what it reserved of the key's limits */
+    struct fl_rates rates;   /* what the answer tells of them */
     struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
@@ -146,7 +151,6 @@ struct fl_attempt {
     uint64_t first_byte_ns;  /* of a stream: its first content */
     uint64_t wanted_ns;      /* since when it wants a connection */
     size_t unsent;           /* of the request, at the last look */
-    uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
     struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
     struct fl_slice packed;  /* compressed bytes of this read not taken yet */
@@ -202,6 +206,16 @@ struct fl_canonical {
     struct fl_chat_request request; /* into the body and the arena */
 };
 
+/* A request to an endpoint that is passed through. Slices are in the exchange's arena or its body. */
+struct fl_pass {
+    enum fl_h1_method method;
+    struct fl_slice path, query; /* behind the version: "/images/generations" */
+    struct fl_slice content_type;
+    struct fl_slice model;    /* of the header x-fairlead-model; or empty */
+    struct fl_slice model_at; /* where the body names the model; empty: nowhere */
+    bool model_in_json;       /* as a JSON string, quotes included */
+};
+
 /* What each event of a stream goes through stands first. */
 struct fl_exchange {
     struct fl_session *session;
@@ -226,6 +240,7 @@ struct fl_exchange {
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
     struct fl_canonical *canonical; /* once an attempt needs it */
+    struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
     struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
     struct fl_slice query;          /* in the arena */
     struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
@@ -243,8 +258,11 @@ struct fl_exchange {
     struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
-    unsigned tokens_in;      /* expected, 0: unknown */
-    unsigned plan_next;      /* next target of the plan */
+    unsigned tokens_in, tokens_out; /* expected, 0: unknown */
+    struct fl_failover failover; /* what was tried of it */
+    struct fl_step step;     /* the next attempt, once one has failed */
+    bool step_ready;
+    uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
     struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
     /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
      * these may be asked after no other. */
@@ -322,16 +340,20 @@ struct fl_worker {
     struct fl_understanding *understanding; /* of the request being read; valid during one event */
     struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_lesson_scratch *lesson_scratch; /* the same */
+    uint64_t key_turn;           /* decides among keys that are as good */
     struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
+    uint64_t wall_ns, wall_turn_ns; /* the calendar's time, and the turn it was read in */
     uint64_t date_s;             /* second that date[] tells */
     char date[30];               /* "Wed, 25 Nov 2026 04:00:00 GMT" */
     struct fl_health_checks *checks; /* worker 0 */
 };
 
 /* worker.c */
+/* Nanoseconds since 1970, read once a turn of the loop. */
+uint64_t fl_worker_wall_ns(struct fl_worker *w);
 struct fl_slice fl_worker_date(struct fl_worker *w);
 void fl_worker_make_id(struct fl_worker *w, char ret_id[40]); /* UUIDv7 */
 void fl_worker_session_gone(struct fl_worker *w);
@@ -372,8 +394,9 @@ void fl_exchange_shut(struct fl_exchange *x);
 /* The commit point: the answer of *winner* goes out now. Any other attempt is cancelled, no other target can be
  * tried any more, the request's body is freed. */
 void fl_exchange_commit(struct fl_attempt *winner);
-/* May another answer than that of an attempt with this error be hoped for? */
-bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
+/* May another answer than that of this attempt, which is about to end with *err*, be hoped for? Settles what is
+ * tried next. */
+bool fl_exchange_may_retry(struct fl_attempt *a, enum fl_err err);
 /* No target is left: says so in our own words and ends. */
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
 /* A refusal was sent to the client as its answer. */
@@ -383,6 +406,8 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
+/* What was written did not go after all: the provider waits for the client. */
+void fl_exchange_stalled(struct fl_exchange *x);
 
 /* wishes.c */
 void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head);
@@ -402,7 +427,10 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd);
 
 /* attempt.c */
-enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target) FL_CHECK_RESULT;
+/* *place*: of the target in the plan. */
+enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place) FL_CHECK_RESULT;
+/* Ends it; the exchange waits for its other attempt, tries another target, or tells its client. */
+void fl_attempt_fail(struct fl_attempt *a, enum fl_err err);
 /* A plain answer is held up to this size. A translated one cannot be sent on in parts. */
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a);
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
@@ -413,6 +441,17 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+
+/* pass.c */
+void fl_pass_open(struct fl_exchange *x, const struct fl_h1_head *head, struct fl_slice path);
+/* The body is whole: whose it is. False: it was refused, the exchange is gone. */
+bool fl_pass_read(struct fl_exchange *x);
+/* "POST " */
+void fl_pass_put_method(const struct fl_pass *p, struct fl_buf *b);
+/* The provider's body; *storage* lives as long. */
+void fl_pass_write(const struct fl_attempt *a, struct fl_buf *storage, struct fl_request_body *ret_body);
+bool fl_pass_is_json(struct fl_slice content_type);
+void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 
 /* cross.c */
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.

@@ -234,7 +234,7 @@ static size_t on_room(void *owner, char **ret_at)
     return 0;
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room};
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room, NULL};
 
 /* --- lending --- */
 

@@ -11,6 +11,7 @@
  * pings - says nothing that another target would not say too, and is held in the attempt until then, so that a
  * provider that fails there is not noticed.
  */
+#include "dialect/ratelimit.h"
 #include "dialect/refusal.h"
 #include "server/feedback.h"
 #include "server/internal.h"
@@ -134,13 +135,6 @@ static void note_first_byte(struct fl_attempt *a)
     }
 }
 
-static void fail(struct fl_attempt *a, enum fl_err err)
-{
-    struct fl_exchange *x = a->exchange;
-    fl_attempt_end(a, err);
-    fl_exchange_attempt_failed(x, err);
-}
-
 static void succeed(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
@@ -198,6 +192,15 @@ static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_s
     fl_exchange_failed(x, err);
 }
 
+/* What an answer with an error status means; its body may say when to come again. */
+static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
+{
+    if (a->status == 429 || a->status == 503) {
+        fl_ratelimit_body(&a->rates, body);
+    }
+    return a->dialect->read_error(a->status, body);
+}
+
 /* A refusal that no other target can mend: the provider's own words reach the client, with its status. */
 static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
@@ -209,7 +212,7 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
     struct gather g;
     gather_init(&g);
     struct fl_json whole;
-    bool refusal = a->status >= 400 || err == FL_ERR_ERROR_IN_200;
+    bool refusal = a->status >= 400 || err != FL_ERR_BAD_RESPONSE; /* an error inside a 200 is one too */
     bool json = refusal && body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
                 whole.type == FL_JSON_OBJECT;
     if (!json || x->head_by_heartbeat) {
@@ -231,10 +234,17 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
 {
     struct fl_translation *t = a->translation;
     if (a->status >= 400) {
-        return a->dialect->read_error(a->status, *body);
+        return read_refusal(a, *body);
+    }
+    if (a->exchange->pass) {
+        if (fl_pass_is_json(a->content_type)) {
+            fl_pass_read_usage(*body, &a->usage);
+        }
+        return FL_OK;
     }
     if (!t) {
-        return a->dialect->read_answer(*body, &a->usage);
+        enum fl_err told = a->dialect->read_answer(*body, &a->usage);
+        return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
     }
     bool as_stream = a->exchange->facts.stream;
     enum fl_err err = fl_translation_answer(t, *body, as_stream);
@@ -252,8 +262,8 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     struct gather g;
     gather_init(&g);
     enum fl_err err = read_held(a, &body);
-    if (err && fl_exchange_may_retry(x, err)) {
-        fail(a, err);
+    if (err && fl_exchange_may_retry(a, err)) {
+        fl_attempt_fail(a, err);
         return;
     }
     if (err) {
@@ -296,7 +306,7 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
         struct fl_slice piece;
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         gather_add(&g, piece);
@@ -318,7 +328,7 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
 static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 {
     if (a->status >= 400 || a->translation) {
-        fail(a, a->status >= 400 ? a->dialect->read_error(a->status, fl_buf_slice(&a->hold)) : FL_ERR_TOO_BIG);
+        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : FL_ERR_TOO_BIG);
         return;
     }
     start_passing(a);
@@ -329,10 +339,17 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct fl_slice whole = FL_EMPTY, piece;
     size_t most = fl_attempt_hold_bytes(a);
+    if (a->exchange->pass && a->status < 300 && !fl_pass_is_json(a->content_type)) { /* sound, perhaps as it is made */
+        note_life(a);
+        note_first_byte(a);
+        start_passing(a);
+        pass_bytes(a, in);
+        return;
+    }
     while (more_of(a, in)) {
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         if (piece.len == 0) {
@@ -354,7 +371,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
     bool all = a->body.done && !more_of(a, in) && a->hold.len <= most;
     fl_buf_put(&a->hold, all ? FL_EMPTY : whole);
     if (!fl_buf_ok(&a->hold)) {
-        fail(a, FL_ERR_NOMEM);
+        fl_attempt_fail(a, FL_ERR_NOMEM);
     } else if (all) {
         a->conn_keep = a->conn_keep && in.len == 0;
         held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
@@ -384,13 +401,14 @@ static bool take_early(struct fl_attempt *a, const struct fl_sse_event *event, s
                        struct gather *g, bool *ret_held)
 {
     bool error = facts->kind == FL_EVENT_ERROR;
+    enum fl_err err = error ? a->dialect->read_error(a->status, event->data) : FL_OK;
     *ret_held = false;
-    if (error && fl_exchange_may_retry(a->exchange, FL_ERR_ERROR_IN_200)) {
-        fail(a, FL_ERR_ERROR_IN_200);
+    if (error && fl_exchange_may_retry(a, err)) {
+        fl_attempt_fail(a, err);
         return false;
     }
     if (!error && !facts->valid && a->preamble.len == 0) { /* a later one may be garbled: it did begin well */
-        fail(a, FL_ERR_BAD_RESPONSE);
+        fl_attempt_fail(a, FL_ERR_BAD_RESPONSE);
         return false;
     }
     bool starts = error /* with no target left it is the client's to see */ || facts->content || facts->finish ||
@@ -441,7 +459,7 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
         fl_buf_put(&a->preamble, *ret_pass ? event->raw : FL_EMPTY);
         *ret_pass = false;
         if (!fl_buf_ok(&a->preamble)) {
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -462,7 +480,7 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
                                       &x->worker->joined, &event);
         if (err) {
             flush(a, g, false);
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return false;
         }
         if (event.raw.len == 0) {
@@ -494,7 +512,7 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         fl_buf_put(&a->hold, piece);
         if (!fl_buf_ok(&a->hold)) { /* an event too long was refused before */
             flush(a, g, false);
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -514,7 +532,7 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         fl_buf_put(&a->hold, fl_slice_from(src, used));
         if (!fl_buf_ok(&a->hold)) {
             flush(a, g, false);
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -529,7 +547,7 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
     bool complete = a->done_seen || a->finish_seen || told;
     if (!complete || x->state != FL_EXCHANGE_ANSWERING) {
         flush(a, g, false);
-        fail(a, FL_ERR_CLOSED);
+        fl_attempt_fail(a, FL_ERR_CLOSED);
         return;
     }
     if (!a->flushed_end && !told) {
@@ -554,8 +572,8 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
     struct fl_translation *t = a->translation;
     if (x->state != FL_EXCHANGE_ANSWERING) {
         if (t->err && !t->content) { /* an error, and nothing before it */
-            if (fl_exchange_may_retry(x, t->err)) {
-                fail(a, t->err);
+            if (fl_exchange_may_retry(a, t->err)) {
+                fl_attempt_fail(a, t->err);
             } else {
                 translate_refusal(a, t->err, FL_EMPTY);
             }
@@ -592,7 +610,7 @@ static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at
         return false;
     }
     if (err) {
-        fail(a, err);
+        fl_attempt_fail(a, err);
         return false;
     }
     return true;
@@ -621,7 +639,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             flush(a, &g, false);
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         if (!take_piece(a, piece, false, &g)) {
@@ -668,7 +686,7 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
         whole = FL_ERR_CLOSED;
     }
     if (whole) {
-        fail(a, whole);
+        fl_attempt_fail(a, whole);
     } else if (a->state == FL_ATTEMPT_STREAMING) {
         if (take_piece(a, FL_EMPTY, true, &g)) {
             stream_over(a, &g);
