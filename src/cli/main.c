@@ -168,6 +168,25 @@ const struct fl_command fl_commands[] = {
      "      --bits N           2^N rows of weights (default 16; 8 to 18)\n"
      "      --seed N           the same seed, the same file (default 1)\n",
      fl_cli_train},
+    {"simulate", "prove the gateway: faults of every kind on a virtual clock",
+     "usage: fairlead simulate --chaos [--seeds N] [--seed S] [--exchanges N] [--json]\n"
+     "       fairlead simulate --chaos --plan FILE [--json]\n"
+     "       fairlead simulate --incidents FILE [--seed S] [--exact] [--json]\n\n"
+     "  --chaos runs the real server on a virtual network and clock, each seed with providers, clients and\n"
+     "  faults of its own, and checks after every event what must always hold. A failing seed is printed with\n"
+     "  the invariant, the time, and a plan made as small as it still fails; it replays exactly. Exit code 1\n"
+     "  when one failed.\n\n"
+     "      --seeds N       so many, from --seed on (default 200; with --seed alone 1)\n"
+     "      --seed S        default 1\n"
+     "      --exchanges N   requests of each seed (default 500)\n"
+     "      --plan FILE     this plan, as printed\n"
+     "      --self-test     lie to the checker in each way it must notice\n"
+     "      --trace         all that happens, on standard error\n"
+     "      --json          one line of JSON a seed\n\n"
+     "  --incidents replays recorded outages of two providers (CSV: provider, service, start_unix, end_unix,\n"
+     "  severity) and explains every request that failed.\n"
+     "      --exact         every incident is a total outage, whatever its severity\n",
+     fl_cli_simulate},
     {"version", "print the version", "usage: fairlead version [--json]\n", run_version},
     {"help", "print this, or help on one command", "usage: fairlead help [COMMAND]\n", run_help},
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for clients that speak Anthropic's messages. In a stream blocks follow one another and never overlap,
- * while other dialects may tell of several tool calls at once: what comes for a call whose block is not open yet
- * is kept until the open one's arguments are a whole JSON value, or nothing more can come.
+ * Answers for clients that speak Anthropic's messages. In a stream blocks follow one another and
+ * never overlap, while other dialects may tell of several tool calls at once: what comes for a
+ * call whose block is not open yet is kept until the open one's arguments are a whole JSON value,
+ * or nothing more can come.
  */
 #include "dialect/anthropic_wire.h"
 

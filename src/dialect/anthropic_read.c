@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client's messages request into the canonical one. What has no canonical field stays where only Anthropic's own
- * forms find it: blocks and tools of the provider as native JSON, unknown members in others.
+ * A client's messages request into the canonical one. What has no canonical field stays where only
+ * Anthropic's own forms find it: blocks and tools of the provider as native JSON, unknown members
+ * in others.
  */
 #include "dialect/anthropic_wire.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers of Claude as canonical events: whole ones, and streams event by event. Blocks of the provider's own servers
- * (web search and the like) are left out: the text that came of them is there.
+ * Answers of Claude as canonical events: whole ones, and streams event by event. Blocks of the
+ * provider's own servers (web search and the like) are left out: the text that came of them is
+ * there.
  */
 #include "dialect/anthropic_wire.h"
 
@@ -56,7 +57,8 @@ static void start(struct fl_decoder *d, struct fl_json message, const struct fl_
     sink->event(sink->owner, &event);
 }
 
-/* A call that is said to be the answer ends as text does; another one overrules what the reason says. */
+/* A call that is said to be the answer ends as text does; another one overrules what the reason
+ * says. */
 static enum fl_finish settle(const struct fl_decoder *d, enum fl_finish finish)
 {
     bool stops = finish == FL_FINISH_STOP || finish == FL_FINISH_TOOL_CALLS;

@@ -116,8 +116,8 @@ struct fl_schema_facts fl_schema_facts(struct fl_slice schema)
     return facts;
 }
 
-/* An object's schema that does not say which further properties it takes. *named*: the object is a list of
- * properties by name, in which "type" is somebody's property. */
+/* An object's schema that does not say which further properties it takes. *named*: the object is a
+ * list of properties by name, in which "type" is somebody's property. */
 static bool must_close(struct fl_json value, bool named)
 {
     static const char *const keys[] = {"type", "properties", "additionalProperties"};

@@ -171,20 +171,6 @@ static void take_call(struct fl_decoder *d, struct call *c, const struct fl_chat
     }
 }
 
-/* {"input": "..."}: a custom tool's text as arguments. */
-static struct fl_json input_as_object(struct fl_json input, struct fl_arena *arena)
-{
-    struct fl_slice text = input.span;
-    char *object = input.type == FL_JSON_STRING ? fl_arena_take(arena, text.len + 10) : NULL;
-    if (!object) {
-        return (struct fl_json){FL_JSON_NONE, FL_EMPTY};
-    }
-    memcpy(object, "{\"input\":", 9);
-    memcpy(object + 9, text.ptr, text.len);
-    object[9 + text.len] = '}';
-    return (struct fl_json){FL_JSON_OBJECT, fl_slice(object, text.len + 10)};
-}
-
 static struct fl_slice thought_signature(struct fl_json extra)
 {
     static const struct fl_slice path[] = {{"google", 6}, {"thought_signature", 17}};
@@ -210,7 +196,10 @@ static void take_calls(struct fl_decoder *d, unsigned choice, struct fl_json cal
                          .id = fl_get_escaped(v[ID]),
                          .name = fl_get_escaped(f[0]),
                          .signature = thought_signature(v[EXTRA]),
-                         .arguments = custom ? input_as_object(f[2], d->arena) : f[1]};
+                         .arguments = f[1]};
+        if (custom) {
+            c.arguments = (struct fl_json){FL_JSON_OBJECT, fl_openai_input_object(f[2], d->arena)};
+        }
         if (fl_json_u64(v[INDEX], &index) && index < key_none) {
             c.key = (unsigned)index;
         }

@@ -26,6 +26,8 @@
 /* Why a target is not among the options; also the order in which they come to be used. */
 enum aside_kind {
     ASIDE_FALLBACK,
+    ASIDE_TRIAL, /* one that is on trial is asked first, or after all that are well: a request must
+                    not spend its attempts on trials */
     ASIDE_COOLING,
     ASIDE_TRIAL_BUSY, /* from here on: only in panic */
     ASIDE_EJECTED,
@@ -144,6 +146,7 @@ static void add_option(struct survey *s, const struct fl_option *inspected)
     o->pending_tokens = fl_get(t->state->pending_tokens);
     o->weight = t->weight;
     o->vigour = fl_breaker_vigour(&t->state->breaker, s->choice.request->now_ns);
+    o->trial = fl_breaker_health(&t->state->breaker, s->choice.request->now_ns) == FL_HALF_OPEN;
     const struct fl_route_request *r = s->choice.request;
     o->quality = (double)NAN;
     o->unproven = false;
@@ -155,11 +158,11 @@ static void add_option(struct survey *s, const struct fl_option *inspected)
     o->key = o->score = 0;
 }
 
-static void put_aside(struct survey *s, unsigned at, enum aside_kind kind, uint64_t key)
+static void put_option_aside(struct survey *s, const struct fl_option *o, uint32_t faults,
+                             enum aside_kind kind, uint64_t key)
 {
-    const struct fl_option *o = &s->options[at];
     s->aside[s->aside_count++] = (struct aside){.index = o->index,
-                                                .faults = s->faults[at],
+                                                .faults = faults,
                                                 .kind = kind,
                                                 .key = key,
                                                 .priced = o->priced,
@@ -167,6 +170,11 @@ static void put_aside(struct survey *s, unsigned at, enum aside_kind kind, uint6
     s->later_count += kind >= ASIDE_TRIAL_BUSY && kind < ASIDE_LIMITED;
     s->ill_count += kind == ASIDE_TRIAL_BUSY || kind == ASIDE_EJECTED;
     s->out_count += kind >= ASIDE_TRIAL_BUSY;
+}
+
+static void put_aside(struct survey *s, unsigned at, enum aside_kind kind, uint64_t key)
+{
+    put_option_aside(s, &s->options[at], s->faults[at], kind, key);
 }
 
 /* One that waits for a pause to end, or for a key's limit: in the plan if that is in time. */
@@ -222,7 +230,8 @@ static void sort_one(struct survey *s, unsigned at)
         if (i->position < s->choice.route->primary_count || s->policy->fallbacks) {
             add_option(s, i);
         } else {
-            put_aside(s, at, ASIDE_FALLBACK, i->position);
+            bool trial = fl_breaker_health(b, s->choice.request->now_ns) == FL_HALF_OPEN;
+            put_aside(s, at, trial ? ASIDE_TRIAL : ASIDE_FALLBACK, FL_PLAN_MAX + i->position);
         }
         break;
     case FL_COOLING:
@@ -419,6 +428,10 @@ static void take_options(struct survey *s, struct fl_plan *plan)
     }
     for (unsigned i = 0; i < best.count; i++) {
         const struct fl_option *o = best.options[i];
+        if (i > 0 && o->trial) {
+            put_option_aside(s, o, 0, ASIDE_TRIAL, i);
+            continue;
+        }
         struct fl_candidate *line = take(s, plan, o->index, o->priced ? &o->cost : NULL);
         if (line) {
             record(s, o, line);
@@ -428,7 +441,8 @@ static void take_options(struct survey *s, struct fl_plan *plan)
 
 static void take_aside(struct survey *s, struct fl_plan *plan)
 {
-    static const char *const whys[] = {"fallback", "cooling", "panic", "panic", "panic", "panic"};
+    static const char *const whys[] = {"fallback", "fallback", "cooling", "panic",
+                                       "panic",    "panic",    "panic"};
     struct best best = {.count = 0};
     unsigned spare[FL_PLAN_MAX], spare_count = 0;
     for (unsigned i = 0; i < s->aside_count; i++) {

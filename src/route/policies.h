@@ -25,6 +25,7 @@ struct fl_option {
     uint64_t pending_tokens;
     double weight; /* configured */
     double vigour; /* (0, 1]: what recent failures left of the weight */
+    bool trial;    /* to be asked would be its trial */
     /* This request at this target: */
     struct fl_tokens tokens;
     bool priced;

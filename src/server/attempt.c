@@ -290,7 +290,9 @@ static enum fl_err connect_afresh(struct fl_attempt *a)
     a->wanted_ns = a->exchange->worker->sys->now_ns;
     a->exchange->worker->stats.stale_retries++;
     enum fl_err err = connect_to(a);
-    fl_exchange_watch(a->exchange);
+    if (!err) {
+        fl_exchange_watch(a->exchange);
+    }
     return err;
 }
 
@@ -530,6 +532,9 @@ static enum fl_err connect_to(struct fl_attempt *a)
     }
     if (a->conn->open) {
         return send_or_refresh(a);
+    }
+    if (a->state == FL_ATTEMPT_QUEUED) { /* its wait in our queue is not the provider's */
+        a->wanted_ns = a->exchange->worker->sys->now_ns;
     }
     enter(a, FL_ATTEMPT_CONNECTING);
     return FL_OK;

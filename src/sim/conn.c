@@ -267,8 +267,7 @@ static enum fl_err do_dial(struct fl_sys *sys, struct fl_slice host, uint16_t po
     }
     struct conn *c = conn_create(n);
     if (!fl_addr_parse_ip(host, &c->to)) {
-        c->name = fl_slice_dup(host);
-        fl_assert(c->name != NULL);
+        c->name = memcpy(fl_world_zero(host.len + 1), host.ptr, host.len);
         delay_ns = fl_world_between(w, w->mix.dns_min_ns, w->mix.dns_max_ns);
     }
     c->to.port = port;

@@ -56,7 +56,7 @@ static void heard_finish(struct heard *h)
     }
 }
 
-/* Pieces are kept escaped and put together so: an escape may span no pieces, a surrogate pair may. */
+/* Pieces are kept escaped and put together so: a surrogate pair may come in two of them. */
 static void heard_take(void *owner, const struct fl_chat_event *e)
 {
     static const char letters[] = "STRHGXCAPFUE.";

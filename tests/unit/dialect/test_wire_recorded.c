@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Recorded answers of Anthropic and Bedrock through the decoders, compared with what another reader made of them
- * (expected.jsonl): text, thoughts, tool calls, why it ended, usage to the token; streams whole and byte by byte. The
- * data is not part of the project: FAIRLEAD_CONFORMANCE names the folder.
+ * Recorded answers of Anthropic and Bedrock through the decoders, compared with what another
+ * reader made of them (expected.jsonl): text, thoughts, tool calls, why it ended, usage to the
+ * token; streams whole and byte by byte. The data is not part of the project: FAIRLEAD_CONFORMANCE
+ * names the folder.
  */
 #include "unit/dialect/anthropic_rig.h"
 
