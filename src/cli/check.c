@@ -99,9 +99,9 @@ int fl_cli_init(int argc, char **argv)
     for (unsigned i = 0; i < fl_vendor_count; i++) {
         const struct fl_vendor *v = &fl_vendors[i];
         struct fl_slice value;
-        bool spoken = strcmp(v->dialect, "openai") == 0 && v->base_url;
+        bool alone = v->base_url && !strchr(v->base_url, '{'); /* a key says it all */
         bool set = v->key_variable && env.variable(NULL, fl_slice_cstr(v->key_variable), &value) && value.len > 0;
-        if (spoken && v->key_variable) {
+        if (alone && v->key_variable) {
             (void)printf("  %s%s: {api_key: \"${%s}\"}%s\n", set ? "" : "# ", v->name, v->key_variable,
                          set ? "" : "   # not set");
             found += set;

@@ -159,11 +159,35 @@ static void put_path(struct fl_buf *b, const struct fl_attempt *a)
         fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
         return;
     }
-    struct fl_ask ask = {.endpoint = a->endpoint, .model = a->model, .stream = a->exchange->facts.stream};
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    struct fl_ask ask = {.endpoint = a->endpoint,
+                         .model = a->model,
+                         .stream = a->exchange->facts.stream,
+                         .api_version = p->api_version,
+                         .region = p->region,
+                         .project = p->project};
     a->dialect->put_path(&ask, b);
 }
 
-static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_bytes)
+/* The request's line is written: *start* is where its path begins in *b*. */
+static enum fl_err put_credentials(struct fl_buf *b, struct fl_slice method, size_t start,
+                                   const struct fl_attempt *a, const struct fl_request_body *body)
+{
+    char memory[4096]; /* what is signed must not move while the fields are appended */
+    struct fl_buf path;
+    struct fl_slice line = fl_slice_from(fl_buf_slice(b), start);
+    fl_buf_init_in(&path, memory, sizeof(memory));
+    fl_buf_put(&path, fl_slice_first(line, fl_slice_find(line, ' ')));
+    struct fl_signed_request request = {
+        .method = method,
+        .path = fl_buf_slice(&path),
+        .content_type = a->exchange->pass ? a->exchange->pass->content_type : FL_LIT("application/json"),
+        .body = body->pieces,
+        .body_count = body->count};
+    return fl_buf_ok(&path) ? fl_credentials_put(a->pool, &request, b) : FL_ERR_TOO_BIG;
+}
+
+static enum fl_err put_head(struct fl_buf *b, const struct fl_attempt *a, const struct fl_request_body *body)
 {
     const struct fl_exchange *x = a->exchange;
     const struct fl_provider *p = fl_pool_provider(a->pool);
@@ -172,10 +196,18 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     } else {
         fl_buf_put(b, FL_LIT("POST "));
     }
+    size_t start = b->len;
+    struct fl_slice method = fl_slice_first(fl_buf_slice(b), start - 1);
     fl_buf_put(b, p->base_path);
     put_path(b, a);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
     fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
+    if (p->auth.kind == FL_AUTH_TOKEN || p->auth.kind == FL_AUTH_SIGV4) {
+        enum fl_err err = put_credentials(b, method, start, a, body);
+        if (err) {
+            return err;
+        }
+    }
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
     fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
     fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
@@ -184,8 +216,9 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
-    fl_buf_put_u64(b, body_bytes);
+    fl_buf_put_u64(b, body->bytes);
     fl_buf_put(b, FL_LIT("\r\n\r\n"));
+    return FL_OK;
 }
 
 /* The lines that relaying an event goes through. */
@@ -218,7 +251,10 @@ static enum fl_err send_request(struct fl_attempt *a)
         a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
     }
     fl_buf_reset(&w->out);
-    put_head(&w->out, a, body.bytes);
+    enum fl_err err = put_head(&w->out, a, &body);
+    if (err) {
+        return err;
+    }
     if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields[a->key]) || !fl_buf_ok(&storage)) {
         return FL_ERR_TOO_BIG;
     }
@@ -234,7 +270,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     warm(a);
     a->sent_ns = w->sys->now_ns;
     fl_exchange_watch(x);
-    enum fl_err err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
+    err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
     a->unsent = a->conn->stream->queued;
     return err;
 }
@@ -476,7 +512,16 @@ static void on_connection_free(struct fl_conn_wait *wait)
 
 static enum fl_err connect_to(struct fl_attempt *a)
 {
-    enum fl_err err = fl_pool_borrow(a->pool, a->fresh, &conn_events, a, &a->conn);
+    enum fl_err err = fl_credentials_ready(a->pool);
+    if (err == FL_ERR_OVERLOADED) {
+        enter(a, FL_ATTEMPT_QUEUED);
+        fl_credentials_wait(a->pool, &a->wait);
+        return FL_OK;
+    }
+    if (err) {
+        return err;
+    }
+    err = fl_pool_borrow(a->pool, a->fresh, &conn_events, a, &a->conn);
     if (err == FL_ERR_OVERLOADED) {
         enter(a, FL_ATTEMPT_QUEUED);
         fl_pool_wait(a->pool, &a->wait);

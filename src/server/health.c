@@ -85,7 +85,8 @@ static bool send_check(struct check *c)
     fl_buf_reset(b);
     fl_buf_put_cstr(b, "GET ");
     fl_buf_put(b, p->base_path);
-    fl_buf_put_cstr(b, c->conn->pool->dialect->models_path);
+    const char *models = c->conn->pool->dialect->models_path;
+    fl_buf_put_cstr(b, models ? models : p->base_path.len > 0 ? "" : "/");
     fl_buf_put_cstr(b, " HTTP/1.1\r\n");
     fl_buf_put(b, fl_buf_slice(fields));
     fl_buf_put_cstr(b, "accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION " (health check)\r\n\r\n");

@@ -21,6 +21,7 @@
 #include "dialect/dialect.h"
 #include "route/failover.h"
 #include "route/state.h"
+#include "server/credentials.h"
 #include "server/decisions.h"
 #include "server/quality.h"
 #include "server/server.h"
@@ -32,6 +33,7 @@ struct fl_snapshot {
     atomic_uint refs;
     struct fl_config *config;
     struct fl_tls **provider_tls; /* by provider; NULL where plain */
+    struct fl_credentials **credentials; /* by provider; NULL where nothing is fetched */
     struct fl_tls *listen_tls;    /* NULL: plain HTTP */
 };
 
@@ -56,6 +58,7 @@ struct fl_pool {
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
     struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
+    struct fl_fetcher *fetcher; /* NULL: nothing is fetched */
     unsigned open_count, idle_count;
 };
 
