@@ -189,7 +189,7 @@ const struct fl_command fl_commands[] = {
     {"simulate", "prove the gateway: faults of every kind on a virtual clock",
      "usage: fairlead simulate --chaos [--seeds N] [--seed S] [--exchanges N] [--json]\n"
      "       fairlead simulate --chaos --plan FILE [--json]\n"
-     "       fairlead simulate --incidents FILE [--seed S] [--exact] [--json]\n\n"
+     "       fairlead simulate --incidents FILE [--seed S] [--total] [--json]\n\n"
      "  --chaos runs the real server on a virtual network and clock, each seed with providers, clients and\n"
      "  faults of its own, and checks after every event what must always hold. A failing seed is printed with\n"
      "  the invariant, the time, and a plan made as small as it still fails; it replays exactly. Exit code 1\n"
@@ -203,7 +203,7 @@ const struct fl_command fl_commands[] = {
      "      --json          one line of JSON a seed\n\n"
      "  --incidents replays recorded outages of two providers (CSV: provider, service, start_unix, end_unix,\n"
      "  severity) and explains every request that failed.\n"
-     "      --exact         every incident is a total outage, whatever its severity\n",
+     "      --total         every incident is a total outage, whatever its severity\n",
      fl_cli_simulate},
     {"version", "print the version", "usage: fairlead version [--json]\n", run_version},
     {"help", "print this, or help on one command", "usage: fairlead help [COMMAND]\n", run_help},
