@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "sim/chaos.h"
+#include "sim/incidents.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -21,9 +22,10 @@
 #include <unistd.h>
 
 enum { shrink_runs_max = 400, exchanges_usual = 500, seeds_usual = 200, failures_shown = 10 };
+enum { busy_gap_ms = 5000, quiet_gap_ms = 120000 };
 
 struct simulation {
-    bool chaos, json, trace, self_test, exact;
+    bool chaos, json, trace, self_test, total;
     uint64_t seeds, seed;
     unsigned exchanges;
     const char *plan, *incidents;
@@ -339,9 +341,111 @@ static int run_self_test(struct simulation *s)
     return all ? FL_EXIT_OK : FL_EXIT_FAILURE;
 }
 
+/* --- incidents --- */
+
+/* "2023-11-08 13:54:05" */
+static void time_text(uint64_t unix_s, char text[32])
+{
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+    if (!gmtime_r(&t, &tm) || strftime(text, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0) {
+        text[0] = '\0';
+    }
+}
+
+static const char *reason_of(const struct fl_incident_failure *f)
+{
+    if (f->permille[0] > 0 && f->permille[1] > 0) {
+        return "both were failing";
+    }
+    return f->permille[0] + f->permille[1] > 0 ? "one was failing, the other was well"
+                                               : "neither had an incident";
+}
+
+static void print_failure(const struct fl_incident_list *list, const struct fl_incident_failure *f)
+{
+    char at[32];
+    time_text(f->at_s, at);
+    (void)printf("  %s UTC  %s: %s at %u %%%s, %s at %u %%%s; %u attempts; the client got %s %d %s\n", at,
+                 reason_of(f), list->names[0], f->permille[0] / 10, f->down[0] ? " (ejected)" : "",
+                 list->names[1], f->permille[1] / 10, f->down[1] ? " (ejected)" : "", f->attempts,
+                 f->broken ? "a broken stream after" : "status", f->status, f->said);
+}
+
+static void print_report(const struct fl_incident_list *list, const struct fl_incident_report *r)
+{
+    char from[32], to[32];
+    time_text(list->start_s, from);
+    time_text(list->end_s, to);
+    (void)printf("%s to %s UTC: %llu requests, each for the time until the next\n", from, to,
+                 (unsigned long long)r->requests);
+    for (unsigned i = 0; i < 2; i++) {
+        (void)printf("  %s alone: %.4f %% available\n", list->names[i],
+                     100 - 100 * r->alone_ms[i] / r->weight_ms);
+    }
+    (void)printf("  both with an incident: %llu minutes\n",
+                 (unsigned long long)r->both_down_s / 60);
+    (void)printf("  through fairlead: %.4f %% answered whole (%llu requests failed)\n",
+                 100 - 100 * r->failed_ms / r->weight_ms, (unsigned long long)r->failed);
+    (void)printf("what failed, one by one:\n");
+    for (unsigned i = 0; i < r->failure_count; i++) {
+        print_failure(list, &r->failures[i]);
+    }
+    if (r->failed > r->failure_count) {
+        (void)printf("  and %llu more\n", (unsigned long long)(r->failed - r->failure_count));
+    }
+}
+
+static void print_report_json(const struct fl_incident_list *list,
+                              const struct fl_incident_report *r)
+{
+    (void)printf("{\"providers\":[\"%s\",\"%s\"],\"success\":%.8f,\"alone\":[%.8f,%.8f]", list->names[0],
+                 list->names[1], 1 - r->failed_ms / r->weight_ms, 1 - r->alone_ms[0] / r->weight_ms,
+                 1 - r->alone_ms[1] / r->weight_ms);
+    put_json("requests", r->requests);
+    put_json("failed", r->failed);
+    put_json("both_s", r->both_down_s);
+    (void)printf(",\"failures\":[");
+    for (unsigned i = 0; i < r->failure_count; i++) {
+        const struct fl_incident_failure *f = &r->failures[i];
+        (void)printf("%s{\"at\":%llu,\"permille\":[%u,%u],\"status\":%d,\"attempts\":%u}", i > 0 ? "," : "",
+                     (unsigned long long)f->at_s, f->permille[0], f->permille[1], f->status,
+                     f->attempts);
+    }
+    (void)printf("]}\n");
+}
+
+static int run_incidents(const struct simulation *s)
+{
+    struct fl_incident_list *list = calloc(1, sizeof(*list));
+    struct fl_incident_report *report = calloc(1, sizeof(*report));
+    struct fl_incident_options options = {s->seed, busy_gap_ms, quiet_gap_ms};
+    struct fl_buf csv;
+    char why[120] = "no memory";
+    fl_buf_init(&csv, 16 << 20);
+    bool ok = list && report;
+    if (ok && fl_read_file(fl_slice_cstr(s->incidents), &csv)) {
+        (void)snprintf(why, sizeof(why), "cannot be read");
+        ok = false;
+    }
+    ok = ok && fl_incidents_read(fl_buf_slice(&csv), s->total, list, why) &&
+         fl_incidents_replay(list, &options, report);
+    if (!ok) {
+        (void)fprintf(stderr, "fairlead simulate: %s: %s\n", s->incidents, why);
+    } else if (s->json) {
+        print_report_json(list, report);
+    } else {
+        print_report(list, report);
+    }
+    fl_buf_finish(&csv);
+    free(list);
+    free(report);
+    return ok ? FL_EXIT_OK : FL_EXIT_FAILURE;
+}
+
 /* --- the command line --- */
 
-enum { opt_chaos = 1000, opt_incidents, opt_self_test, opt_trace, opt_exact };
+enum { opt_chaos = 1000, opt_incidents, opt_self_test, opt_trace, opt_total };
 
 static bool read_options(struct simulation *s, int argc, char **argv, int *ret_exit)
 {
@@ -352,7 +456,7 @@ static bool read_options(struct simulation *s, int argc, char **argv, int *ret_e
                                             {"plan", required_argument, NULL, 'p'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"incidents", required_argument, NULL, opt_incidents},
-                                            {"exact", no_argument, NULL, opt_exact},
+                                            {"total", no_argument, NULL, opt_total},
                                             {"self-test", no_argument, NULL, opt_self_test},
                                             {"trace", no_argument, NULL, opt_trace},
                                             {NULL, 0, NULL, 0}};
@@ -375,7 +479,7 @@ static bool read_options(struct simulation *s, int argc, char **argv, int *ret_e
         s->plan = c == 'p' ? optarg : s->plan;
         s->incidents = c == opt_incidents ? optarg : s->incidents;
         s->json = s->json || c == 'j';
-        s->exact = s->exact || c == opt_exact;
+        s->total = s->total || c == opt_total;
         s->trace = s->trace || c == opt_trace;
         s->self_test = s->self_test || c == opt_self_test;
         s->chaos = s->chaos || c == opt_chaos || c == 'p' || c == opt_self_test;
@@ -400,6 +504,9 @@ int fl_cli_simulate(int argc, char **argv)
     int code = FL_EXIT_USAGE;
     if (!read_options(&s, argc, argv, &code)) {
         return code;
+    }
+    if (s.incidents) {
+        return run_incidents(&s);
     }
     if (s.self_test) {
         return run_self_test(&s);
