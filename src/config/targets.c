@@ -140,6 +140,9 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
     attach_fates(&load->config->providers[provider], target);
     fl_models_attach(load, target);
+    if (!fl_slice_eq(load->config->providers[provider].dialect, FL_LIT("openai"))) {
+        target->lacks |= FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS;
+    }
     t->places[t->count] = NULL;
     if (load->env->registry) {
         attach_keys(load, &load->config->providers[provider], target);

@@ -81,7 +81,10 @@ enum {
     FL_NEED_AUDIO = 4,
     FL_NEED_JSON_SCHEMA = 8,
     FL_NEED_REASONING = 16,
-    FL_NEED_STREAMING = 32
+    FL_NEED_STREAMING = 32,
+    /* Requests that are passed on as they are or not at all: */
+    FL_NEED_COMPLETIONS = 64,
+    FL_NEED_EMBEDDINGS = 128
 };
 
 const char *fl_strategy_name(enum fl_strategy s);

@@ -129,10 +129,33 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
     fl_gzip_destroy(a->gzip);
+    fl_translation_destroy(a->translation);
     fl_shelf_give(&x->worker->attempt_shelf, a);
 }
 
 /* --- sending --- */
+
+/* The content type of the provider's streams. */
+static const char *stream_type(const struct fl_attempt *a)
+{
+    static const char *const types[] = {
+        [FL_FRAMING_SSE] = "text/event-stream",
+        [FL_FRAMING_LINES] = "application/x-ndjson",
+        [FL_FRAMING_AMAZON] = "application/vnd.amazon.eventstream",
+    };
+    return types[a->translation ? a->translation->options.provider->framing : FL_FRAMING_SSE];
+}
+
+static void put_path(struct fl_buf *b, const struct fl_attempt *a)
+{
+    if (!a->dialect->put_path) {
+        fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
+        fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
+        return;
+    }
+    struct fl_ask ask = {.endpoint = a->endpoint, .model = a->model, .stream = a->exchange->facts.stream};
+    a->dialect->put_path(&ask, b);
+}
 
 static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_bytes)
 {
@@ -140,12 +163,15 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     const struct fl_provider *p = fl_pool_provider(a->pool);
     fl_buf_put(b, FL_LIT("POST "));
     fl_buf_put(b, p->base_path);
-    fl_buf_put_cstr(b, a->dialect->paths[x->endpoint]);
+    put_path(b, a);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
     fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
+    fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
+    fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
     fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
                          "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put(b, x->facts.stream ? FL_LIT("text/event-stream\r\n") : FL_LIT("application/json\r\n"));
+    fl_buf_put_cstr(b, x->facts.stream ? stream_type(a) : "application/json");
+    fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
     fl_buf_put_u64(b, body_bytes);
@@ -169,10 +195,16 @@ static enum fl_err send_request(struct fl_attempt *a)
     char model[600];
     struct fl_buf storage;
     fl_buf_init_in(&storage, model, sizeof(model));
-    const struct fl_provider *p = fl_pool_provider(a->pool);
-    struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
-                                       .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
-    a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
+    if (a->translation) {
+        body.pieces[0] = fl_buf_slice(&a->translation->body);
+        body.bytes = body.pieces[0].len;
+        body.count = 1;
+    } else {
+        const struct fl_provider *p = fl_pool_provider(a->pool);
+        struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
+                                           .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
+        a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
+    }
     fl_buf_reset(&w->out);
     put_head(&w->out, a, body.bytes);
     if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields[a->key]) || !fl_buf_ok(&storage)) {
@@ -257,10 +289,10 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
     }
 }
 
-static bool is_event_stream(struct fl_slice type)
+static bool is_stream(const struct fl_attempt *a)
 {
-    const struct fl_slice sse = FL_LIT("text/event-stream");
-    return fl_slice_eq_nocase(fl_slice_first(type, sse.len), sse);
+    const struct fl_slice type = fl_slice_cstr(stream_type(a));
+    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
 }
 
 /* We ask for no coding; gzip is understood all the same. */
@@ -303,8 +335,8 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (a->rates.given) { /* counts for those that are dispatched meanwhile */
         fl_keys_heard(&a->lease, &a->rates, x->worker->sys->now_ns);
     }
-    bool stream = head->status < 300 && is_event_stream(a->content_type);
-    if (!stream && x->head_by_heartbeat && head->status < 300) {
+    bool stream = head->status < 300 && is_stream(a);
+    if (!stream && x->head_by_heartbeat && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
     enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
@@ -455,6 +487,12 @@ static struct fl_slice model_of(const struct fl_target *target, struct fl_slice 
     return prefixed ? fl_slice_from(asked, target->provider.len + 1) : asked;
 }
 
+size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
+{
+    const struct fl_limits *limits = &a->exchange->config->limits;
+    return a->translation ? limits->body_bytes : limits->response_hold_bytes;
+}
+
 /* A key that has room for the request; where none has, the one that is soonest able when there is nothing to lose. */
 static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
 {
@@ -480,17 +518,20 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     }
     fl_assert(x->alive_count < FL_ALIVE_MAX && !x->winner);
     *a = (struct fl_attempt){.exchange = x, .target = target, .place = place};
-    if (take_key(x, a)) {
-        fl_shelf_give(&x->worker->attempt_shelf, a);
-        return FL_ERR_RATE_LIMITED;
-    }
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
     a->model = model_of(target, x->asked ? x->asked[place] : x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
-    size_t hold = x->config->limits.response_hold_bytes, head = x->config->limits.head_bytes;
+    enum fl_err err = fl_cross(a);
+    err = err ? err : take_key(x, a);
+    if (err) { /* nobody was asked */
+        fl_translation_destroy(a->translation);
+        fl_shelf_give(&x->worker->attempt_shelf, a);
+        return err;
+    }
+    size_t hold = fl_attempt_hold_bytes(a), head = x->config->limits.head_bytes;
     size_t event = x->config->limits.event_bytes, room = 64 * 1024;
     size_t most = hold > head ? hold : head;
     fl_buf_init(&a->hold, (most > event ? most : event) + room);
@@ -502,7 +543,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
     fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
-    enum fl_err err = connect_to(a);
+    err = connect_to(a);
     if (err) {
         fl_attempt_end(a, err);
     }

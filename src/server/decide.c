@@ -54,7 +54,8 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
 {
     const struct fl_wishes *w = &x->wishes;
     return route->target_count > 1 || route->tier != FL_TIER_UNKNOWN || route->max_cost_picousd > 0 ||
-           x->facts.models.type != FL_JSON_NONE || w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO;
+           w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO ||
+           x->facts.models.type != FL_JSON_NONE || x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
 }
 
 /* *client_key* lives as long as the request. */
@@ -88,6 +89,8 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     }
     x->tokens_in = r.tokens_in;
     x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
+    r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
+    r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
     return r;
 }
 

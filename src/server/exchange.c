@@ -57,6 +57,22 @@ static uint64_t client_budget_ns(const struct fl_h1_head *head)
     return budget;
 }
 
+/* What an Anthropic provider must hear from its client: beta features, by header and by query. */
+static void take_passed(struct fl_exchange *x, const struct fl_h1_head *head)
+{
+    enum { passed_bytes_max = 4096, query_bytes_max = 512 };
+    const struct fl_h1_header *beta = fl_h1_find_text(head, FL_LIT("anthropic-beta"));
+    struct fl_slice query = fl_slice_from(head->target, head->path.len);
+    char memory[passed_bytes_max];
+    struct fl_buf b;
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    if (beta) {
+        fl_h1_put_parsed(&b, beta);
+    }
+    x->passed = fl_buf_ok(&b) ? fl_arena_copy(&x->arena, fl_buf_slice(&b)) : FL_EMPTY;
+    x->query = query.len <= query_bytes_max ? fl_arena_copy(&x->arena, query) : FL_EMPTY;
+}
+
 static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
 {
     const struct fl_h1_header *id = fl_h1_find(head, FL_H_X_REQUEST_ID);
@@ -68,6 +84,9 @@ static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
         char made[40];
         fl_worker_make_id(x->worker, made);
         x->request_id = fl_arena_copy(&x->arena, fl_slice_cstr(made));
+    }
+    if (x->dialect == &fl_dialect_anthropic) {
+        take_passed(x, head);
     }
     if (agent && x->config->access_log) {
         x->user_agent = fl_arena_copy(&x->arena, fl_slice_first(agent->value, 200));
@@ -89,7 +108,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     fl_upstreams_ref(x->upstreams);
     x->config = x->upstreams->snapshot->config;
     fl_assert(x->config->limits.attempts <= FL_ATTEMPTS_MAX);
-    x->dialect = &fl_dialect_openai;
+    x->dialect = s->dialect;
     x->endpoint = endpoint;
     x->keep_alive = head->keep_alive;
     x->http10 = head->minor == 0;
@@ -124,6 +143,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     w->stats.exchanges_open--;
     s->exchange = NULL;
     fl_buf_finish(&x->body);
+    fl_canonical_destroy(x->canonical);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
     fl_shelf_give(&w->exchange_shelf, x);
@@ -334,6 +354,8 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     }
     if (x->note_count > 0) {
         put_attempts_text(x, &b);
+    } else {
+        fl_buf_put(&b, x->complaint);
     }
     fl_reply_error(x, err, fl_buf_slice(&b), NULL);
     fl_exchange_failed(x, err);
@@ -398,6 +420,13 @@ static void start(struct fl_exchange *x)
     go_on(x, FL_ERR_NO_TARGET);
 }
 
+/* Does the provider that would answer count tokens itself? */
+static bool counts_tokens(const struct fl_exchange *x)
+{
+    const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
+    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
+}
+
 void fl_exchange_run(struct fl_exchange *x)
 {
     x->ready_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
@@ -407,6 +436,10 @@ void fl_exchange_run(struct fl_exchange *x)
         return;
     }
     if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
+        return;
+    }
+    if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {
+        fl_reply_token_count(x);
         return;
     }
     enter(x, FL_EXCHANGE_TRYING);
@@ -460,8 +493,15 @@ void fl_exchange_commit(struct fl_attempt *winner)
     while (x->alive_count > 1) {
         fl_attempt_end(x->attempts[x->attempts[0] == winner], FL_ERR_HEDGED);
     }
-    fl_buf_finish(&x->body);
-    x->facts.body = FL_EMPTY;
+    struct fl_translation *t = winner->translation;
+    if (t) {
+        t->committed = true;
+        fl_buf_finish(&t->body);
+    }
+    if (!t || !t->options.client->echoes_request) {
+        fl_buf_finish(&x->body);
+        x->facts.body = FL_EMPTY;
+    }
 }
 
 void fl_exchange_drained(struct fl_exchange *x)

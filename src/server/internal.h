@@ -24,6 +24,7 @@
 #include "server/decisions.h"
 #include "server/quality.h"
 #include "server/server.h"
+#include "server/translate.h"
 #include "server/understand.h"
 #include "tls/tls.h"
 
@@ -130,6 +131,8 @@ struct fl_attempt {
     unsigned key;            /* index into the provider's */
     struct fl_lease lease;   /* what it reserved of the key's limits */
     struct fl_rates rates;   /* what the answer tells of them */
+    enum fl_endpoint endpoint; /* of the provider */
+    struct fl_translation *translation; /* the provider speaks another form than the client; NULL: the same */
     struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
@@ -197,6 +200,12 @@ enum fl_exchange_state {
     FL_EXCHANGE_STATE_COUNT
 };
 
+/* A request in canonical form. */
+struct fl_canonical {
+    struct fl_arena arena;
+    struct fl_chat_request request; /* into the body and the arena */
+};
+
 /* What each event of a stream goes through stands first. */
 struct fl_exchange {
     struct fl_session *session;
@@ -220,6 +229,10 @@ struct fl_exchange {
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
+    struct fl_canonical *canonical; /* once an attempt needs it */
+    struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice query;          /* in the arena */
+    struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
@@ -277,6 +290,7 @@ struct fl_session {
     uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
     uint64_t blocked_bytes;    /* queued in the stream since then */
     struct fl_addr peer;
+    const struct fl_dialect *dialect; /* the client's, as far as its last request told */
     enum fl_session_state state;
     bool paused, in_loop, served_any;
     bool mute; /* a write failed: nothing can be told any more, it is reset at the timer's next look */
@@ -401,6 +415,8 @@ bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage,
 enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place) FL_CHECK_RESULT;
 /* Ends it; the exchange waits for its other attempt, tries another target, or tells its client. */
 void fl_attempt_fail(struct fl_attempt *a, enum fl_err err);
+/* A plain answer is held up to this size. A translated one cannot be sent on in parts. */
+size_t fl_attempt_hold_bytes(const struct fl_attempt *a);
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err);
 /* What its timeouts say at *now*: FL_OK and when to look again, or the error. */
@@ -409,6 +425,12 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+
+/* cross.c */
+/* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
+ * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
+enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
+void fl_canonical_destroy(struct fl_canonical *c);
 
 /* relay.c */
 /* Bytes behind the answer's head. The attempt may be over and freed when these return. */
@@ -420,6 +442,10 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err);
 void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_type, uint64_t length);
 /* Sends an error envelope in the client's dialect and ends the exchange. */
 void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
+/* The same with another status than the error's own. */
+void fl_reply_refusal(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message);
+/* Answers how long the request is, by our own estimate, and ends the exchange. */
+void fl_reply_token_count(struct fl_exchange *x);
 /* Answers with the decision instead of asking anybody (x-fairlead-explain: only), ends the exchange. */
 void fl_reply_decision(struct fl_exchange *x);
 /* Sends a whole answer without an exchange (endpoints, malformed requests); may close after it. */

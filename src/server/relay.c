@@ -12,6 +12,7 @@
  * provider that fails there is not noticed.
  */
 #include "dialect/ratelimit.h"
+#include "dialect/refusal.h"
 #include "server/feedback.h"
 #include "server/internal.h"
 
@@ -179,10 +180,35 @@ static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
     return a->dialect->read_error(a->status, body);
 }
 
+/* The same from a provider of another dialect: its message, in the client's envelope. */
+static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
+{
+    enum { message_bytes_max = 2048 };
+    struct fl_exchange *x = a->exchange;
+    char decoded[message_bytes_max];
+    struct fl_buf scratch;
+    fl_buf_init_in(&scratch, decoded, sizeof(decoded));
+    struct fl_slice message = a->translation->err ? fl_translation_error_text(a->translation)
+                                                  : fl_refusal_message(body, &scratch);
+    if (message.len == 0 || x->head_by_heartbeat) {
+        fl_attempt_end(a, err);
+        fl_exchange_give_up(x, err);
+        return;
+    }
+    fl_exchange_commit(a);
+    fl_reply_refusal(x, a->status >= 400 ? a->status : fl_err_status(err), err, message);
+    fl_attempt_end(a, err);
+    fl_exchange_failed(x, err);
+}
+
 /* A refusal that no other target can mend: the provider's own words reach the client, with its status. */
 static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
+    if (a->translation) {
+        translate_refusal(a, err, body);
+        return;
+    }
     struct gather g;
     gather_init(&g);
     struct fl_json whole;
@@ -203,15 +229,33 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
     fl_exchange_failed(x, err);
 }
 
+/* What the answer is; a translated one becomes the client's. */
+static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
+{
+    struct fl_translation *t = a->translation;
+    if (a->status >= 400) {
+        return read_refusal(a, *body);
+    }
+    if (!t) {
+        enum fl_err plain = a->dialect->read_answer(*body, &a->usage);
+        return plain == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : plain;
+    }
+    bool as_stream = a->exchange->facts.stream;
+    enum fl_err err = fl_translation_answer(t, *body, as_stream);
+    a->usage = t->usage;
+    if (!err) {
+        *body = fl_buf_slice(&t->out);
+        a->content_type = as_stream ? FL_LIT("text/event-stream; charset=utf-8") : FL_LIT("application/json");
+    }
+    return err;
+}
+
 static void held_answer(struct fl_attempt *a, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
     struct gather g;
     gather_init(&g);
-    enum fl_err err = a->status >= 400 ? read_refusal(a, body) : a->dialect->read_answer(body, &a->usage);
-    if (err == FL_ERR_ERROR_IN_200) {
-        err = a->dialect->read_error(a->status, body);
-    }
+    enum fl_err err = read_held(a, &body);
     if (err && fl_exchange_may_retry(a, err)) {
         fl_attempt_fail(a, err);
         return;
@@ -224,7 +268,9 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
         fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
     }
     fl_exchange_commit(a);
-    fl_reply_head(x, a->status, a->content_type, body.len);
+    if (!x->head_by_heartbeat) {
+        fl_reply_head(x, a->status, a->content_type, body.len);
+    }
     gather_add(&g, body);
     flush_whole(a, &g);
     succeed(a);
@@ -275,8 +321,8 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
  * this read. */
 static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 {
-    if (a->status >= 400) {
-        fl_attempt_fail(a, read_refusal(a, fl_buf_slice(&a->hold)));
+    if (a->status >= 400 || a->translation) {
+        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : FL_ERR_TOO_BIG);
         return;
     }
     start_passing(a);
@@ -286,7 +332,7 @@ static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct fl_slice whole = FL_EMPTY, piece;
-    size_t most = a->exchange->config->limits.response_hold_bytes;
+    size_t most = fl_attempt_hold_bytes(a);
     while (more_of(a, in)) {
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
@@ -330,7 +376,8 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
     note_first_byte(a);
     fl_exchange_commit(a);
     if (!x->head_by_heartbeat) {
-        fl_reply_head(x, a->status, a->content_type, UINT64_MAX);
+        struct fl_slice type = a->translation ? FL_LIT("text/event-stream; charset=utf-8") : a->content_type;
+        fl_reply_head(x, a->status, type, UINT64_MAX);
         x->event_stream = true;
     }
     gather_add(g, fl_buf_slice(&a->preamble));
@@ -503,6 +550,73 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
     }
 }
 
+/* --- streams of another dialect --- */
+
+/* What a translation has ready; false: the attempt is over. */
+static bool send_translated(struct fl_attempt *a, struct gather *g)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_translation *t = a->translation;
+    if (x->state != FL_EXCHANGE_ANSWERING) {
+        if (t->err && !t->content) { /* an error, and nothing before it */
+            if (fl_exchange_may_retry(a, t->err)) {
+                fl_attempt_fail(a, t->err);
+            } else {
+                translate_refusal(a, t->err, FL_EMPTY);
+            }
+            return false;
+        }
+        if (!t->content && !t->done && t->out.len <= FL_PREAMBLE_BYTES) {
+            return true;
+        }
+        commit_stream(a, g);
+    }
+    gather_add(g, fl_buf_slice(&t->out));
+    if (!t->done || a->error_seen) {
+        flush(a, g, false);
+    } else {
+        flush_whole(a, g);
+        a->flushed_end = true;
+    }
+    fl_buf_finish(&t->out);
+    return true;
+}
+
+static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+{
+    struct fl_translation *t = a->translation;
+    enum fl_err err = fl_translation_feed(t, piece, at_end);
+    if (piece.len > 0) {
+        note_life(a);
+    }
+    a->usage = t->usage;
+    a->finish_seen = t->finish_seen;
+    a->done_seen = t->done;
+    a->error_seen = t->err != FL_OK;
+    if (!send_translated(a, g)) {
+        return false;
+    }
+    if (err) {
+        fl_attempt_fail(a, err);
+        return false;
+    }
+    return true;
+}
+
+/* --- streams of either kind --- */
+
+/* A piece of body; false: the attempt is over. */
+static bool take_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+{
+    if (a->done_seen || (a->translation && a->error_seen)) {
+        return true; /* nothing that follows an end counts */
+    }
+    if (a->translation) {
+        return translate_piece(a, piece, at_end, g);
+    }
+    return (at_end ? a->hold.len : piece.len) == 0 || stream_piece(a, piece, at_end, g);
+}
+
 static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct gather g;
@@ -515,7 +629,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
             fl_attempt_fail(a, err);
             return;
         }
-        if (piece.len > 0 && !a->done_seen && !stream_piece(a, piece, false, &g)) {
+        if (!take_piece(a, piece, false, &g)) {
             return;
         }
         if (a->gzip && !a->done_seen) {
@@ -523,10 +637,11 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         }
     }
     a->conn_keep = a->conn_keep && in.len == 0;
-    if (a->body.done && !a->done_seen && a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
+    if (a->body.done && !take_piece(a, FL_EMPTY, true, &g)) {
         return;
     }
-    if (a->body.done || a->done_seen) {
+    bool told = a->translation && a->error_seen;
+    if (a->body.done || a->done_seen || told) {
         stream_over(a, &g);
     } else {
         flush(a, &g, false);
@@ -560,10 +675,9 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
     if (whole) {
         fl_attempt_fail(a, whole);
     } else if (a->state == FL_ATTEMPT_STREAMING) {
-        if (a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
-            return;
+        if (take_piece(a, FL_EMPTY, true, &g)) {
+            stream_over(a, &g);
         }
-        stream_over(a, &g);
     } else if (a->state == FL_ATTEMPT_HOLDING) {
         held_answer(a, fl_buf_slice(&a->hold));
     } else {
