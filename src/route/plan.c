@@ -272,12 +272,10 @@ static struct fl_candidate *take(const struct survey *s, struct fl_plan *plan, u
 
 static void skip(const struct survey *s, struct fl_plan *plan, const struct aside *a)
 {
-    static const enum fl_skip of_kind[] = {[ASIDE_TRIAL_BUSY] = FL_SKIP_TRIAL_BUSY,
-                                           [ASIDE_EJECTED] = FL_SKIP_EJECTED,
-                                           [ASIDE_COOLING_LATE] = FL_SKIP_COOLING,
-                                           [ASIDE_NO_KEY] = FL_SKIP_NO_KEY,
-                                           [ASIDE_LIMITED] = FL_SKIP_LIMITED,
-                                           [ASIDE_DRAINED] = FL_SKIP_DRAINED};
+    static const enum fl_skip of_kind[] = {
+        [ASIDE_TRIAL_BUSY] = FL_SKIP_TRIAL_BUSY, [ASIDE_EJECTED] = FL_SKIP_EJECTED,
+        [ASIDE_COOLING_LATE] = FL_SKIP_COOLING,  [ASIDE_NO_KEY] = FL_SKIP_NO_KEY,
+        [ASIDE_LIMITED] = FL_SKIP_LIMITED,       [ASIDE_DRAINED] = FL_SKIP_DRAINED};
     const struct inspected *i = a->at;
     const struct fl_route_request *r = s->choice.request;
     enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(i->faults) : of_kind[a->kind];
