@@ -22,12 +22,14 @@
 #include "base/usage.h"
 #include "codec/json.h"
 #include "codec/sse.h"
+#include "dialect/wire.h"
 
 enum fl_endpoint {
     FL_ENDPOINT_CHAT,
     FL_ENDPOINT_COMPLETIONS,
     FL_ENDPOINT_EMBEDDINGS,
     FL_ENDPOINT_RESPONSES,
+    FL_ENDPOINT_MESSAGES, /* Anthropic's */
     FL_ENDPOINT_COUNT
 };
 
@@ -87,9 +89,27 @@ struct fl_event_facts {
     bool valid;       /* is JSON (or the terminal marker) */
 };
 
+/* What a request's path and head hang on, where they are not the same for all. */
+struct fl_ask {
+    enum fl_endpoint endpoint;
+    struct fl_slice model; /* as the provider knows it, decoded */
+    bool stream;
+    struct fl_slice api_version, region, project; /* as configured; empty where they mean nothing */
+};
+
 struct fl_dialect {
     const char *name;
-    const char *paths[FL_ENDPOINT_COUNT]; /* behind the base URL; NULL: not offered */
+    const char *paths[FL_ENDPOINT_COUNT]; /* behind the base URL; NULL: not offered as it is */
+    /* By endpoint: the form in which clients of this dialect ask and are answered; NULL: not chat, bytes can
+     * only pass through to a provider of the same dialect. */
+    const struct fl_wire *wires[FL_ENDPOINT_COUNT];
+    /* What a provider of this dialect is asked in when the client speaks another form, and where. */
+    const struct fl_wire *chat_wire;
+    enum fl_endpoint chat_endpoint;
+    /* Appends the path behind the base URL, percent-encoded, with its query; NULL: paths[endpoint]. */
+    void (*put_path)(const struct fl_ask *ask, struct fl_buf *b);
+    /* Head fields, as lines, that every request of the dialect carries ("anthropic-version: ...\r\n"), or NULL. */
+    const char *fields;
     const char *models_path;
     enum fl_err (*read_request)(enum fl_endpoint endpoint, struct fl_slice body, struct fl_buf *scratch,
                                 struct fl_facts *ret_facts, struct fl_reterr *reterr);
