@@ -196,7 +196,7 @@ static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_s
 static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
 {
     if (a->status == 429 || a->status == 503) {
-        fl_ratelimit_body(&a->rates, body);
+        fl_ratelimit_body(a->rates, body);
     }
     return a->dialect->read_error(a->status, body);
 }
