@@ -115,7 +115,9 @@ static enum fl_err read_media(const struct reader *rd, struct fl_json value, str
         fl_openai_get_audio(value, part);
         return part->media.base64.len > 0 ? FL_OK : refuse(rd, "An 'input_audio' needs 'data'.");
     }
-    bool known = fl_openai_get_file(value, rd->arena, part);
+    bool known = value.type == FL_JSON_STRING /* Mistral: document_url */
+                     ? fl_get_media_url(fl_get_escaped(value), rd->arena, &part->media)
+                     : fl_openai_get_file(value, rd->arena, part);
     return known ? FL_OK : refuse(rd, "A 'file' needs 'file_id', or 'file_data' in base64.");
 }
 
@@ -132,6 +134,7 @@ static const struct {
     {"image_url", FL_PART_IMAGE, {"image_url", 9}},
     {"input_audio", FL_PART_AUDIO, {"input_audio", 11}},
     {"file", FL_PART_FILE, {"file", 4}},
+    {"document_url", FL_PART_FILE, {"document_url", 12}},
     {"thinking", FL_PART_THINKING, {"thinking", 8}},
     {"redacted_thinking", FL_PART_REDACTED, {"data", 4}},
 };

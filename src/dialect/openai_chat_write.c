@@ -88,11 +88,29 @@ static void put_audio(const struct writer *w, const struct fl_part *p)
     fl_buf_put(w->b, FL_LIT("}}"));
 }
 
+/* Mistral takes documents by URL, a data: URL too. */
+static void put_document(const struct writer *w, const struct fl_media *m)
+{
+    fl_put_comma(w->b);
+    fl_buf_put(w->b, FL_LIT("{\"type\":\"document_url\",\"document_url\":\""));
+    if (m->base64.len > 0) {
+        fl_put_data_url(w->b, m);
+    } else {
+        fl_buf_put(w->b, m->url);
+    }
+    fl_buf_put(w->b, FL_LIT("\"}"));
+}
+
 static void put_file(const struct writer *w, const struct fl_part *p)
 {
     const struct fl_media *m = &p->media;
     if (m->text.len > 0) {
         put_text_part(w, m->text, p->cache);
+        return;
+    }
+    if (takes(w, FL_TAKES_DOCUMENTS) &&
+        (m->base64.len > 0 || fl_slice_starts(m->url, FL_LIT("http")))) {
+        put_document(w, m);
         return;
     }
     if ((m->base64.len == 0 && m->file_id.len == 0) || !takes(w, FL_TAKES_FILES)) {
@@ -123,8 +141,8 @@ static void put_native(const struct writer *w, const struct fl_part *p)
     if (video) {
         fl_put_comma(w->b);
         fl_buf_put(w->b, p->json);
-    } else {
-        lose(w, FL_LOSS_DROPPED, "messages.native");
+    } else { /* what the user shows must not be left out */
+        lose(w, FL_LOSS_FATAL, "messages.native");
     }
 }
 
@@ -376,7 +394,7 @@ static void put_details(const struct writer *w, const struct fl_part *parts)
     fl_buf_putc(w->b, '[');
     for (const struct fl_part *p = parts; p; p = p->next) {
         bool thinking = p->kind == FL_PART_THINKING;
-        if (!thinking && p->kind != FL_PART_REDACTED) {
+        if ((!thinking && p->kind != FL_PART_REDACTED) || p->text.len + p->signature.len == 0) {
             continue;
         }
         fl_put_comma(w->b);
@@ -392,15 +410,17 @@ static void put_details(const struct writer *w, const struct fl_part *parts)
 
 static void put_thinking(const struct writer *w, const struct fl_message *m, bool in_turn)
 {
-    bool thinking = has_kind(m->parts, FL_PART_THINKING);
-    if (!thinking && !has_kind(m->parts, FL_PART_REDACTED)) {
-        return;
+    bool texts = false, proofs = false;
+    for (const struct fl_part *p = m->parts; p; p = p->next) {
+        texts = texts || (p->kind == FL_PART_THINKING && p->text.len > 0);
+        proofs = proofs || (p->kind == FL_PART_THINKING && p->signature.len > 0) ||
+                 p->kind == FL_PART_REDACTED;
     }
-    if (w->q->thinking == FL_THINKING_DETAILS) {
+    if (w->q->thinking == FL_THINKING_DETAILS && (texts || proofs)) {
         put_details(w, m->parts);
-    } else if (w->q->thinking == FL_THINKING_CONTENT && thinking && in_turn) {
+    } else if (w->q->thinking == FL_THINKING_CONTENT && texts && in_turn) {
         put_texts(w, "reasoning_content", m->parts, FL_PART_THINKING);
-    } else if (w->q->thinking != FL_THINKING_PARTS) {
+    } else if ((texts || proofs) && w->q->thinking != FL_THINKING_PARTS) {
         lose(w, FL_LOSS_DROPPED, "messages.thinking");
     }
 }

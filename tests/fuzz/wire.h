@@ -101,9 +101,8 @@ static inline void fuzz_finish(struct fuzz_wire *f)
         fl_buf_reset(&f->out[i]);
         if (!f->arena.failed) {
             f->clients[i]->put_answer(&f->encoders[i], &f->answer, &f->out[i]);
-            fl_assert(!fl_buf_ok(&f->out[i]) ||
-                      fl_json_scan(fl_buf_slice(&f->out[i]), limits, NULL, 0, &whole, NULL) ==
-                          FL_OK);
+            fl_assert(!fl_buf_ok(&f->out[i]) || fl_json_scan(fl_buf_slice(&f->out[i]), limits, NULL,
+                                                             0, &whole, NULL) == FL_OK);
         }
         fl_buf_finish(&f->out[i]);
         fl_encoder_finish(&f->encoders[i]);
@@ -114,7 +113,8 @@ static inline void fuzz_finish(struct fuzz_wire *f)
 }
 
 /* A stream in two pieces. Returns the sum of what was told. */
-static inline uint64_t fuzz_stream(const struct fl_wire *provider, struct fl_slice bytes, size_t cut)
+static inline uint64_t fuzz_stream(const struct fl_wire *provider, struct fl_slice bytes,
+                                   size_t cut)
 {
     struct fuzz_wire f;
     struct fl_chat_sink sink = {&f, fuzz_event};
@@ -125,7 +125,8 @@ static inline uint64_t fuzz_stream(const struct fl_wire *provider, struct fl_sli
     for (size_t have = cut; !err; have = bytes.len) {
         bool last = have == bytes.len;
         for (;;) {
-            err = fl_sse_next(&sse, fl_slice_first(bytes, have), last, fuzz_bytes_max, NULL, &event);
+            err =
+                fl_sse_next(&sse, fl_slice_first(bytes, have), last, fuzz_bytes_max, NULL, &event);
             if (err || event.raw.len == 0) {
                 break;
             }
