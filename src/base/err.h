@@ -2,7 +2,9 @@
 /*
  * The one error table. A fallible function returns enum fl_err (FL_OK = 0); the variable is `err`.
  * Every row: code, stable name (logs, x-fairlead-reason, metrics), HTTP status a client sees when
- * nothing better is known, may another target be tried, who is to blame, what to do about it.
+ * nothing better is known, may any other target be tried, who is to blame, what to do about it.
+ * What exactly may be tried after an attempt failed, and what it says about the target's health, is
+ * the table of route/failure.h.
  */
 #ifndef FL_BASE_ERR_H
 #define FL_BASE_ERR_H
@@ -21,6 +23,7 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_OVERLOADED, "gateway_overloaded", 503, true, GATEWAY,                                 \
       "no connection to the provider was free")                                               \
     X(FL_ERR_DRAINING, "gateway_draining", 503, false, GATEWAY, "the gateway is shutting down")    \
+    X(FL_ERR_HEDGED, "gateway_hedged", 500, false, NONE, "another target answered first")          \
     X(FL_ERR_SYS, "gateway_system", 500, false, GATEWAY, "a system call failed")                   \
     X(FL_ERR_INVALID, "gateway_invalid", 500, false, GATEWAY, "invalid argument")                  \
     /* a client's HTTP */                                                                          \
@@ -63,6 +66,8 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_TIER, "policy_tier", 400, false, POLICY, "no target is of the tier asked for")        \
     X(FL_ERR_MAX_COST, "policy_max_cost", 402, false, POLICY,                                      \
       "no target answers within the cost limit")                                                   \
+    X(FL_ERR_UNTRANSLATABLE, "caller_untranslatable", 400, true, CALLER,                           \
+      "the request cannot be said in the provider's dialect")                                      \
     X(FL_ERR_DENIED, "policy_model_blocked", 403, false, POLICY,                                   \
       "this client may not use any target of the model")                                           \
     X(FL_ERR_DEADLINE, "caller_deadline", 504, false, CALLER, "the request's deadline passed")     \
@@ -96,10 +101,18 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_UPSTREAM_TIMEOUT, "provider_timeout", 504, true, PROVIDER, "provider timeout (408)")  \
     X(FL_ERR_UPSTREAM_AUTH, "provider_auth_failed", 502, true, PROVIDER,                           \
       "the provider refused the configured key")                                                   \
+    X(FL_ERR_UPSTREAM_FORBIDDEN, "provider_forbidden", 502, true, PROVIDER,                        \
+      "the configured key may not do this at the provider")                                        \
+    X(FL_ERR_UPSTREAM_REGION, "provider_region", 502, true, PROVIDER,                              \
+      "the provider does not serve this region")                                                   \
     X(FL_ERR_UPSTREAM_MODEL, "provider_model_gone", 404, true, PROVIDER,                           \
       "the provider does not know the model")                                                      \
     X(FL_ERR_UPSTREAM_REQUEST, "caller_rejected_by_provider", 400, false, CALLER,                  \
       "the provider rejected the request")                                                         \
+    X(FL_ERR_UPSTREAM_CONTEXT, "caller_context_rejected", 400, false, CALLER,                      \
+      "the request is longer than the model's context, says the provider")                         \
+    X(FL_ERR_UPSTREAM_POLICY, "caller_content_policy", 400, false, CALLER,                         \
+      "the provider's content policy refused the request")                                         \
     X(FL_ERR_REDIRECT, "provider_redirect", 502, true, PROVIDER,                                   \
       "the provider answered with a redirect, which is never followed")                            \
     X(FL_ERR_NO_TARGET, "provider_none_left", 503, false, PROVIDER,                                \

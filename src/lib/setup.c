@@ -44,7 +44,7 @@ int fairlead_setup_create(struct fairlead_setup **setup)
         return FAIRLEAD_NO_MEMORY;
     }
     fl_arena_init(&s->arena, 4096, (size_t)16 << 20);
-    s->health = (struct fl_health_policy){3, 3, 30 * NS_PER_S};
+    s->health = (struct fl_health_policy){3, 3, 30 * NS_PER_S, 0};
     s->catalog = fl_catalog_load(FL_EMPTY, &reterr);
     if (!s->catalog) {
         fairlead_setup_destroy(s);

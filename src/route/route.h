@@ -81,7 +81,11 @@ enum {
     FL_NEED_AUDIO = 4,
     FL_NEED_JSON_SCHEMA = 8,
     FL_NEED_REASONING = 16,
-    FL_NEED_STREAMING = 32
+    FL_NEED_STREAMING = 32,
+    /* Requests that are passed on as they are or not at all: */
+    FL_NEED_COMPLETIONS = 64,
+    FL_NEED_EMBEDDINGS = 128,
+    FL_NEED_PASS = 256 /* OpenAI's other endpoints: images, audio, files ... */
 };
 
 const char *fl_strategy_name(enum fl_strategy s);
@@ -103,6 +107,18 @@ bool fl_selection_parse(struct fl_slice word, struct fl_selection *ret_selection
 
 struct fl_target_state; /* opaque, see state.h */
 struct fl_registry;     /* all target states of the process, by target id */
+struct fl_target_key;   /* see keys.h */
+struct fl_key_state;
+struct fl_meter;
+
+/* Failure domains: what fails together. */
+enum fl_fate {
+    FL_FATE_ACCOUNT, /* the provider: base URL and account */
+    FL_FATE_VENDOR,  /* whoever runs it */
+    FL_FATE_REGION,
+    FL_FATE_QUOTA, /* an upstream limit that several draw from */
+    FL_FATE_COUNT
+};
 
 struct fl_target {
     struct fl_slice id;       /* "provider/model", "provider/" followed by "*" for any model */
@@ -127,7 +143,20 @@ struct fl_target {
     unsigned kind;      /* equal for targets of the same model, whoever serves it */
     uint64_t kind_name; /* hash of that model's name: the same after a reload */
     bool disabled;      /* taken out of service by its operator, or retired by its vendor */
+    /* What it shares with others, as hashes of names; 0: with nobody. */
+    uint64_t fate[FL_FATE_COUNT];
+    /* The provider's keys with what each has left of this model's limits; none: nothing is known or
+     * watched of them. Lives as long as the table. */
+    const struct fl_target_key *keys;
+    unsigned key_count;
     struct fl_target_state *state;
+};
+
+/* When a second attempt is started beside one that says nothing. */
+enum fl_hedging {
+    FL_HEDGE_OFF,
+    FL_HEDGE_AUTO, /* by what is known of the target's first tokens */
+    FL_HEDGE_AFTER /* a time */
 };
 
 struct fl_route_state; /* round-robin position and the like, shared like target states */
@@ -150,13 +179,21 @@ struct fl_route {
     bool guarded;
     unsigned default_kind;
     uint64_t daily_budget_picousd;
+    enum fl_hedging hedging;
+    uint64_t hedge_after_ns; /* FL_HEDGE_AFTER */
+    bool hedge_tools;        /* requests with tools too */
+    bool resume;             /* a stream that breaks is continued elsewhere */
+    /* Targets for refusals that those above cannot mend, as routes of their own; NULL: none. */
+    const struct fl_route *on_context, *on_policy;
     struct fl_route_state *state;
 };
 
 struct fl_health_policy {
-    unsigned failures_to_eject;    /* consecutive */
-    unsigned successes_to_recover; /* consecutive */
+    unsigned failures_to_eject; /* of attempts in a row, from a clean state; successes between them
+                                   take a tenth of a failure off each */
+    unsigned successes_to_recover; /* consecutive: of trials, or of checks */
     uint64_t ejection_ns;          /* of the first ejection; doubles, at most 300 s */
+    unsigned check_failures_to_eject; /* of active checks in a row; 0: 2 */
 };
 
 /* How decisions weigh things; 0 or false is the default. */
@@ -183,6 +220,8 @@ struct fl_registry *fl_registry_create(void);
 void fl_registry_destroy(struct fl_registry *r);
 struct fl_target_state *fl_registry_target(struct fl_registry *r, struct fl_slice target_id);
 struct fl_route_state *fl_registry_route(struct fl_registry *r, struct fl_slice route_name);
+struct fl_key_state *fl_registry_key(struct fl_registry *r, struct fl_slice key_id);
+struct fl_meter *fl_registry_meter(struct fl_registry *r, struct fl_slice meter_id);
 
 /* --- Names --- */
 
@@ -193,6 +232,14 @@ const struct fl_route *fl_route_find(const struct fl_table *t, struct fl_slice n
 struct fl_slice fl_route_suggest(const struct fl_table *t, struct fl_slice name);
 
 /* --- Deciding --- */
+
+/* A target of any model as it is for the model that a request names: a copy of the table's with what is known
+ * of that model. */
+struct fl_named {
+    unsigned index; /* in the table */
+    struct fl_target target;
+};
+enum { FL_NAMED_MAX = 16 };
 
 /* What is known of a request. All zero but now_ns is a request of which nothing is known. */
 struct fl_route_request {
@@ -235,6 +282,8 @@ struct fl_route_request {
                        liking, so that what is believed of it stays checked; 0: none */
     bool max_cost_given;  /* no target whose p90 cost is more */
     uint64_t max_cost_picousd;
+    const struct fl_named *named; /* instead of the table's; NULL: none */
+    unsigned named_count;
     const uint8_t *denied; /* by index in the table: 1 = this client may not use it; NULL: none */
     bool strategy_given;   /* overrides the route's (x-fairlead-strategy) */
     enum fl_strategy strategy;
@@ -258,9 +307,12 @@ struct fl_slice fl_route_client_key(unsigned family, const uint8_t bytes[16], ch
     X(FL_SKIP_TIER, "below-tier", FL_ERR_TIER)                                                     \
     X(FL_SKIP_UNPRICED, "unpriced", FL_ERR_MAX_COST)                                               \
     X(FL_SKIP_COST, "over-budget", FL_ERR_MAX_COST)                                                \
+    X(FL_SKIP_DRAINED, "drained", FL_ERR_NO_TARGET)       /* by its operator, for now */           \
+    X(FL_SKIP_NO_KEY, "no-key", FL_ERR_NO_TARGET)         /* each of its keys was refused */       \
     X(FL_SKIP_EJECTED, "ejected", FL_ERR_NO_TARGET)       /* its breaker is open */                \
     X(FL_SKIP_TRIAL_BUSY, "trial-busy", FL_ERR_NO_TARGET) /* its one trial is in flight */         \
-    X(FL_SKIP_COOLING, "cooling", FL_ERR_NO_TARGET)       /* until after the deadline */
+    X(FL_SKIP_COOLING, "cooling", FL_ERR_NO_TARGET)       /* until after the deadline */           \
+    X(FL_SKIP_LIMITED, "rate-limited", FL_ERR_RATE_LIMITED) /* its keys have no room in time */
 enum fl_skip {
 #define X(id, name, err) id,
     FL_SKIPS(X)
@@ -307,6 +359,11 @@ struct fl_plan {
     unsigned skipped[FL_SKIP_COUNT]; /* of these, by reason */
     unsigned count;                  /* targets to try, in order */
     unsigned targets[FL_PLAN_MAX];
+    unsigned spare_count; /* behind these, as far as there is room: ejected ones, for when all of
+                             the plan has failed */
+    uint64_t ready_ns[FL_PLAN_MAX];  /* of these: none before then is of use: it would be refused;
+                                        0: at once */
+    uint64_t retry_ns;        /* with an err: when a target will be ready again; 0: not known */
     unsigned candidate_count; /* targets in plan order, then skipped ones, nearest first */
     const char *const *terms; /* names of the candidates' terms */
     unsigned term_count;
@@ -342,13 +399,10 @@ const char *fl_relaxed_name(unsigned bit);
 /* --- Outcomes --- */
 
 struct fl_outcome {
-    enum fl_err err;        /* FL_OK, or why the attempt failed. Blame decides what counts: only
-                               FL_BLAME_PROVIDER counts against health; FL_ERR_RATE_LIMITED and
-                               FL_ERR_QUOTA do not (capacity, not health): they put the target last
-                               for a while. FL_ERR_UPSTREAM_AUTH counts like any failure (a key that
-                               is gone fails always, so it soon ejects; one odd 403 must not), and so
-                               does FL_ERR_UPSTREAM_MODEL, but not for a target of any model, where
-                               the name was the client's */
+    enum fl_err err;        /* FL_OK, or why the attempt failed: what follows is the table of
+                               failure.h. Of a target of any model, an unknown model is the client's
+                               fault. FL_ERR_UPSTREAM_AUTH disables the key (keys.h); where no keys
+                               are watched it counts against the target */
     uint64_t first_byte_ns; /* dispatch to first token of a stream; 0 = none came, or no stream */
     uint64_t total_ns; /* dispatch (the now_ns of begin) to end; also dates the attempt: what began
                           before the target's last change of health is no evidence about it */
@@ -383,16 +437,28 @@ void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dis
 void fl_route_end(const struct fl_table *t, const struct fl_target *target,
                   const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
                   uint64_t now_ns);
-/* Result of an active check of an ejected target: a good one opens it for a trial at once and
- * counts towards recovery, a bad one ends a recovery. Of a healthy target only a bad result counts,
- * as a failure: that a list of models can be read does not excuse failing requests. */
+/* Result of an active check, of any target. Checks have counters of their own: so many bad ones in
+ * a row eject a serving target, and a good one excuses none of its failing requests: that a list of
+ * models can be read proves little. Of an ejected one, a good check opens it for trials at once and
+ * counts towards recovery, a bad one ends a recovery. */
 void fl_route_probe(const struct fl_table *t, const struct fl_target *target, bool ok,
                     uint64_t now_ns);
+
+/* By its operator: out of the choice (attempts in flight go on), or in again, and well, whatever it
+ * was. Outlives snapshots. */
+void fl_route_drain(const struct fl_target *target, bool drained, uint64_t now_ns);
+
+/* May a check that costs money (an answer of one token) be sent to this target? Only to one on its
+ * way back; takes it from a budget of 12 an hour. It is begun and ended like any attempt. */
+bool fl_route_canary(const struct fl_target *target, uint64_t now_ns);
 
 /* --- Reading (metrics, admin, demo) --- */
 enum fl_health { FL_HEALTHY, FL_SUSPECT, FL_OPEN, FL_HALF_OPEN };
 struct fl_target_view {
     enum fl_health health;
+    bool drained;
+    double vigour;   /* the part of its weight that it has now: less in slow start */
+    double concurrency; /* attempts it is thought to take at once */
     unsigned in_flight;
     uint64_t pending_tokens;           /* of streams without a first token */
     uint64_t begun, succeeded, failed; /* begun == succeeded + failed + uncounted + in_flight */

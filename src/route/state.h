@@ -10,30 +10,19 @@
 #ifndef FL_ROUTE_STATE_H
 #define FL_ROUTE_STATE_H
 
+#include "route/concurrency.h"
 #include "route/health.h"
+#include "route/hedge.h"
+#include "route/keys.h"
 #include "route/measure.h"
 #include "route/pace.h"
+#include "route/retry.h"
 #include "route/route.h"
 
 enum {
     FL_TURNS_MAX = 64,   /* primaries of a route among which smooth weighted round robin is done */
     FL_WAITING_KEPT = 64 /* newest dispatches whose time is kept */
 };
-
-struct fl_lock {
-    atomic_flag held;
-};
-
-static inline void fl_lock(struct fl_lock *l)
-{
-    while (atomic_flag_test_and_set_explicit(&l->held, memory_order_acquire)) {
-    }
-}
-
-static inline void fl_unlock(struct fl_lock *l)
-{
-    atomic_flag_clear_explicit(&l->held, memory_order_release);
-}
 
 /* Attempts that wait for something. Answers do not come in order, so the one that waits longest is
  * at least as old as the count-th newest dispatch: a lower bound of its age without a list of all.
@@ -57,6 +46,10 @@ struct fl_target_state {
     struct fl_breaker breaker;
     struct fl_measures measures;
     struct fl_pace pace;
+    struct fl_concurrency concurrency;
+    struct fl_retry_gate gate;
+    struct fl_throttle throttle; /* has a lock of its own */
+    struct fl_spreads spreads;
 };
 
 struct fl_turn {
@@ -69,7 +62,8 @@ struct fl_route_state {
     struct fl_route_state *next;
     struct fl_slice name;   /* owned */
     _Atomic uint64_t turns; /* round robin: picks so far, from a random start; 0: not started */
-    struct fl_lock lock;    /* of: */
+    struct fl_retry_budget budget;     /* of extra attempts; has a lock of its own */
+    struct fl_lock lock;               /* of: */
     struct fl_turn turn[FL_TURNS_MAX]; /* by position in the route */
 };
 

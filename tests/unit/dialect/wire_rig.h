@@ -12,6 +12,7 @@
 
 #include "unit/cm.h"
 
+#include "codec/eventstream.h"
 #include "codec/sse.h"
 #include "dialect/put.h"
 #include "dialect/wire.h"
@@ -143,6 +144,38 @@ static inline size_t rig_lines(struct rig *g, struct fl_slice bytes, bool at_end
     return taken;
 }
 
+/* Messages of Amazon's event stream. */
+static inline size_t rig_amazon(struct rig *g, struct fl_slice bytes)
+{
+    struct fl_eventstream_message m;
+    size_t taken = 0;
+    for (;;) {
+        assert_int_equal(fl_eventstream_next(fl_slice_from(bytes, taken), 1 << 20, &m), FL_OK);
+        if (m.raw.len == 0) {
+            return taken;
+        }
+        struct fl_frame frame = {.name = m.name, .data = m.payload};
+        frame.exception = !fl_slice_eq(m.type, FL_LIT("event"));
+        if (!g->err) {
+            rig_frame(g, &frame);
+        }
+        taken += m.raw.len;
+    }
+}
+
+static inline size_t rig_piece(struct rig *g, struct fl_sse *sse, struct fl_slice bytes, bool at_end)
+{
+    switch (g->provider->framing) {
+    case FL_FRAMING_LINES:
+        return rig_lines(g, bytes, at_end);
+    case FL_FRAMING_AMAZON:
+        return rig_amazon(g, bytes);
+    case FL_FRAMING_SSE:
+        break;
+    }
+    return rig_sse(g, sse, bytes, at_end);
+}
+
 /* The stream in pieces that end at each of *cuts* (ascending), then the rest, then its end. Each
  * piece lies in memory of its own size, so that a read beyond it is seen. */
 static inline void rig_stream(struct rig *g, struct fl_slice stream, const size_t *cuts,
@@ -159,9 +192,7 @@ static inline void rig_stream(struct rig *g, struct fl_slice stream, const size_
             memcpy(copy, stream.ptr + from, len);
         }
         bool last = i == count;
-        from += g->provider->framing == FL_FRAMING_LINES
-                    ? rig_lines(g, fl_slice(copy, len), last)
-                    : rig_sse(g, &sse, fl_slice(copy, len), last);
+        from += rig_piece(g, &sse, fl_slice(copy, len), last);
         free(copy);
     }
     if (!g->err) {
@@ -240,6 +271,41 @@ static inline void rig_whole(struct rig *g, struct fl_slice body)
     memcpy(copy, body.ptr, body.len);
     g->err = g->provider->take_answer(&g->decoder, fl_slice(copy, body.len), &sink);
     free(copy);
+}
+
+/* A request in one form as another writes it, or "refused: " and why; then what was lost:
+ * "{...} [seed, temperature=approximated]". The caller frees. */
+static inline char *rig_request(const struct fl_wire *client, const struct fl_wire *provider,
+                                const char *model, struct fl_slice body)
+{
+    struct fl_arena arena;
+    struct fl_chat_request request;
+    struct fl_reterr reterr = {.err = FL_OK};
+    struct fl_losses losses = {.count = 0};
+    struct fl_write_options options = {.model = fl_slice_cstr(model)};
+    struct fl_buf b;
+    fl_arena_init(&arena, 1 << 12, rig_bytes_max);
+    fl_buf_init(&b, rig_bytes_max);
+    enum fl_err err = client->read(body, &arena, &request, &reterr);
+    if (!err) {
+        err = provider->write(&request, &options, &b, &losses, &reterr);
+        assert_int_equal(err == FL_ERR_UPSTREAM_REQUEST, losses.fatal);
+    }
+    if (err) {
+        fl_buf_reset(&b);
+        fl_buf_put(&b, FL_LIT("refused: "));
+        fl_buf_put_cstr(&b, reterr.message);
+    }
+    if (losses.count > 0) {
+        fl_buf_put(&b, FL_LIT(" ["));
+        fl_losses_put(&losses, &b);
+        fl_buf_putc(&b, ']');
+    }
+    char *text = fl_slice_dup(fl_buf_slice(&b));
+    assert_non_null(text);
+    fl_buf_finish(&b);
+    fl_arena_finish(&arena);
+    return text;
 }
 
 static inline uint64_t rig_random(uint64_t *seed)

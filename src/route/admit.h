@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The waiting room in front of a pool that is full: who waits, who is next, who is sent away at
+ * once (ROUTING.md 2.7). Pure bookkeeping: the caller holds the storage, the clock and the
+ * requests.
+ *
+ *   offer   a request comes: admitted at once, queued, or refused (the room is full of its equals
+ *           and betters, or it could not be answered before its deadline anyway)
+ *   take    a place is free: the next by class, then by deadline; dead and shed ones come out first
+ *   leave   one that waited went away
+ *
+ * Class order is strict, deadlines order within a class (earliest first), arrival breaks ties. A
+ * room that is full makes place by sending away the latest deadline of the lowest class, if that is
+ * lower than the newcomer's. If for 100 ms nobody waited less than the target delay (CoDel's sign
+ * of a standing queue), the lowest class that waits is shed, one at a time and faster the longer it
+ * lasts.
+ *
+ * One thread, or the caller's lock.
+ */
+#ifndef FL_ROUTE_ADMIT_H
+#define FL_ROUTE_ADMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fl_class {
+    FL_CLASS_CRITICAL_PLUS,
+    FL_CLASS_CRITICAL,
+    FL_CLASS_SHEDDABLE_PLUS,
+    FL_CLASS_SHEDDABLE, /* batch, flex */
+    FL_CLASS_COUNT
+};
+
+/* Lives with the request while it waits. */
+struct fl_waiter {
+    enum fl_class class;
+    uint64_t deadline_ns; /* UINT64_MAX: none */
+    uint64_t expected_ns; /* of service, once dispatched */
+    uint64_t came_ns;     /* set by offer */
+    uint64_t order;       /* set by offer */
+    unsigned place;       /* in the heap of its class, from 1; 0: does not wait */
+};
+
+enum { FL_WAITING_ROOM_MAX = 1024 };
+
+struct fl_admit {
+    unsigned slots; /* requests served at once; may be changed at any time */
+    unsigned serving;
+    unsigned room;            /* waiters at most, <= FL_WAITING_ROOM_MAX */
+    uint64_t target_delay_ns; /* 0: 500 ms */
+    unsigned count[FL_CLASS_COUNT], waiting;
+    struct fl_waiter **heap[FL_CLASS_COUNT]; /* each of *room* pointers: the caller's storage */
+    uint64_t orders;
+    double service_ns; /* mean time between a dispatch and its end, of the last ones */
+    uint64_t above_ns; /* since then the next to be served has waited too long, or the last shed */
+    unsigned sheds;    /* in a row */
+};
+
+/* *storage*: FL_CLASS_COUNT * room pointers. */
+void fl_admit_init(struct fl_admit *a, unsigned slots, unsigned room, struct fl_waiter **storage);
+
+enum fl_admission {
+    FL_ADMITTED, /* counts as serving: fl_admit_done() when it ends */
+    FL_QUEUED,
+    FL_REFUSED_FULL,
+    FL_REFUSED_LATE /* predicted wait and service exceed the deadline */
+};
+/* *ret_evicted*: who had to make place for it and does not wait any more; NULL: nobody. */
+enum fl_admission fl_admit_offer(struct fl_admit *a, struct fl_waiter *w, uint64_t now_ns,
+                                 struct fl_waiter **ret_evicted);
+/* Predicted time until one of this class and deadline that came now would be served. */
+uint64_t fl_admit_predict_ns(const struct fl_admit *a, enum fl_class class, uint64_t deadline_ns);
+
+enum fl_taken { FL_TAKEN_NONE, FL_TAKEN_SERVE, FL_TAKEN_DEAD, FL_TAKEN_SHED };
+/* Call until FL_TAKEN_NONE whenever a place became free or time went by. SERVE: counts as serving;
+ * DEAD: its deadline cannot be met any more, tell its client; SHED: the same, for overload. */
+enum fl_taken fl_admit_take(struct fl_admit *a, uint64_t now_ns, struct fl_waiter **ret_waiter);
+void fl_admit_leave(struct fl_admit *a, struct fl_waiter *w);
+/* One that was served ended, after so long. */
+void fl_admit_done(struct fl_admit *a, uint64_t service_ns);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/concurrency.h"
+
+#define LONG_WINDOW    600.0
+#define WARM_UP        10 /* samples whose plain mean the long-term one begins with */
+#define SMOOTHING      0.2
+#define HEADROOM       4.0
+#define GRADIENT_LEAST 0.5
+#define REFUSED        0.7
+#define CUT_APART_NS   UINT64_C(1000000000)
+
+double fl_concurrency_limit(const struct fl_concurrency *c)
+{
+    double limit = fl_get(c->limit);
+    return limit > 0 ? limit : FL_CONCURRENCY_START;
+}
+
+static void set_limit(struct fl_concurrency *c, double limit)
+{
+    limit = limit < FL_CONCURRENCY_MAX ? limit : FL_CONCURRENCY_MAX;
+    fl_set(c->limit, limit > 1 ? limit : 1);
+}
+
+/* Gradient2 compares the long-term mean with the latest sample. */
+void fl_concurrency_sample(struct fl_concurrency *c, uint64_t ttft_ns, unsigned in_flight)
+{
+    double limit = fl_concurrency_limit(c), latest = ttft_ns > 0 ? (double)ttft_ns : 1;
+    c->samples++;
+    if (c->samples <= WARM_UP) {
+        c->long_ns += (latest - c->long_ns) / c->samples;
+    } else {
+        c->long_ns += (latest - c->long_ns) * 2 / (LONG_WINDOW + 1);
+    }
+    double ratio = c->long_ns / latest;
+    if (ratio > 2) { /* it was slow for long and is so no more: forget faster */
+        c->long_ns *= 0.9;
+    }
+    if (in_flight < limit / 2) {
+        return;
+    }
+    double gradient = ratio < 1 ? ratio : 1;
+    gradient = gradient > GRADIENT_LEAST ? gradient : GRADIENT_LEAST;
+    double wanted = limit * gradient + HEADROOM;
+    double next = limit * (1 - SMOOTHING) + wanted * SMOOTHING;
+    double least = limit < FL_CONCURRENCY_MIN ? limit : FL_CONCURRENCY_MIN;
+    set_limit(c, next > least ? next : least);
+}
+
+void fl_concurrency_refused(struct fl_concurrency *c, uint64_t now_ns)
+{
+    if (c->cut_ns == 0 || now_ns >= c->cut_ns + CUT_APART_NS) {
+        c->cut_ns = now_ns;
+        set_limit(c, fl_concurrency_limit(c) * REFUSED);
+    }
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route/failover.h"
+
+#include "base/assert.h"
+#include "route/state.h"
+
+enum { KEYS_IN_A_WORD = FL_KEYS_MAX };
+
+void fl_failover_start(struct fl_failover *f)
+{
+    *f = (struct fl_failover){.attempts = 0};
+}
+
+static const struct fl_target *target_at(const struct fl_failover_scene *s, unsigned place)
+{
+    return &s->table->targets[s->plan->targets[place]];
+}
+
+/* With those that are there for the worst case. */
+static unsigned places_of(const struct fl_failover_scene *s)
+{
+    return s->plan->count + s->plan->spare_count;
+}
+
+static struct fl_step none(const char *why)
+{
+    return (struct fl_step){.kind = FL_STEP_NONE, .why = why};
+}
+
+static bool in_time(const struct fl_failover_scene *s, uint64_t wait_ns)
+{
+    return s->deadline_ns == 0 || (wait_ns < s->deadline_ns && s->now_ns < s->deadline_ns &&
+                                   wait_ns + s->expected_ns < s->deadline_ns - s->now_ns);
+}
+
+/* Until a place of the plan is of use: its pause, its keys' limits. UINT64_MAX: never. */
+static uint64_t wait_of(const struct fl_failover_scene *s, unsigned place)
+{
+    const struct fl_target *t = target_at(s, place);
+    uint64_t wait_ns, ready_ns = s->plan->ready_ns[place];
+    uint64_t pause_ns = ready_ns > s->now_ns ? ready_ns - s->now_ns : 0;
+    switch (fl_keys_headroom(t->keys, t->key_count, s->need, s->now_ns, &wait_ns)) {
+    case FL_HEADROOM:
+        return pause_ns;
+    case FL_HEADROOM_LATER:
+        return wait_ns > pause_ns ? wait_ns : pause_ns;
+    case FL_HEADROOM_NEVER:
+        return UINT64_MAX;
+    case FL_HEADROOM_NO_KEY:
+        return s->plan->panic ? pause_ns : UINT64_MAX;
+    }
+    return UINT64_MAX;
+}
+
+/* --- What the failures so far rule out --- */
+
+static bool shares(const struct fl_failover *f, const struct fl_target *t, enum fl_fate fate)
+{
+    const uint64_t *failed = fate == FL_FATE_ACCOUNT ? f->failed_accounts : f->failed_vendors;
+    for (unsigned i = 0; i < f->failed_count && t->fate[fate] != 0; i++) {
+        if (failed[i] == t->fate[fate]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool rules_out(const struct fl_failover_scene *s, unsigned place, unsigned failed_place,
+                      unsigned elsewhere)
+{
+    const struct fl_target *t = target_at(s, place), *failed = target_at(s, failed_place);
+    bool same_account =
+        t->fate[FL_FATE_ACCOUNT] != 0 && t->fate[FL_FATE_ACCOUNT] == failed->fate[FL_FATE_ACCOUNT];
+    if ((elsewhere & FL_TO_LARGER) != 0) {
+        return failed->context_tokens == 0 || t->context_tokens <= failed->context_tokens;
+    }
+    if (same_account) {
+        return (elsewhere & FL_TO_ACCOUNT) == 0;
+    }
+    return (elsewhere & FL_TO_VENDOR) == 0;
+}
+
+static void note_failure(struct fl_failover *f, const struct fl_failover_scene *s,
+                         const struct fl_failed *failed, const struct fl_consequence *c)
+{
+    const struct fl_target *t = target_at(s, failed->place);
+    if (t->key_count > 0 && failed->key_index < KEYS_IN_A_WORD) {
+        f->keys_tried[failed->place] |= UINT32_C(1) << failed->key_index;
+    }
+    if (c->scope != FL_SCOPE_NONE && f->failed_count < FL_PLAN_MAX) {
+        f->failed_accounts[f->failed_count] = t->fate[FL_FATE_ACCOUNT];
+        f->failed_vendors[f->failed_count++] = t->fate[FL_FATE_VENDOR];
+    }
+    for (unsigned i = 0; i < places_of(s); i++) {
+        if (i != failed->place && rules_out(s, i, failed->place, c->elsewhere)) {
+            f->blocked |= UINT32_C(1) << i;
+        }
+    }
+}
+
+/* --- Paying --- */
+
+static bool both_allow(const struct fl_failover_scene *s, double part)
+{
+    return (!s->pool || fl_retry_budget_allows(s->pool, part, s->now_ns)) &&
+           (!s->tenant || fl_retry_budget_allows(s->tenant, part, s->now_ns));
+}
+
+/* Takes from both or from none (of two workers at the last token, one may find the second empty:
+ * the first is not given back, which errs to the safe side). */
+static bool both_take(const struct fl_failover_scene *s, double part)
+{
+    return both_allow(s, part) && (!s->pool || fl_retry_budget_take(s->pool, part, s->now_ns)) &&
+           (!s->tenant || fl_retry_budget_take(s->tenant, part, s->now_ns));
+}
+
+static bool is_well(const struct fl_target *t)
+{
+    enum fl_health health = (enum fl_health)fl_get(t->state->breaker.health);
+    return health == FL_HEALTHY || health == FL_SUSPECT;
+}
+
+enum price { FREE, PAID, RESCUE, TOO_DEAR };
+
+static enum price price_of(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place,
+                           bool free)
+{
+    const struct fl_target *t = target_at(s, place);
+    bool open = fl_retry_gate_open(&t->state->gate);
+    if (free) {
+        return FREE;
+    }
+    if (open && f->paid < FL_FAILOVER_PAID_MAX && both_take(s, 0)) {
+        f->paid++;
+        return PAID;
+    }
+    bool tried = (f->tried >> place & 1) != 0;
+    if (open && !tried && !f->rescued && is_well(t)) {
+        f->rescued = true;
+        return RESCUE;
+    }
+    return TOO_DEAR;
+}
+
+/* A target that has refused or lost most of what it was sent lately is mostly not asked (only
+ * looked into where something failed: a full gate has seen no failure). One that is throttled
+ * counts as tried for this exchange. */
+static bool is_throttled(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+{
+    struct fl_target_state *state = target_at(s, place)->state;
+    if (fl_get(state->gate.spent) == 0 ||
+        !fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns)) {
+        return false;
+    }
+    fl_throttle_asked(&state->throttle, s->now_ns);
+    f->blocked |= UINT32_C(1) << place;
+    return true;
+}
+
+/* --- Choosing --- */
+
+/* Places untried and not ruled out, in the plan's order; those of another vendor first, then those
+ * of another account, then any; of each, such that need not wait first. FL_PLAN_MAX: none in time.
+ */
+static unsigned best_place(const struct fl_failover *f, const struct fl_failover_scene *s,
+                           unsigned places, uint64_t *ret_wait_ns, bool *ret_late)
+{
+    unsigned best = FL_PLAN_MAX, best_rank = UINT32_MAX;
+    *ret_late = false;
+    for (unsigned i = 0; i < places; i++) {
+        const struct fl_target *t = target_at(s, i);
+        if (((f->tried | f->blocked) >> i & 1) != 0) {
+            continue;
+        }
+        uint64_t wait_ns = wait_of(s, i);
+        if (wait_ns > 0 && (wait_ns == UINT64_MAX || !in_time(s, wait_ns))) {
+            *ret_late = *ret_late || wait_ns != UINT64_MAX;
+            continue;
+        }
+        unsigned rank = shares(f, t, FL_FATE_ACCOUNT) ? 2 : shares(f, t, FL_FATE_VENDOR) ? 1 : 0;
+        rank += wait_ns > 0 ? 3 : 0;
+        if (rank < best_rank) {
+            best_rank = rank;
+            best = i;
+            *ret_wait_ns = wait_ns;
+        }
+    }
+    return best;
+}
+
+static bool other_key_is_there(const struct fl_failover *f, const struct fl_failover_scene *s,
+                               unsigned place)
+{
+    const struct fl_target *t = target_at(s, place);
+    for (unsigned i = 0; i < t->key_count && i < KEYS_IN_A_WORD; i++) {
+        uint64_t wait_ns;
+        if ((f->keys_tried[place] >> i & 1) == 0 &&
+            fl_keys_headroom(&t->keys[i], 1, s->need, s->now_ns, &wait_ns) == FL_HEADROOM) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct fl_step take(struct fl_failover *f, struct fl_step step)
+{
+    f->attempts++;
+    f->tried |= UINT32_C(1) << step.place;
+    return step;
+}
+
+struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *s)
+{
+    uint64_t wait_ns = 0;
+    bool late, throttled = false;
+    unsigned place;
+    fl_assert(f->attempts == 0);
+    do {
+        place = best_place(f, s, s->plan->count, &wait_ns, &late);
+        if (place == FL_PLAN_MAX) {
+            return none(throttled ? "throttled" : late ? "deadline" : "used-up");
+        }
+        throttled = is_throttled(f, s, place);
+    } while (throttled);
+    return take(f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, false, "first"});
+}
+
+/* The same target once more, if the failure is one of those that pass. */
+static struct fl_step same_again(struct fl_failover *f, const struct fl_failover_scene *s,
+                                 const struct fl_failed *failed, const struct fl_consequence *c)
+{
+    enum fl_same same = c->same;
+    unsigned place = failed->place;
+    if (failed->retry_said) {
+        same = failed->retry ? (same == FL_SAME_NEVER ? FL_SAME_BACKOFF : same) : FL_SAME_NEVER;
+    }
+    if (same == FL_SAME_NEVER || f->again[place] > 0 ||
+        (same == FL_SAME_ONCE && !failed->untouched)) {
+        return none("final");
+    }
+    uint64_t wait_ns = 0, ready_ns = wait_of(s, place);
+    if (same == FL_SAME_AFTER && failed->retry_after_ns > 0) {
+        wait_ns = failed->retry_after_ns;
+    } else if (same != FL_SAME_ONCE) {
+        wait_ns = fl_backoff_ns(f->again[place], failed->retry_after_ns, s->rng);
+    }
+    wait_ns = ready_ns > wait_ns ? ready_ns : wait_ns;
+    if (wait_ns == UINT64_MAX || !in_time(s, wait_ns)) {
+        return none("deadline");
+    }
+    enum price price = price_of(f, s, place, c->free && same != FL_SAME_BACKOFF);
+    if (price == TOO_DEAR) {
+        return none("budget");
+    }
+    f->again[place]++;
+    return take(f, (struct fl_step){FL_STEP_SAME, place, wait_ns, price == PAID,
+                                    same == FL_SAME_AFTER ? "retry-after" : "backoff"});
+}
+
+static struct fl_step another(struct fl_failover *f, const struct fl_failover_scene *s,
+                              const struct fl_consequence *c, unsigned places)
+{
+    uint64_t wait_ns = 0;
+    bool late, dear = false;
+    struct fl_failover left = *f;
+    for (;;) { /* a place too dear, because its gate is closed, gives way to the next */
+        unsigned place = best_place(&left, s, places, &wait_ns, &late);
+        if (place == FL_PLAN_MAX) {
+            return none(dear ? "budget" : late ? "deadline" : "used-up");
+        }
+        bool domain = shares(f, target_at(s, place), FL_FATE_VENDOR);
+        enum price price = is_throttled(f, s, place) ? TOO_DEAR : price_of(f, s, place, c->free);
+        if (price != TOO_DEAR) {
+            const char *why = (c->elsewhere & FL_TO_LARGER) != 0 ? "larger-context"
+                              : price == RESCUE                  ? "rescue"
+                              : domain                           ? "next"
+                                                                 : "other-domain";
+            return take(f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, price == PAID, why});
+        }
+        dear = true;
+        left.blocked |= UINT32_C(1) << place;
+    }
+}
+
+struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *s,
+                                const struct fl_failed *failed)
+{
+    const struct fl_consequence *c = fl_consequence_of(failed->err);
+    fl_assert(failed->place < places_of(s));
+    note_failure(f, s, failed, c);
+    if (s->attempts_max > 0 && f->attempts >= s->attempts_max) {
+        return none("used-up");
+    }
+    if (s->deadline_ns > 0 && s->now_ns >= s->deadline_ns) {
+        return none("deadline");
+    }
+    if (c->elsewhere == 0 || ((c->elsewhere & FL_TO_ALLOWED) != 0 && !s->policy_fallback)) {
+        return none("final");
+    }
+    if ((c->elsewhere & FL_TO_KEY) != 0 && other_key_is_there(f, s, failed->place)) {
+        enum price price = price_of(f, s, failed->place, c->free);
+        if (price != TOO_DEAR) {
+            return take(
+                f, (struct fl_step){FL_STEP_KEY, failed->place, 0, price == PAID, "other-key"});
+        }
+    }
+    struct fl_step step = another(f, s, c, s->plan->count);
+    if (step.kind != FL_STEP_NONE) {
+        return step;
+    }
+    struct fl_step same = same_again(f, s, failed, c);
+    if (same.kind != FL_STEP_NONE) {
+        return same;
+    }
+    struct fl_step spare = another(f, s, c, places_of(s));
+    if (spare.kind != FL_STEP_NONE) {
+        return spare;
+    }
+    return strcmp(same.why, "final") == 0 ? step : same;
+}
+
+struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover_scene *s,
+                                 unsigned first_place)
+{
+    const struct fl_target *first = target_at(s, first_place);
+    if ((s->attempts_max > 0 && f->attempts >= s->attempts_max) ||
+        f->paid >= FL_FAILOVER_PAID_MAX) {
+        return none("used-up");
+    }
+    for (unsigned i = 0; i < s->plan->count; i++) {
+        const struct fl_target *t = target_at(s, i);
+        bool shared = false;
+        for (unsigned fate = 0; fate < FL_FATE_COUNT; fate++) {
+            shared = shared || (t->fate[fate] != 0 && t->fate[fate] == first->fate[fate]);
+        }
+        if (shared || ((f->tried | f->blocked) >> i & 1) != 0 || !is_well(t) ||
+            !fl_retry_gate_open(&t->state->gate) || wait_of(s, i) > 0) {
+            continue;
+        }
+        if (!both_take(s, 0.5)) {
+            return none("budget");
+        }
+        f->paid++;
+        return take(f, (struct fl_step){FL_STEP_TARGET, i, 0, true, "hedge"});
+    }
+    return none("used-up");
+}
