@@ -86,9 +86,13 @@ bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
 const char *fl_other_name(struct fl_slice key);
 bool fl_is_system(const struct fl_message *m);
 bool fl_of_model(const struct fl_message *m);
-/* *m* or the next message that says something: empty texts and thoughts without proof are left
- * out. */
-const struct fl_message *fl_next_spoken(const struct fl_message *m);
+/* Is a block of Anthropic's own servers, from a client that speaks to them. */
+bool fl_is_claudes(const struct fl_part *native);
+/* Does it say something? Empty texts and thoughts without proof are left out,
+ * and blocks that only another dialect knows. *natives*: Anthropic's own count. */
+bool fl_is_spoken(const struct fl_message *m, bool natives);
+/* *m* or the next message that does. */
+const struct fl_message *fl_next_spoken(const struct fl_message *m, bool natives);
 /* What follows the leading system messages. Those that stand further back are told as
  * approximated. */
 const struct fl_message *fl_behind_system(const struct fl_chat_request *q,

@@ -134,6 +134,14 @@ static void messages_are_written(void **state)
          "{\"model\":\"" OLD
          "\",\"max_tokens\":9,\"messages\":[" USER("q") ",{\"role\":\"assistant\",\"content\":["
                                                         "{\"type\":\"text\",\"text\":\"so\"}]}]}"},
+        /* a turn of nothing but what another vendor knows is left out, and told */
+        {OLD,
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+         "{\"role\":\"assistant\",\"content\":[{\"type\":\"theirs\",\"x\":1}]},"
+         "{\"role\":\"user\",\"content\":\"b\"}]}",
+         "{\"model\":\"" OLD "\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":["
+         "{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]}]} "
+         "[messages.content]"},
         /* hints that have no place */
         {OLD,
          "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"name\":\"joe\","
