@@ -415,11 +415,11 @@ static void requests_are_read(void **state)
     char *out = rig_request(&fl_wire_anthropic, &fl_wire_openai_chat, "gpt", fl_slice_cstr(body));
     static const char *const parts[] = {"{\"role\":\"system\",\"content\":\"be\"}",
                                         "{\"role\":\"user\",\"content\":\"q\"}",
-                                        "\"tool_calls\":[{\"id\":\"t1\",\"type\":\"function\","
-                                        "\"function\":{\"name\":\"f\",\"arguments\":"
-                                        "\"{\\\"k\\\":\\\"v\\\\u00e9\\\\\\\"\\\"}\"}}]",
-                                        "{\"role\":\"tool\",\"tool_call_id\":\"t1\",\"content\":"
-                                        "\"res\"},{\"role\":\"user\",\"content\":\"and?\"}",
+                                        ("\"tool_calls\":[{\"id\":\"t1\",\"type\":\"function\","
+                                         "\"function\":{\"name\":\"f\",\"arguments\":"
+                                         "\"{\\\"k\\\":\\\"v\\\\u00e9\\\\\\\"\\\"}\"}}]"),
+                                        ("{\"role\":\"tool\",\"tool_call_id\":\"t1\",\"content\":"
+                                         "\"res\"},{\"role\":\"user\",\"content\":\"and?\"}"),
                                         "\"stop\":[\"X\"]",
                                         "\"temperature\":0.5",
                                         "\"tool_choice\":\"required\"",
