@@ -189,7 +189,7 @@ static void take_calls(struct fl_decoder *d, unsigned choice, struct fl_json cal
     while (calls.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
         uint64_t index;
         fl_get_fields(one, keys, COUNT, v);
-        bool custom = v[CUSTOM].type == FL_JSON_OBJECT;
+        bool custom = v[FUNCTION].type != FL_JSON_OBJECT && v[CUSTOM].type == FL_JSON_OBJECT;
         fl_get_fields(custom ? v[CUSTOM] : v[FUNCTION], inner, 3, f);
         struct call c = {.choice = choice,
                          .key = key_none,
@@ -207,15 +207,16 @@ static void take_calls(struct fl_decoder *d, unsigned choice, struct fl_json cal
     }
 }
 
+/* Some servers send the member with everything in it empty: that is no call. */
 static void take_function_call(struct fl_decoder *d, unsigned choice, struct fl_json call,
                                const struct fl_chat_sink *sink)
 {
     static const struct fl_slice keys[] = {{"name", 4}, {"arguments", 9}};
     struct fl_json v[2];
-    if (call.type == FL_JSON_OBJECT) {
-        fl_get_fields(call, keys, 2, v);
-        struct call c = {
-            .choice = choice, .key = key_none - 1, .name = fl_get_escaped(v[0]), .arguments = v[1]};
+    fl_get_fields(call, keys, 2, v);
+    struct call c = {
+        .choice = choice, .key = key_none - 1, .name = fl_get_escaped(v[0]), .arguments = v[1]};
+    if (c.name.len > 0 || fl_get_escaped(v[1]).len > 0) {
         take_call(d, &c, sink);
     }
 }
@@ -402,7 +403,8 @@ static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned posit
     }
     unsigned choice = (unsigned)index;
     mark(own->begun, choice);
-    struct fl_json said = v[DELTA].type == FL_JSON_OBJECT ? v[DELTA] : v[MESSAGE];
+    bool delta = v[DELTA].type == FL_JSON_OBJECT && (streamed || v[MESSAGE].type != FL_JSON_OBJECT);
+    struct fl_json said = delta ? v[DELTA] : v[MESSAGE];
     if (said.type == FL_JSON_OBJECT) {
         take_delta(d, choice, said, sink);
     } else {

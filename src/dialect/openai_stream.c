@@ -71,19 +71,42 @@ static bool is_type(struct fl_json type, const char *text)
     return type.type == FL_JSON_STRING && fl_json_spells(type.span, fl_slice_cstr(text));
 }
 
+/* Does an event of responses hold one of the words that matter? Most hold a piece of text. A word in
+ * its quotes is a whole string or key: in a text they are escaped. */
+static bool response_matters(struct fl_slice data)
+{
+    static const struct fl_slice words[] = {{"\"response.completed\"", 20},
+                                            {"\"response.incomplete\"", 21},
+                                            {"\"response.failed\"", 17},
+                                            {"\"response.cancelled\"", 20},
+                                            {"\"error\"", 7}};
+    return fl_json_find_quoted(&data, words, 5) < 5;
+}
+
 /* Responses API: the type tells all; usage stands in the final response object. */
-static void read_response_event(struct fl_slice data, struct fl_event_facts *event, struct fl_usage *usage)
+static void read_response_event(struct fl_slice data, bool check, struct fl_event_facts *event,
+                                struct fl_usage *usage)
 {
     struct fl_json_watch w[2] = {{.key = FL_LIT("type")}, {.key = FL_LIT("response")}};
     struct fl_json whole;
+    if (!check && !response_matters(data)) {
+        event->valid = true;
+        return;
+    }
     if (fl_json_scan(data, FL_JSON_LIMITS, w, 2, &whole, NULL)) {
         return;
     }
     event->valid = true;
-    if (is_type(w[0].value, "response.completed") || is_type(w[0].value, "response.incomplete")) {
+    bool failed =
+        is_type(w[0].value, "response.failed") || is_type(w[0].value, "response.cancelled");
+    bool over =
+        is_type(w[0].value, "response.completed") || is_type(w[0].value, "response.incomplete");
+    if (failed || over) {
         (void)fl_usage_read_any(fl_json_get(w[1].value, FL_LIT("usage")), usage);
+    }
+    if (over) {
         event->kind = FL_EVENT_DONE;
-    } else if (is_type(w[0].value, "error") || is_type(w[0].value, "response.failed")) {
+    } else if (failed || is_type(w[0].value, "error")) {
         event->kind = FL_EVENT_ERROR;
     }
 }
@@ -96,7 +119,7 @@ void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *
         ret_event->kind = FL_EVENT_DONE;
         ret_event->valid = true;
     } else if (endpoint == FL_ENDPOINT_RESPONSES) {
-        read_response_event(in->data, ret_event, usage);
+        read_response_event(in->data, check, ret_event, usage);
         ret_event->finish = glance_at(in->data).finish; /* servers that answer in chat's chunks */
     } else {
         read_chunk(in->data, check, ret_event, usage);

@@ -49,7 +49,7 @@ static enum fl_effort nearest(enum fl_effort effort, unsigned known)
     if (effort == FL_EFFORT_NONE) {
         return known & 1u << FL_EFFORT_NONE ? effort : FL_EFFORT_ABSENT;
     }
-    for (int e = (int)effort; e >= (int) FL_EFFORT_MINIMAL; e--) {
+    for (int e = (int)effort; e >= (int)FL_EFFORT_MINIMAL; e--) {
         if (known & 1u << e) {
             return (enum fl_effort)e;
         }
