@@ -23,6 +23,7 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_OVERLOADED, "gateway_overloaded", 503, true, GATEWAY,                                 \
       "no connection to the provider was free")                                               \
     X(FL_ERR_DRAINING, "gateway_draining", 503, false, GATEWAY, "the gateway is shutting down")    \
+    X(FL_ERR_HEDGED, "gateway_hedged", 500, false, NONE, "another target answered first")          \
     X(FL_ERR_SYS, "gateway_system", 500, false, GATEWAY, "a system call failed")                   \
     X(FL_ERR_INVALID, "gateway_invalid", 500, false, GATEWAY, "invalid argument")                  \
     /* a client's HTTP */                                                                          \
@@ -65,6 +66,8 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     X(FL_ERR_TIER, "policy_tier", 400, false, POLICY, "no target is of the tier asked for")        \
     X(FL_ERR_MAX_COST, "policy_max_cost", 402, false, POLICY,                                      \
       "no target answers within the cost limit")                                                   \
+    X(FL_ERR_UNTRANSLATABLE, "caller_untranslatable", 400, true, CALLER,                           \
+      "the request cannot be said in the provider's dialect")                                      \
     X(FL_ERR_DENIED, "policy_model_blocked", 403, false, POLICY,                                   \
       "this client may not use any target of the model")                                           \
     X(FL_ERR_DEADLINE, "caller_deadline", 504, false, CALLER, "the request's deadline passed")     \

@@ -27,6 +27,12 @@
     X(PROVIDER, "providers.NAME",                                                                  \
       "An account at a vendor, or a server of your own. A known name "                             \
       "implies type, base URL and the variable that holds the key.")                               \
+    X(PROVIDER_AUTH, "providers.NAME.auth",                                                        \
+      "Who the gateway is to the provider, where a key alone does not say it: Vertex, Bedrock, "   \
+      "and Azure with Entra.")                                                                     \
+    X(HEALTH, "providers.NAME.health",                                                             \
+      "Active checks of the provider: a free request with its key, outside of any client's "       \
+      "request.")                                                                                  \
     X(PRICES, "providers.NAME.prices",                                                             \
       "Prices in USD per million tokens, for all models of the "                                   \
       "provider, or as a mapping from each model's name to its prices.")                           \
@@ -35,6 +41,9 @@
     X(MODEL, "models.NAME",                                                                        \
       "A name that clients may ask for. Without targets and alias it means "                       \
       "every target.")                                                                             \
+    X(FALLBACKS, "models.NAME.fallbacks",                                                          \
+      "Targets for refusals that the usual ones cannot mend, tried in this order: PROVIDER/MODEL, "  \
+      "or a model's name for every provider of it.")                                               \
     X(PREFERENCES, "models.NAME.preferences",                                                      \
       "For a kind of task, the targets to prefer, best first: PROVIDER/MODEL, or a model's name "  \
       "for every provider of it. They must be among the targets of the name.")                     \
@@ -65,6 +74,7 @@ enum fl_key_type {
     FL_TYPE_SIZE,       /* "64KiB", "32MiB", "1MB"; a bare number counts bytes */
     FL_TYPE_ENUM,       /* of: enum fl_enum */
     FL_TYPE_STRINGS,    /* one text or a list of them */
+    FL_TYPE_SECRETS,    /* a list, each entry as SECRET */
     FL_TYPE_STRING_MAP, /* name -> secret text */
     FL_TYPE_OBJECT,     /* of: enum fl_section */
     FL_TYPE_MAP,        /* name -> object; of: enum fl_section */
@@ -79,7 +89,9 @@ enum fl_enum {
     FL_ENUM_ALGORITHM,
     FL_ENUM_VENDOR,
     FL_ENUM_TIER,
-    FL_ENUM_TOKENIZER
+    FL_ENUM_TOKENIZER,
+    FL_ENUM_DIALECT,
+    FL_ENUM_AUTH_SOURCE
 };
 
 /* Shorthands of the `of` column. */
@@ -89,13 +101,18 @@ enum fl_enum {
 #define FL_OF_VENDOR         FL_ENUM_VENDOR
 #define FL_OF_TIER           FL_ENUM_TIER
 #define FL_OF_TOKENIZER      FL_ENUM_TOKENIZER
+#define FL_OF_DIALECT        FL_ENUM_DIALECT
+#define FL_OF_AUTH_SOURCE    FL_ENUM_AUTH_SOURCE
+#define FL_OF_PROVIDER_AUTH  FL_SECTION_PROVIDER_AUTH
 #define FL_OF_TLS            FL_SECTION_TLS
 #define FL_OF_ROUTING        FL_SECTION_ROUTING
 #define FL_OF_TIMEOUTS       FL_SECTION_TIMEOUTS
 #define FL_OF_PROVIDER       FL_SECTION_PROVIDER
+#define FL_OF_HEALTH         FL_SECTION_HEALTH
 #define FL_OF_PRICES         FL_SECTION_PRICES
 #define FL_OF_MODEL_INFO     FL_SECTION_MODEL_INFO
 #define FL_OF_MODEL          FL_SECTION_MODEL
+#define FL_OF_FALLBACKS      FL_SECTION_FALLBACKS
 #define FL_OF_PREFERENCES    FL_SECTION_PREFERENCES
 #define FL_OF_LOAD_BALANCING FL_SECTION_LOAD_BALANCING
 #define FL_OF_MONITORING     FL_SECTION_MONITORING
@@ -157,8 +174,11 @@ enum fl_enum {
       "Time between active checks of an ejected target.", "")                                      \
     X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
       "Time an active check may take.", "")                                                        \
+    X(ROUTING, health_check_failures, UINT, NONE, "2", "1", "1000", "0.4", "",                     \
+      "Active checks that fail in a row after which a target is ejected.", "")                     \
     X(ROUTING, failover_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
-      "Consecutive failures after which a target is ejected.", "")                                 \
+      "Requests that fail in a row after which a target is ejected. Failures among successes add " \
+      "up too: a success outweighs a tenth of one.", "")                                           \
     X(ROUTING, recovery_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
       "Consecutive successes after which an ejected target is trusted again.", "")                 \
     X(ROUTING, ejection_time, DURATION, NONE, "30s", "1s", "5m", "0.1", "",                        \
@@ -166,6 +186,17 @@ enum fl_enum {
     X(ROUTING, timeouts, OBJECT, TIMEOUTS, "", "", "", "0.1", "", "Timeouts of requests.", "")     \
     X(ROUTING, attempts, UINT, NONE, "3", "1", "16", "0.1", "",                                    \
       "Upstream attempts of one request, the first included.", "")                                 \
+    X(ROUTING, hedge, STRING, NONE, "off", "", "", "0.4", "",                                      \
+      "When a second target is asked while the first says nothing: off, auto (later than 95 % of " \
+      "its first tokens) or a duration. Whoever says something first answers, the other is "       \
+      "cancelled; both are paid for.",                                                             \
+      "")                                                                                          \
+    X(ROUTING, hedge_tools, BOOL, NONE, "false", "", "", "0.4", "",                                \
+      "true: requests with tools are hedged too.", "")                                             \
+    X(ROUTING, resume, STRING, NONE, "off", "", "", "0.4", "",                                     \
+      "What becomes of a stream whose provider breaks off: off (an error event), or continue "     \
+      "(another target goes on where it stopped). A request may ask for it (x-fairlead-resume).",  \
+      "")                                                                                          \
     X(ROUTING, providers, MAP, PROVIDER, "", "", "", "0.1", "",                                    \
       "The same as 'providers' at the top level.", "")                                             \
     X(ROUTING, load_balancing, OBJECT, LOAD_BALANCING, "", "", "", "0.1", "",                      \
@@ -188,6 +219,10 @@ enum fl_enum {
     X(PROVIDER, api_key, SECRET, NONE, "", "", "", "0.1", "",                                      \
       "The key: ${VARIABLE}, {file: PATH} or {credential: NAME}. Absent: the vendor's usual "      \
       "variable.",                                                                                 \
+      "")                                                                                          \
+    X(PROVIDER, keys, SECRETS, NONE, "", "", "", "0.4", "",                                        \
+      "More keys of the same kind, a list with each as api_key: what one is refused for (a rate "  \
+      "limit, a spent quota, a revoked key) is tried with the next.",                              \
       "")                                                                                          \
     X(PROVIDER, enabled, BOOL, NONE, "true", "", "", "0.1", "",                                    \
       "false takes the provider's targets out of every route.", "")                                \
@@ -219,6 +254,77 @@ enum fl_enum {
       "Whether it understands stream_options.include_usage. Implied by the type.", "")             \
     X(PROVIDER, simulated, BOOL, NONE, "false", "", "", "0.1", "",                                 \
       "Its answers are made up; they are marked with 'x-fairlead-simulated: true'.", "")           \
+    X(PROVIDER, health, OBJECT, HEALTH, "", "", "", "0.4", "", "Its active checks.", "")           \
+    X(PROVIDER, dialect, ENUM, DIALECT, "", "", "", "0.5", "",                                     \
+      "What it speaks, when that is not what its type implies: any server with another "           \
+      "vendor's API.",                                                                             \
+      "")                                                                                          \
+    X(PROVIDER, region, STRING, NONE, "", "", "", "0.5", "",                                       \
+      "Region of AWS (bedrock) or location of Google Cloud (vertex). Absent: AWS_REGION, "         \
+      "AWS_DEFAULT_REGION; for vertex GOOGLE_CLOUD_LOCATION, else global.",                        \
+      "")                                                                                          \
+    X(PROVIDER, location, STRING, NONE, "", "", "", "0.5", "",                                     \
+      "The same as 'region', in Google's word.",                                                   \
+      "")                                                                                          \
+    X(PROVIDER, project, STRING, NONE, "", "", "", "0.5", "",                                      \
+      "Project of Google Cloud (vertex). Absent: GOOGLE_CLOUD_PROJECT, else that of the "          \
+      "service account.",                                                                          \
+      "")                                                                                          \
+    X(PROVIDER, resource, STRING, NONE, "", "", "", "0.5", "",                                     \
+      "Name of the Azure OpenAI resource, as in https://RESOURCE.openai.azure.com. Or give "       \
+      "'base_url'.",                                                                               \
+      "")                                                                                          \
+    X(PROVIDER, api_version, STRING, NONE, "", "", "", "0.5", "",                                  \
+      "Azure: the date of the API of deployments; absent, its v1 API is used. Vertex: v1 "         \
+      "(the default) or v1beta1.",                                                                 \
+      "")                                                                                          \
+    X(PROVIDER, auth, OBJECT, PROVIDER_AUTH, "", "", "", "0.5", "",                                \
+      "Credentials that are more than a key.",                                                     \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, source, ENUM, AUTH_SOURCE, "", "", "", "0.5", "",                             \
+      "Where keys or tokens come from. Absent: by the other keys here, else by the usual "         \
+      "variables of the cloud's own tools.",                                                       \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, access_key_id, STRING, NONE, "", "", "", "0.5", "",                           \
+      "AWS: the key's id. Absent: AWS_ACCESS_KEY_ID.",                                             \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, secret_access_key, SECRET, NONE, "", "", "", "0.5", "",                       \
+      "AWS: the key's secret. Absent: AWS_SECRET_ACCESS_KEY.",                                     \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, session_token, SECRET, NONE, "", "", "", "0.5", "",                           \
+      "AWS: of temporary keys. Absent: AWS_SESSION_TOKEN.",                                        \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, role_arn, STRING, NONE, "", "", "", "0.5", "",                                \
+      "AWS, web_identity: the role to take. Absent: AWS_ROLE_ARN.",                                \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, token_file, STRING, NONE, "", "", "", "0.5", "",                              \
+      "AWS, web_identity: path of the token to show; container: of the value for "                 \
+      "authorization. Read when the configuration is loaded.",                                     \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, service_account_file, STRING, NONE, "", "", "", "0.5", "",                    \
+      "Google: path of a service account's key file (JSON). Absent: "                              \
+      "GOOGLE_APPLICATION_CREDENTIALS.",                                                           \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, tenant, STRING, NONE, "", "", "", "0.5", "",                                  \
+      "Azure, entra: the directory's id. Absent: AZURE_TENANT_ID.",                                \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, client_id, STRING, NONE, "", "", "", "0.5", "",                               \
+      "Azure, entra: the application's id. Absent: AZURE_CLIENT_ID.",                              \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, client_secret, SECRET, NONE, "", "", "", "0.5", "",                           \
+      "Azure, entra: its secret. Absent: AZURE_CLIENT_SECRET.",                                    \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, endpoint, STRING, NONE, "", "", "", "0.5", "",                                \
+      "URL to fetch tokens or keys from, instead of the cloud's own.",                             \
+      "")                                                                                          \
+    X(HEALTH, enabled, BOOL, NONE, "true", "", "", "0.4", "",                                      \
+      "false: no active checks; its health is told by its traffic alone.", "")                     \
+    X(HEALTH, path, STRING, NONE, "", "", "", "0.4", "",                                           \
+      "What to GET, behind the base URL. Absent: the list of models.", "")                         \
+    X(HEALTH, interval, DURATION, NONE, "", "1s", "1h", "0.4", "",                                 \
+      "Replaces 'health_check_interval' of 'routing'.", "")                                        \
+    X(HEALTH, timeout, DURATION, NONE, "", "10ms", "5m", "0.4", "",                                \
+      "Replaces 'health_check_timeout' of 'routing'.", "")                                         \
     X(PRICES, input, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million input tokens.",   \
       "")                                                                                          \
     X(PRICES, output, REAL, NONE, "", "0", "1000000", "0.1", "", "USD per million output tokens.", \
@@ -266,6 +372,11 @@ enum fl_enum {
       "Targets to choose among: PROVIDER/MODEL, or a model's name for every provider of it.", "")  \
     X(MODEL, fallback, STRINGS, NONE, "", "", "", "0.1", "",                                       \
       "Targets to try in this order when those above fail.", "")                                   \
+    X(MODEL, fallbacks, OBJECT, FALLBACKS, "", "", "", "0.4", "",                                  \
+      "Targets for what a larger context or another content policy could mend.", "")               \
+    X(MODEL, hedge, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")        \
+    X(MODEL, hedge_tools, BOOL, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")    \
+    X(MODEL, resume, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")       \
     X(MODEL, alias, STRING, NONE, "", "", "", "0.1", "", "Another name that this one stands for.", \
       "")                                                                                          \
     X(MODEL, tier, ENUM, TIER, "", "", "", "0.1", "",                                              \
@@ -287,6 +398,12 @@ enum fl_enum {
       "")                                                                                          \
     X(MODEL, preferences, OBJECT, PREFERENCES, "", "", "", "0.1", "",                              \
       "Targets to prefer by kind of task, for 'classification' and 'hybrid'.", "")                 \
+    X(FALLBACKS, context_length, STRINGS, NONE, "", "", "", "0.4", "",                             \
+      "For a request that a provider refuses as too long for its model.", "")                      \
+    X(FALLBACKS, content_policy, STRINGS, NONE, "", "", "", "0.4", "",                             \
+      "For a request that a provider's content policy refuses. Without it such a refusal is the "  \
+      "answer.",                                                                                   \
+      "")                                                                                          \
     X(PREFERENCES, summarization, STRINGS, NONE, "", "", "", "0.1", "", "For summaries.", "")      \
     X(PREFERENCES, classification, STRINGS, NONE, "", "", "", "0.1", "", "For classification and extraction.", "") \
     X(PREFERENCES, generation, STRINGS, NONE, "", "", "", "0.1", "", "For writing of texts and code.", "") \
@@ -324,6 +441,8 @@ enum fl_enum {
     X(LIMITS, body, SIZE, NONE, "32MiB", "1KiB", "1GiB", "0.1", "", "Body of a request.", "")      \
     X(LIMITS, response_hold, SIZE, NONE, "256KiB", "0", "64MiB", "0.1", "",                        \
       "A plain answer up to this size is checked whole before it is sent on.", "")                 \
+    X(LIMITS, resume, SIZE, NONE, "256KiB", "0", "64MiB", "0.4", "",                               \
+      "Text of a stream kept at most to continue it; a longer one is not continued.", "")          \
     X(LIMITS, event, SIZE, NONE, "1MiB", "1KiB", "64MiB", "0.1", "", "One event of a stream.", "") \
     X(LIMITS, client_connections, UINT, NONE, "10000", "1", "1000000", "0.1", "",                  \
       "Client connections, for each worker.", "")                                                  \

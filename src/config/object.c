@@ -200,6 +200,27 @@ static void check_strings(struct fl_load *load, const struct fl_key *key,
     }
 }
 
+static void check_secrets(struct fl_load *load, const struct fl_key *key,
+                          const struct fl_yaml *node, struct fl_value *value)
+{
+    if (node->kind != FL_YAML_SEQUENCE) {
+        fl_secret_mask(load, node);
+        fl_load_error(load, node, "'%s' expects %s", key->name, fl_value_expected(key->type));
+        value->bad = true;
+        return;
+    }
+    if (!new_entries(load, value, node->count)) {
+        return;
+    }
+    for (const struct fl_yaml_item *item = node->first; item; item = item->next) {
+        struct fl_value one = {.node = item->value};
+        fl_secret_check(load, key, item->value, &one);
+        value->bad = value->bad || one.bad;
+        value->entries[value->count++] =
+            (struct fl_entry){.node = item->value, .name = one.source, .text = one.text};
+    }
+}
+
 static void check_string_map(struct fl_load *load, const struct fl_key *key,
                              const struct fl_yaml *node, struct fl_value *value)
 {
@@ -319,6 +340,7 @@ static void check_value(struct fl_load *load, const struct fl_key *key,
         [FL_TYPE_STRINGS] = check_strings, [FL_TYPE_STRING_MAP] = check_string_map,
         [FL_TYPE_OBJECT] = check_object,   [FL_TYPE_MAP] = check_map,
         [FL_TYPE_LIST] = check_list,       [FL_TYPE_PRICES] = check_prices,
+        [FL_TYPE_SECRETS] = check_secrets,
     };
     if (key->type == FL_TYPE_LATER) {
         fl_load_error(load, item->key, "'%s' is not available in this version (%s); remove it",

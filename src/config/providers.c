@@ -101,7 +101,10 @@ static bool build_url(struct fl_load *load, const struct fl_draft *draft, struct
     if (value->bad) {
         return false;
     }
-    p->base_url = value->text.len > 0 ? value->text : fl_slice_cstr(draft->vendor->base_url);
+    p->base_url = value->text.len > 0 ? value->text : fl_provider_default_url(load, draft, p);
+    if (p->base_url.len == 0 && draft->vendor->base_url) {
+        return false; /* reported */
+    }
     if (p->base_url.len == 0) {
         fl_load_error(load, at, "provider '%.*s' needs a 'base_url', such as http://gpu1:8000/v1",
                       FL_TEXT(p->name));
@@ -133,6 +136,9 @@ static void take_variable(struct fl_load *load, const struct fl_draft *draft, st
 {
     const char *name = draft->vendor->key_variable;
     struct fl_slice value;
+    if (name && !fl_load_variable(load, name, &value)) {
+        name = draft->vendor->key_variable_2;
+    }
     if (!name || !fl_load_variable(load, name, &value)) {
         return;
     }
@@ -147,6 +153,44 @@ static void take_variable(struct fl_load *load, const struct fl_draft *draft, st
     p->key_source = fl_slice_cstr(name);
 }
 
+static void add_key(struct fl_provider_key *keys, struct fl_provider *p, struct fl_slice value,
+                    struct fl_slice source)
+{
+    for (unsigned i = 0; i < p->key_count; i++) {
+        if (fl_slice_eq(keys[i].value, value)) { /* twice the same is one account */
+            return;
+        }
+    }
+    if (value.len > 0) {
+        keys[p->key_count++] = (struct fl_provider_key){value, source};
+    }
+}
+
+/* api_key first, then those of the list; one of them is enough. */
+static void list_keys(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    enum { keys_max = FL_PROVIDER_KEYS_MAX };
+    const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_keys);
+    struct fl_provider_key *keys =
+        fl_arena_zero(&load->config->arena, (value->count + 1) * sizeof(*keys));
+    if (value->bad || !keys) {
+        return;
+    }
+    add_key(keys, p, p->api_key, p->key_source);
+    for (unsigned i = 0; i < value->count; i++) {
+        add_key(keys, p, value->entries[i].text, value->entries[i].name);
+    }
+    if (p->key_count > keys_max) {
+        fl_load_error(load, value->node, "more than 16 keys");
+        p->key_count = keys_max;
+    }
+    p->keys = keys;
+    if (p->key_count > 0) {
+        p->api_key = keys[0].value;
+        p->key_source = keys[0].source;
+    }
+}
+
 static void build_key(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
 {
     const struct fl_value *value = fl_object_value(draft->entry->object, FL_KEY_PROVIDER_api_key);
@@ -156,9 +200,10 @@ static void build_key(struct fl_load *load, const struct fl_draft *draft, struct
     if (value->node) {
         p->api_key = value->text;
         p->key_source = value->text.len > 0 ? value->source : FL_EMPTY;
-    } else {
+    } else if (!fl_object_value(draft->entry->object, FL_KEY_PROVIDER_keys)->node) {
         take_variable(load, draft, p);
     }
+    list_keys(load, draft, p);
     if (p->api_key.len > 0 && !p->tls && p->host.len > 0 && !is_local(p->host)) {
         fl_load_warn(load, value->node ? value->node : draft->entry->key,
                      "the key of '%.*s' travels in the clear to %.*s; use https", FL_TEXT(p->name),
@@ -260,6 +305,32 @@ static void build_rest(struct fl_load *load, const struct fl_draft *draft, struc
     p->listed = fl_models_provider(load, p);
 }
 
+static void build_health(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
+{
+    const struct fl_object *health =
+        fl_object_value(draft->entry->object, FL_KEY_PROVIDER_health)->object;
+    p->checked = true;
+    p->health_interval_ns = load->config->health_interval_ns;
+    p->health_timeout_ns = load->config->health_timeout_ns;
+    if (!health) {
+        return;
+    }
+    const struct fl_value *path = fl_object_value(health, FL_KEY_HEALTH_path);
+    const struct fl_value *interval = fl_object_value(health, FL_KEY_HEALTH_interval);
+    const struct fl_value *timeout = fl_object_value(health, FL_KEY_HEALTH_timeout);
+    p->checked = fl_object_value(health, FL_KEY_HEALTH_enabled)->number != 0;
+    p->health_interval_ns = interval->node ? (uint64_t)interval->number : p->health_interval_ns;
+    p->health_timeout_ns = timeout->node ? (uint64_t)timeout->number : p->health_timeout_ns;
+    p->health_path = path->text;
+    bool fits = path->text.len == 0 ||
+                (path->text.ptr[0] == '/' && fl_secret_is_token(path->text) &&
+                 fl_slice_find(path->text, '#') == path->text.len);
+    if (!fits && !path->bad) {
+        fl_load_error(load, path->node,
+                      "a health check's 'path' begins with '/' and has no spaces, such as /health");
+    }
+}
+
 /* Says why a provider's targets are left out; true when they are not. */
 static bool takes_part(struct fl_load *load, const struct fl_draft *draft,
                        const struct fl_provider *p)
@@ -272,12 +343,11 @@ static bool takes_part(struct fl_load *load, const struct fl_draft *draft,
                      FL_TEXT(p->name));
         return false;
     }
-    if (strcmp(vendor->dialect, "openai") != 0) {
-        fl_load_warn(load, at,
-                     "provider '%.*s' speaks the %c%s dialect, which this version does not speak "
-                     "yet: its models are not routed",
-                     FL_TEXT(p->name), vendor->dialect[0] & ~0x20, vendor->dialect + 1);
+    if (!fl_provider_auth_given(load, draft, p)) {
         return false;
+    }
+    if (p->auth.kind == FL_AUTH_TOKEN || p->auth.kind == FL_AUTH_SIGV4) {
+        return true;
     }
     if (p->api_key.len == 0 && !vendor->key_optional && !key->bad) {
         fl_load_warn(load, at, "provider '%.*s' has no key: its models are not routed; %s%s",
@@ -303,14 +373,13 @@ static void build_one(struct fl_load *load, struct fl_draft *draft, struct fl_pr
         return;
     }
     p->type = fl_slice_cstr(draft->vendor->name);
-    p->dialect = fl_slice_cstr(draft->vendor->dialect);
-    bool spoken = strcmp(draft->vendor->dialect, "openai") == 0;
-    if (spoken || fl_object_value(entry->object, FL_KEY_PROVIDER_base_url)->node) {
-        build_url(load, draft, p);
-    }
+    fl_provider_place_build(load, draft, p);
+    build_url(load, draft, p);
     build_key(load, draft, p);
+    fl_provider_auth_build(load, draft, p);
     build_headers(load, draft, p);
     build_rest(load, draft, p);
+    build_health(load, draft, p);
     draft->routed = takes_part(load, draft, p);
 }
 

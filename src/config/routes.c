@@ -6,6 +6,7 @@
  */
 #include "base/assert.h"
 #include "config/targets.h"
+#include "config/value.h"
 #include "route/facts.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct draft_route {
     enum origin origin;
     const struct fl_entry *entry; /* NULL: implied */
     struct fl_picks primaries, fallbacks;
+    struct fl_picks on_context, on_policy;
     struct fl_picks preferred[FL_TASK_COUNT];
     unsigned guard; /* a target of the kind that route.guarded is about */
     bool every;     /* means every target */
@@ -34,6 +36,7 @@ struct builder {
     struct fl_picks every; /* every primary target */
     enum fl_strategy strategy;
     enum fl_algorithm algorithm;
+    struct fl_route rescue; /* hedging and resuming, where a name does not say */
 };
 
 static struct draft_route *add_route(struct builder *b, struct fl_slice name, enum origin origin,
@@ -44,6 +47,10 @@ static struct draft_route *add_route(struct builder *b, struct fl_slice name, en
     *route = (struct draft_route){.route = {.name = name,
                                             .strategy = b->strategy,
                                             .algorithm = b->algorithm,
+                                            .hedging = b->rescue.hedging,
+                                            .hedge_after_ns = b->rescue.hedge_after_ns,
+                                            .hedge_tools = b->rescue.hedge_tools,
+                                            .resume = b->rescue.resume,
                                             .listed = listed},
                                   .origin = origin};
     return route;
@@ -201,6 +208,13 @@ static void build_listed(struct builder *b, struct draft_route *route)
         b->targets.primary[target] = b->targets.items[target].model.len > 0;
     }
     resolve_list(b, route, value_of(route, FL_KEY_MODEL_fallback), &route->fallbacks);
+    const struct fl_object *rescues = value_of(route, FL_KEY_MODEL_fallbacks)->object;
+    if (rescues) {
+        resolve_list(b, route, fl_object_value(rescues, FL_KEY_FALLBACKS_context_length),
+                     &route->on_context);
+        resolve_list(b, route, fl_object_value(rescues, FL_KEY_FALLBACKS_content_policy),
+                     &route->on_policy);
+    }
     resolve_preferences(b, route);
     resolve_guard(b, route);
     check_fallbacks(b, route);
@@ -216,7 +230,9 @@ static void check_alias_alone(struct builder *b, const struct draft_route *route
                                             FL_KEY_MODEL_strategy,   FL_KEY_MODEL_algorithm,
                                             FL_KEY_MODEL_tier,       FL_KEY_MODEL_max_cost,
                                             FL_KEY_MODEL_preferences, FL_KEY_MODEL_never_worse_than,
-                                            FL_KEY_MODEL_daily_budget};
+                                            FL_KEY_MODEL_daily_budget, FL_KEY_MODEL_fallbacks,
+                                            FL_KEY_MODEL_hedge,      FL_KEY_MODEL_hedge_tools,
+                                            FL_KEY_MODEL_resume};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (value_of(route, others[i])->node) {
             fl_load_error(b->load, value_of(route, others[i])->key,
@@ -242,6 +258,36 @@ static void read_demands(struct draft_route *route)
     }
 }
 
+static void read_hedge(struct fl_load *load, const struct fl_value *hedge, struct fl_route *route)
+{
+    static const struct fl_key duration = {.name = "hedge", .type = FL_TYPE_DURATION};
+    int64_t ns = 0;
+    if (hedge->bad || hedge->text.len == 0) {
+        return;
+    }
+    if (fl_slice_eq(hedge->text, FL_LIT("off"))) {
+        route->hedging = FL_HEDGE_OFF;
+    } else if (fl_slice_eq(hedge->text, FL_LIT("auto"))) {
+        route->hedging = FL_HEDGE_AUTO;
+    } else if (fl_value_number(&duration, hedge->text, &ns) && ns > 0) {
+        route->hedging = FL_HEDGE_AFTER;
+        route->hedge_after_ns = (uint64_t)ns;
+    } else {
+        fl_load_error(load, hedge->node, "'hedge' is off, auto or a duration such as 2s");
+    }
+}
+
+static void read_resume(struct fl_load *load, const struct fl_value *resume, struct fl_route *route)
+{
+    if (resume->bad || resume->text.len == 0) {
+        return;
+    }
+    route->resume = fl_slice_eq(resume->text, FL_LIT("continue"));
+    if (!route->resume && !fl_slice_eq(resume->text, FL_LIT("off"))) {
+        fl_load_error(load, resume->node, "'resume' is off or continue");
+    }
+}
+
 static void add_configured(struct builder *b, const struct fl_value *models)
 {
     for (unsigned i = 0; i < models->count; i++) {
@@ -255,6 +301,10 @@ static void add_configured(struct builder *b, const struct fl_value *models)
                           "a model's name has 1 to 200 characters, no spaces and no '*'");
         }
         read_demands(route);
+        read_hedge(b->load, value_of(route, FL_KEY_MODEL_hedge), &route->route);
+        read_resume(b->load, value_of(route, FL_KEY_MODEL_resume), &route->route);
+        const struct fl_value *tools = value_of(route, FL_KEY_MODEL_hedge_tools);
+        route->route.hedge_tools = tools->node ? tools->number != 0 : route->route.hedge_tools;
         const struct fl_value *strategy = value_of(route, FL_KEY_MODEL_strategy);
         const struct fl_value *algorithm = value_of(route, FL_KEY_MODEL_algorithm);
         if (algorithm->node && !algorithm->bad) {
@@ -282,6 +332,12 @@ static void copy_route(struct draft_route *to, const struct draft_route *from)
     for (unsigned task = 0; task < FL_TASK_COUNT; task++) {
         to->preferred[task] = from->preferred[task];
     }
+    to->route.hedging = from->route.hedging;
+    to->route.hedge_after_ns = from->route.hedge_after_ns;
+    to->route.hedge_tools = from->route.hedge_tools;
+    to->route.resume = from->route.resume;
+    to->on_context = from->on_context;
+    to->on_policy = from->on_policy;
     to->primaries = from->primaries;
     to->fallbacks = from->fallbacks;
     to->every = from->every;
@@ -509,6 +565,29 @@ static void finish_preferences(struct builder *b, const struct draft_route *draf
     }
 }
 
+/* A list of targets to be tried in its order, as a route without a name of its own. */
+static const struct fl_route *list_route(struct builder *b, const struct fl_route *of,
+                                         const struct fl_picks *picks)
+{
+    struct fl_arena *arena = &b->load->config->arena;
+    unsigned *targets = fl_arena_take(arena, (picks->count + 1) * sizeof(*targets));
+    struct fl_route *route = fl_arena_zero(arena, sizeof(*route));
+    if (picks->count == 0 || !targets || !route) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < picks->count; i++) {
+        targets[i] = picks->items[i];
+    }
+    *route = (struct fl_route){.name = of->name,
+                               .strategy = FL_STRATEGY_LOAD_BALANCE,
+                               .algorithm = of->algorithm,
+                               .targets = targets,
+                               .target_count = picks->count,
+                               .max_cost_picousd = of->max_cost_picousd,
+                               .state = of->state};
+    return route;
+}
+
 static void finish_route(struct builder *b, const struct draft_route *draft, struct fl_route *route)
 {
     unsigned count = draft->primaries.count + draft->fallbacks.count, used = 0;
@@ -534,6 +613,8 @@ static void finish_route(struct builder *b, const struct draft_route *draft, str
         route->state = fl_registry_route(b->load->env->registry, route->name);
         b->load->scratch.failed = b->load->scratch.failed || !route->state;
     }
+    route->on_context = list_route(b, route, &draft->on_context);
+    route->on_policy = list_route(b, route, &draft->on_policy);
 }
 
 static void finish_table(struct builder *b)
@@ -585,6 +666,9 @@ static bool begin(struct builder *b, const struct fl_value *models)
     b->algorithm = (enum fl_algorithm)algorithm->number;
     select_by(load, fl_object_value(load->routing, FL_KEY_ROUTING_strategy), algorithm,
               &b->strategy, &b->algorithm);
+    read_hedge(load, fl_object_value(load->routing, FL_KEY_ROUTING_hedge), &b->rescue);
+    read_resume(load, fl_object_value(load->routing, FL_KEY_ROUTING_resume), &b->rescue);
+    b->rescue.hedge_tools = fl_object_value(load->routing, FL_KEY_ROUTING_hedge_tools)->number != 0;
     return true;
 }
 

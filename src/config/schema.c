@@ -47,6 +47,14 @@ static void put_words(struct fl_buf *b, enum fl_enum words)
 }
 
 /* The alternatives of a type, as members of anyOf. */
+/* The ways to write a secret, for "anyOf". */
+#define SECRET                                                                                     \
+    "{\"type\": \"string\"}, {\"type\": \"object\", \"properties\": "                                \
+    "{\"file\": {\"type\": \"string\"}}, \"required\": [\"file\"], "                                   \
+    "\"additionalProperties\": false}, {\"type\": \"object\", "                                      \
+    "\"properties\": {\"credential\": {\"type\": \"string\"}}, "                                     \
+    "\"required\": [\"credential\"], \"additionalProperties\": false}"
+
 static void put_alternatives(struct fl_buf *b, const struct fl_key *key)
 {
     switch (key->type) {
@@ -54,11 +62,10 @@ static void put_alternatives(struct fl_buf *b, const struct fl_key *key)
         fl_buf_put_cstr(b, "{\"type\": \"string\"}");
         break;
     case FL_TYPE_SECRET:
-        fl_buf_put_cstr(b, "{\"type\": \"string\"}, {\"type\": \"object\", \"properties\": "
-                           "{\"file\": {\"type\": \"string\"}}, \"required\": [\"file\"], "
-                           "\"additionalProperties\": false}, {\"type\": \"object\", "
-                           "\"properties\": {\"credential\": {\"type\": \"string\"}}, "
-                           "\"required\": [\"credential\"], \"additionalProperties\": false}");
+        fl_buf_put_cstr(b, SECRET);
+        break;
+    case FL_TYPE_SECRETS:
+        fl_buf_put_cstr(b, "{\"type\": \"array\", \"items\": {\"anyOf\": [" SECRET "]}}");
         break;
     case FL_TYPE_BOOL:
         fl_buf_put_cstr(b, "{\"type\": \"boolean\"}, " VARIABLE);

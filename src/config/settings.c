@@ -199,6 +199,7 @@ static void build_limits(struct fl_load *load)
         .body_bytes = unsigned_value(o, FL_KEY_LIMITS_body),
         .response_hold_bytes = unsigned_value(o, FL_KEY_LIMITS_response_hold),
         .event_bytes = unsigned_value(o, FL_KEY_LIMITS_event),
+        .resume_bytes = unsigned_value(o, FL_KEY_LIMITS_resume),
         .client_connections = (unsigned)unsigned_value(o, FL_KEY_LIMITS_client_connections),
         .attempts = (unsigned)(here->node && !here->bad ? here->number : there->number),
         .head_ns = unsigned_value(o, FL_KEY_LIMITS_head_timeout),
@@ -335,7 +336,9 @@ void fl_settings_build(struct fl_load *load)
             (unsigned)unsigned_value(load->routing, FL_KEY_ROUTING_failover_threshold),
         .successes_to_recover =
             (unsigned)unsigned_value(load->routing, FL_KEY_ROUTING_recovery_threshold),
-        .ejection_ns = unsigned_value(load->routing, FL_KEY_ROUTING_ejection_time)};
+        .ejection_ns = unsigned_value(load->routing, FL_KEY_ROUTING_ejection_time),
+        .check_failures_to_eject =
+            (unsigned)unsigned_value(load->routing, FL_KEY_ROUTING_health_check_failures)};
     fl_settings_timeouts(timeouts, &config->timeouts);
     build_listens(load);
     build_tls(load);

@@ -243,6 +243,7 @@ bool fl_value_number(const struct fl_key *key, struct fl_slice text, int64_t *re
     case FL_TYPE_STRING:
     case FL_TYPE_SECRET:
     case FL_TYPE_STRINGS:
+    case FL_TYPE_SECRETS:
     case FL_TYPE_STRING_MAP:
     case FL_TYPE_OBJECT:
     case FL_TYPE_MAP:
@@ -275,6 +276,8 @@ const char *fl_value_expected(enum fl_key_type type)
         return "one of a few words";
     case FL_TYPE_STRINGS:
         return "text or a list such as [one, two]";
+    case FL_TYPE_SECRETS:
+        return "a list of secrets such as [\"${FIRST}\", \"${SECOND}\"]";
     case FL_TYPE_STRING_MAP:
         return "names with text, such as {x-team: search}";
     case FL_TYPE_OBJECT:

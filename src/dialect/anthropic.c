@@ -72,12 +72,12 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     return FL_OK;
 }
 
-static void write_request(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
+static void write_request(const struct fl_facts *facts, struct fl_slice model, struct fl_request_wishes wishes,
                           struct fl_buf *storage, struct fl_request_body *ret_body)
 {
     struct fl_json_patch patch;
     unsigned count = 0;
-    (void)ask_usage; /* it is always told */
+    (void)wishes; /* it is always told */
     if (!fl_slice_eq(model, facts->model)) {
         size_t start = storage->len;
         fl_buf_put_json(storage, model);

@@ -67,8 +67,7 @@ void fl_anthropic_read_event(enum fl_endpoint endpoint, const struct fl_sse_even
     if (event == FL_ANTHROPIC_UNKNOWN) {
         event = fl_anthropic_event_of(inside(w[E_TYPE].value));
     }
-    ret_event->preamble = event == FL_ANTHROPIC_MESSAGE_START || event == FL_ANTHROPIC_PING ||
-                          event == FL_ANTHROPIC_BLOCK_START;
+    ret_event->content = event == FL_ANTHROPIC_BLOCK_DELTA || event == FL_ANTHROPIC_MESSAGE_DELTA;
     if (event == FL_ANTHROPIC_MESSAGE_START) {
         (void)fl_usage_update_anthropic(fl_json_get(w[E_MESSAGE].value, FL_LIT("usage")), usage);
     } else if (event == FL_ANTHROPIC_MESSAGE_DELTA) {

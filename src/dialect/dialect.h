@@ -31,6 +31,7 @@ enum fl_endpoint {
     FL_ENDPOINT_RESPONSES,
     FL_ENDPOINT_MESSAGES, /* Anthropic's */
     FL_ENDPOINT_COUNT_TOKENS,
+    FL_ENDPOINT_PASS, /* passed through, not understood: images, audio, files ... */
     FL_ENDPOINT_COUNT
 };
 
@@ -59,10 +60,15 @@ struct fl_facts {
     enum fl_endpoint endpoint;
     struct fl_slice body;
     struct fl_slice model;         /* decoded */
-    struct fl_json model_value;    /* where it stands */
+    struct fl_json model_value;    /* where it stands; NONE: the first of *models* is meant */
     struct fl_json stream_options; /* where it stands */
     struct fl_json texts[FL_TEXTS_COUNT]; /* where what the model reads stands; which is which is the
                                              dialect's own matter */
+    struct fl_slice object;        /* the body's one object */
+    /* Extensions (OpenRouter's): names to fall back on, an array; what is asked of providers, an object. NONE:
+     * not given, or given as something else, which is the provider's to judge. */
+    struct fl_json models, provider;
+    struct fl_slice models_member, provider_member; /* with their keys */
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
@@ -77,6 +83,11 @@ struct fl_request_body {
     size_t bytes;
 };
 
+struct fl_request_wishes {
+    bool ask_usage;       /* add what makes the provider report usage */
+    bool keep_extensions; /* the provider knows models and provider; else they are taken out */
+};
+
 enum fl_event_kind {
     FL_EVENT_OTHER,   /* content, roles, pings, unknown: pass on */
     FL_EVENT_USAGE,   /* carries only usage: pass on to those who asked */
@@ -88,8 +99,7 @@ struct fl_event_facts {
     enum fl_event_kind kind;
     bool finish;      /* says why generation ended: the stream may end after it */
     bool valid;       /* is JSON (or the terminal marker) */
-    bool preamble;    /* nothing of the answer yet (told only with *check*): an error may follow that another
-                         target would not give */
+    bool content;     /* has something of the answer: text, reasoning, a tool call; asked for with *check* */
 };
 
 /* What a request's path and head hang on, where they are not the same for all. */
@@ -102,6 +112,8 @@ struct fl_ask {
 
 struct fl_dialect {
     const char *name;
+    /* The dialect whose bytes it takes as they are, behind other paths; NULL: its own only. */
+    const struct fl_dialect *like;
     const char *paths[FL_ENDPOINT_COUNT]; /* behind the base URL; NULL: not offered as it is */
     /* By endpoint: the form in which clients of this dialect ask and are answered; NULL: not chat, bytes can
      * only pass through to a provider of the same dialect. */
@@ -119,12 +131,13 @@ struct fl_dialect {
     /* *facts* as read_request gave them; walks the texts once. */
     void (*read_texts)(const struct fl_facts *facts, const struct fl_text_sink *sink,
                        struct fl_needs *ret_needs);
-    /* *model*: as the provider knows it. *ask_usage*: add what makes the provider report usage. */
-    void (*write_request)(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
+    /* *model*: as the provider knows it. */
+    void (*write_request)(const struct fl_facts *facts, struct fl_slice model, struct fl_request_wishes wishes,
                           struct fl_buf *storage, struct fl_request_body *ret_body);
     enum fl_err (*read_answer)(struct fl_slice body, struct fl_usage *ret_usage);
-    /* Usage is replaced, not added, when present. *check*: the data must be valid (a stream's first event,
-     * while another target could still be tried); without it, only what matters is looked for. */
+    /* Usage is replaced, not added, when present. *check*: nothing of the stream was sent on yet, another
+     * target could still be tried: the data must be valid, and it is told whether it has content; without it,
+     * only what matters is looked for. */
     void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);
@@ -136,6 +149,11 @@ struct fl_dialect {
 extern const struct fl_dialect fl_dialect_openai;
 extern const struct fl_dialect fl_dialect_anthropic;
 extern const struct fl_dialect fl_dialect_bedrock;
+extern const struct fl_dialect fl_dialect_gemini;
+extern const struct fl_dialect fl_dialect_vertex;           /* Gemini's models there */
+extern const struct fl_dialect fl_dialect_vertex_anthropic; /* Claude there */
+extern const struct fl_dialect fl_dialect_azure;
+extern const struct fl_dialect fl_dialect_ollama_native;
 
 /* By configured name; NULL when this version does not speak it. */
 const struct fl_dialect *fl_dialect_find(struct fl_slice name);

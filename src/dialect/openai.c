@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "dialect/failure.h"
 #include "dialect/openai_wire.h"
+#include "dialect/usage.h"
 
 enum {
     W_MODEL,
@@ -16,6 +17,8 @@ enum {
     W_MAX_COMPLETION,
     W_MAX_TOKENS,
     W_MAX_OUTPUT,
+    W_MODELS,
+    W_PROVIDER,
     W_TEXTS,
     W_COUNT = W_TEXTS + FL_TEXTS_COUNT
 };
@@ -31,9 +34,26 @@ static enum fl_err refuse(struct fl_reterr *reterr, enum fl_err err, const char 
     return err;
 }
 
+static void read_extensions(const struct fl_json_watch *w, struct fl_facts *facts)
+{
+    if (w[W_MODELS].value.type == FL_JSON_ARRAY) {
+        facts->models = w[W_MODELS].value;
+        facts->models_member = w[W_MODELS].member;
+    }
+    if (w[W_PROVIDER].value.type == FL_JSON_OBJECT) {
+        facts->provider = w[W_PROVIDER].value;
+        facts->provider_member = w[W_PROVIDER].member;
+    }
+}
+
 static enum fl_err read_model(struct fl_json value, struct fl_buf *scratch, struct fl_facts *facts,
                               struct fl_reterr *reterr)
 {
+    struct fl_json stands = value;
+    if (value.type == FL_JSON_NONE && facts->models.type == FL_JSON_ARRAY) {
+        struct fl_json_iter it = fl_json_iter(facts->models);
+        (void)fl_json_next(&it, NULL, &value);
+    }
     if (value.type == FL_JSON_NONE) {
         return refuse(reterr, FL_ERR_REQUEST,
                       "The field 'model' is missing. Name a model, or \"auto\" to let fairlead choose.");
@@ -44,7 +64,7 @@ static enum fl_err read_model(struct fl_json value, struct fl_buf *scratch, stru
     if (facts->model.len == 0 || facts->model.len > 256) {
         return refuse(reterr, FL_ERR_REQUEST, "The field 'model' must have 1 to 256 bytes.");
     }
-    facts->model_value = value;
+    facts->model_value = stands;
     return FL_OK;
 }
 
@@ -79,6 +99,8 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
         [W_MAX_COMPLETION] = {.key = FL_LIT("max_completion_tokens")},
         [W_MAX_TOKENS] = {.key = FL_LIT("max_tokens")},
         [W_MAX_OUTPUT] = {.key = FL_LIT("max_output_tokens")},
+        [W_MODELS] = {.key = FL_LIT("models")},
+        [W_PROVIDER] = {.key = FL_LIT("provider")},
         [W_TEXTS + FL_OPENAI_MESSAGES] = {.key = FL_LIT("messages")},
         [W_TEXTS + FL_OPENAI_PROMPT] = {.key = FL_LIT("prompt")},
         [W_TEXTS + FL_OPENAI_INPUT] = {.key = FL_LIT("input")},
@@ -97,6 +119,8 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     if (whole.type != FL_JSON_OBJECT) {
         return refuse(reterr, FL_ERR_JSON_TYPE, "The request body must be a JSON object.");
     }
+    facts.object = whole.span;
+    read_extensions(w, &facts);
     err = read_model(w[W_MODEL].value, scratch, &facts, reterr);
     if (!err) {
         err = read_stream(w, &facts, reterr);
@@ -142,26 +166,68 @@ static bool usage_patch(const struct fl_facts *facts, struct fl_json_patch *ret_
     return asked.type == FL_JSON_FALSE || asked.type == FL_JSON_NULL;
 }
 
-static void write_request(const struct fl_facts *facts, struct fl_slice model, bool ask_usage,
+/* The model's name where it stands, or in the place of the list that named it. */
+static bool model_patch(const struct fl_facts *facts, struct fl_slice model, struct fl_buf *storage,
+                        struct fl_json_patch *ret_patch)
+{
+    size_t start = storage->len;
+    bool listed = facts->model_value.type == FL_JSON_NONE;
+    if (!listed && fl_slice_eq(model, facts->model)) {
+        return false;
+    }
+    fl_buf_put_cstr(storage, listed ? "\"model\":" : "");
+    fl_buf_put_json(storage, model);
+    ret_patch->old = listed ? facts->models_member : facts->model_value.span;
+    ret_patch->by = fl_slice_from(fl_buf_slice(storage), start);
+    return true;
+}
+
+/* Takes out what only a router understands. */
+static unsigned extension_patches(const struct fl_facts *facts, struct fl_json_patch ret_patches[2])
+{
+    struct fl_slice members[2];
+    unsigned count = 0;
+    if (facts->models.type != FL_JSON_NONE && facts->model_value.type != FL_JSON_NONE) {
+        members[count++] = facts->models_member;
+    }
+    if (facts->provider.type != FL_JSON_NONE) {
+        members[count++] = facts->provider_member;
+    }
+    if (count == 2 && members[0].ptr > members[1].ptr) {
+        struct fl_slice first = members[1];
+        members[1] = members[0];
+        members[0] = first;
+    }
+    fl_json_remove(facts->object, members, count, ret_patches);
+    return count;
+}
+
+static void sort_patches(struct fl_json_patch *patches, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++) {
+        struct fl_json_patch p = patches[i];
+        unsigned at = i;
+        for (; at > 0 && patches[at - 1].old.ptr > p.old.ptr; at--) {
+            patches[at] = patches[at - 1];
+        }
+        patches[at] = p;
+    }
+}
+
+static void write_request(const struct fl_facts *facts, struct fl_slice model, struct fl_request_wishes wishes,
                           struct fl_buf *storage, struct fl_request_body *ret_body)
 {
-    struct fl_json_patch patches[2];
+    struct fl_json_patch patches[4];
     unsigned count = 0;
     bool can_ask = facts->endpoint == FL_ENDPOINT_CHAT || facts->endpoint == FL_ENDPOINT_COMPLETIONS;
-    if (ask_usage && can_ask && facts->stream && !facts->usage_asked) {
-        count += usage_patch(facts, &patches[0]);
+    if (wishes.ask_usage && can_ask && facts->stream && !facts->usage_asked) {
+        count += usage_patch(facts, &patches[count]);
     }
-    if (!fl_slice_eq(model, facts->model)) {
-        size_t start = storage->len;
-        fl_buf_put_json(storage, model);
-        patches[count++] = (struct fl_json_patch){facts->model_value.span,
-                                                  fl_slice_from(fl_buf_slice(storage), start)};
+    count += model_patch(facts, model, storage, &patches[count]);
+    if (!wishes.keep_extensions) {
+        count += extension_patches(facts, &patches[count]);
     }
-    if (count == 2 && patches[0].old.ptr > patches[1].old.ptr) {
-        struct fl_json_patch first = patches[1];
-        patches[1] = patches[0];
-        patches[0] = first;
-    }
+    sort_patches(patches, count); /* an insertion behind the brace stays before what begins there */
     ret_body->count = fl_json_splice(facts->body, patches, count, ret_body->pieces, &ret_body->bytes);
     fl_assert(ret_body->count <= FL_REQUEST_PIECES);
 }

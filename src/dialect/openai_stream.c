@@ -33,6 +33,43 @@ static struct glance glance_at(struct fl_slice data)
     return seen;
 }
 
+/* A text, list or object that is not empty. Numbers and flags beside them are no content. */
+static bool has_something(struct fl_json value)
+{
+    struct fl_json_iter it = fl_json_iter(value);
+    struct fl_json any;
+    return value.type == FL_JSON_STRING ? value.span.len > 2 : fl_json_next(&it, NULL, &any);
+}
+
+/* A delta says something when any member but its role does: text, reasoning in one of its spellings, a tool
+ * call, sound. */
+static bool delta_has_content(struct fl_json delta)
+{
+    struct fl_json_iter it = fl_json_iter(delta);
+    struct fl_slice key;
+    struct fl_json value;
+    while (delta.type == FL_JSON_OBJECT && fl_json_next(&it, &key, &value)) {
+        if (!fl_json_spells(key, FL_LIT("role")) && has_something(value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool choices_have_content(struct fl_json choices)
+{
+    struct fl_json_iter it = fl_json_iter(choices);
+    struct fl_json choice;
+    while (choices.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &choice)) {
+        if (choice.type == FL_JSON_OBJECT && (delta_has_content(fl_json_get(choice, FL_LIT("delta"))) ||
+                                              delta_has_content(fl_json_get(choice, FL_LIT("message"))) ||
+                                              has_something(fl_json_get(choice, FL_LIT("text"))))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_chunk(struct fl_slice data, bool check, struct fl_event_facts *event,
                        struct fl_usage *usage)
 {
@@ -53,6 +90,7 @@ static void read_chunk(struct fl_slice data, bool check, struct fl_event_facts *
         return;
     }
     event->valid = true;
+    event->content = check && choices_have_content(w[C_CHOICES].value);
     if (w[C_USAGE].value.type == FL_JSON_OBJECT) {
         struct fl_json_iter it = fl_json_iter(w[C_CHOICES].value);
         struct fl_json any;
@@ -71,6 +109,21 @@ static bool is_type(struct fl_json type, const char *text)
     return type.type == FL_JSON_STRING && fl_json_spells(type.span, fl_slice_cstr(text));
 }
 
+/* What the Responses API says before it says anything. */
+static bool is_preamble(struct fl_json type)
+{
+    static const char *const types[] = {"response.created",           "response.queued",
+                                        "response.in_progress",       "response.output_item.added",
+                                        "response.content_part.added", "response.reasoning_summary_part.added",
+                                        "ping"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (is_type(type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Does an event of responses hold one of the words that matter? Most hold a piece of text. A word in
  * its quotes is a whole string or key: in a text they are escaped. */
 static bool response_matters(struct fl_slice data)
@@ -87,16 +140,21 @@ static bool response_matters(struct fl_slice data)
 static void read_response_event(struct fl_slice data, bool check, struct fl_event_facts *event,
                                 struct fl_usage *usage)
 {
-    struct fl_json_watch w[2] = {{.key = FL_LIT("type")}, {.key = FL_LIT("response")}};
+    struct fl_json_watch w[3] = {
+        {.key = FL_LIT("type")}, {.key = FL_LIT("response")}, {.key = FL_LIT("choices")}};
     struct fl_json whole;
     if (!check && !response_matters(data)) {
         event->valid = true;
         return;
     }
-    if (fl_json_scan(data, FL_JSON_LIMITS, w, 2, &whole, NULL)) {
+    if (fl_json_scan(data, FL_JSON_LIMITS, w, 3, &whole, NULL)) {
         return;
     }
     event->valid = true;
+    if (check) { /* some servers answer in chat's chunks, which have no type */
+        event->content = w[0].value.type == FL_JSON_STRING ? !is_preamble(w[0].value)
+                                                           : choices_have_content(w[2].value);
+    }
     bool failed =
         is_type(w[0].value, "response.failed") || is_type(w[0].value, "response.cancelled");
     bool over =

@@ -105,6 +105,7 @@ struct fl_encoder {
 struct fl_wire {
     const char *name; /* "openai/chat" */
     enum fl_framing framing;
+    bool echoes_request; /* its answers repeat what was asked: the request is kept until they end */
 
     /* --- a client's side; NULL: clients do not speak it --- */
 

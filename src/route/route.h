@@ -81,7 +81,11 @@ enum {
     FL_NEED_AUDIO = 4,
     FL_NEED_JSON_SCHEMA = 8,
     FL_NEED_REASONING = 16,
-    FL_NEED_STREAMING = 32
+    FL_NEED_STREAMING = 32,
+    /* Requests that are passed on as they are or not at all: */
+    FL_NEED_COMPLETIONS = 64,
+    FL_NEED_EMBEDDINGS = 128,
+    FL_NEED_PASS = 256 /* OpenAI's other endpoints: images, audio, files ... */
 };
 
 const char *fl_strategy_name(enum fl_strategy s);
@@ -148,6 +152,13 @@ struct fl_target {
     struct fl_target_state *state;
 };
 
+/* When a second attempt is started beside one that says nothing. */
+enum fl_hedging {
+    FL_HEDGE_OFF,
+    FL_HEDGE_AUTO, /* by what is known of the target's first tokens */
+    FL_HEDGE_AFTER /* a time */
+};
+
 struct fl_route_state; /* round-robin position and the like, shared like target states */
 
 struct fl_route {
@@ -168,6 +179,12 @@ struct fl_route {
     bool guarded;
     unsigned default_kind;
     uint64_t daily_budget_picousd;
+    enum fl_hedging hedging;
+    uint64_t hedge_after_ns; /* FL_HEDGE_AFTER */
+    bool hedge_tools;        /* requests with tools too */
+    bool resume;             /* a stream that breaks is continued elsewhere */
+    /* Targets for refusals that those above cannot mend, as routes of their own; NULL: none. */
+    const struct fl_route *on_context, *on_policy;
     struct fl_route_state *state;
 };
 
@@ -216,6 +233,14 @@ struct fl_slice fl_route_suggest(const struct fl_table *t, struct fl_slice name)
 
 /* --- Deciding --- */
 
+/* A target of any model as it is for the model that a request names: a copy of the table's with what is known
+ * of that model. */
+struct fl_named {
+    unsigned index; /* in the table */
+    struct fl_target target;
+};
+enum { FL_NAMED_MAX = 16 };
+
 /* What is known of a request. All zero but now_ns is a request of which nothing is known. */
 struct fl_route_request {
     uint64_t now_ns;
@@ -257,6 +282,8 @@ struct fl_route_request {
                        liking, so that what is believed of it stays checked; 0: none */
     bool max_cost_given;  /* no target whose p90 cost is more */
     uint64_t max_cost_picousd;
+    const struct fl_named *named; /* instead of the table's; NULL: none */
+    unsigned named_count;
     const uint8_t *denied; /* by index in the table: 1 = this client may not use it; NULL: none */
     bool strategy_given;   /* overrides the route's (x-fairlead-strategy) */
     enum fl_strategy strategy;
@@ -285,8 +312,7 @@ struct fl_slice fl_route_client_key(unsigned family, const uint8_t bytes[16], ch
     X(FL_SKIP_EJECTED, "ejected", FL_ERR_NO_TARGET)       /* its breaker is open */                \
     X(FL_SKIP_TRIAL_BUSY, "trial-busy", FL_ERR_NO_TARGET) /* its one trial is in flight */         \
     X(FL_SKIP_COOLING, "cooling", FL_ERR_NO_TARGET)       /* until after the deadline */           \
-    X(FL_SKIP_LIMITED, "rate-limited", FL_ERR_RATE_LIMITED) /* its keys' limits have no room until  \
-                                                               after the deadline */
+    X(FL_SKIP_LIMITED, "rate-limited", FL_ERR_RATE_LIMITED) /* its keys have no room in time */
 enum fl_skip {
 #define X(id, name, err) id,
     FL_SKIPS(X)
@@ -333,6 +359,8 @@ struct fl_plan {
     unsigned skipped[FL_SKIP_COUNT]; /* of these, by reason */
     unsigned count;                  /* targets to try, in order */
     unsigned targets[FL_PLAN_MAX];
+    unsigned spare_count; /* behind these, as far as there is room: ejected ones, for when all of
+                             the plan has failed */
     uint64_t ready_ns[FL_PLAN_MAX];  /* of these: none before then is of use: it would be refused;
                                         0: at once */
     uint64_t retry_ns;        /* with an err: when a target will be ready again; 0: not known */
@@ -373,8 +401,8 @@ const char *fl_relaxed_name(unsigned bit);
 struct fl_outcome {
     enum fl_err err;        /* FL_OK, or why the attempt failed: what follows is the table of
                                failure.h. Of a target of any model, an unknown model is the client's
-                               fault. FL_ERR_UPSTREAM_AUTH disables the key (keys.h); where no keys are
-                               watched it counts against the target */
+                               fault. FL_ERR_UPSTREAM_AUTH disables the key (keys.h); where no keys
+                               are watched it counts against the target */
     uint64_t first_byte_ns; /* dispatch to first token of a stream; 0 = none came, or no stream */
     uint64_t total_ns; /* dispatch (the now_ns of begin) to end; also dates the attempt: what began
                           before the target's last change of health is no evidence about it */
@@ -409,20 +437,19 @@ void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dis
 void fl_route_end(const struct fl_table *t, const struct fl_target *target,
                   const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
                   uint64_t now_ns);
-/* Result of an active check, of any target. Checks have counters of their own: so many bad ones in a
- * row eject a serving target, and a good one excuses none of its failing requests: that a list of
+/* Result of an active check, of any target. Checks have counters of their own: so many bad ones in
+ * a row eject a serving target, and a good one excuses none of its failing requests: that a list of
  * models can be read proves little. Of an ejected one, a good check opens it for trials at once and
  * counts towards recovery, a bad one ends a recovery. */
 void fl_route_probe(const struct fl_table *t, const struct fl_target *target, bool ok,
                     uint64_t now_ns);
 
-/* By its operator: out of the choice (attempts in flight go on), or in again, well, whatever it was.
- * Outlives snapshots. */
+/* By its operator: out of the choice (attempts in flight go on), or in again, and well, whatever it
+ * was. Outlives snapshots. */
 void fl_route_drain(const struct fl_target *target, bool drained, uint64_t now_ns);
 
-/* May a check that costs money (an answer of one token) be sent to this target? Only one on its way
- * back; takes it from a budget of 12 an hour. Its result goes to fl_route_begin() and end() like any
- * attempt's. */
+/* May a check that costs money (an answer of one token) be sent to this target? Only to one on its
+ * way back; takes it from a budget of 12 an hour. It is begun and ended like any attempt. */
 bool fl_route_canary(const struct fl_target *target, uint64_t now_ns);
 
 /* --- Reading (metrics, admin, demo) --- */

@@ -64,6 +64,7 @@ void fl_route_begin(const struct fl_target *target, unsigned tokens_in, bool str
     fl_set(s->in_flight, ret_dispatch->in_flight + 1);
     join_waiting(s, ret_dispatch);
     fl_breaker_begin(&s->breaker, now_ns);
+    fl_throttle_asked(&s->throttle, now_ns);
     check_conservation(s);
     fl_unlock(&s->lock);
 }
@@ -156,8 +157,26 @@ static void guard(struct fl_target_state *s, const struct fl_consequence *c, enu
     if (c->halves > 0) {
         fl_retry_gate_failed(&s->gate);
     }
+    if (c->scope == FL_SCOPE_NONE) { /* it did what it could */
+        fl_throttle_accepted(&s->throttle, now_ns);
+    }
     if (err == FL_ERR_RATE_LIMITED || err == FL_ERR_UPSTREAM_OVERLOADED) {
         fl_concurrency_refused(&s->concurrency, now_ns);
+    }
+}
+
+static bool is_ill(const struct fl_target_state *s)
+{
+    uint8_t health = fl_get(s->breaker.health);
+    return health == FL_OPEN || health == FL_HALF_OPEN;
+}
+
+/* A target that came back is met by slow start, not by what is remembered of its bad time. */
+static void forgive(struct fl_target_state *s, bool was_ill)
+{
+    if (was_ill && !is_ill(s)) {
+        fl_retry_gate_fill(&s->gate);
+        fl_throttle_forget(&s->throttle);
     }
 }
 
@@ -170,13 +189,16 @@ static void settle_success(struct fl_target_state *s, const struct fl_health_pol
                           outcome->tokens_out, fl_get(s->in_flight));
     learn_pace(s, dispatch, outcome, now_ns);
     fl_retry_gate_succeeded(&s->gate);
+    fl_throttle_accepted(&s->throttle, now_ns);
     if (outcome->first_byte_ns > 0 && outcome->tokens_out > 1 &&
         outcome->total_ns > outcome->first_byte_ns) {
         fl_spread_add(&s->spreads.gap,
                       (outcome->total_ns - outcome->first_byte_ns) / (outcome->tokens_out - 1),
                       now_ns);
     }
+    bool was_ill = is_ill(s);
     fl_breaker_succeeded(&s->breaker, policy, dispatch->begun_ns, now_ns);
+    forgive(s, was_ill);
 }
 
 /* Returns whether it counted against the target. */
@@ -289,7 +311,9 @@ void fl_route_probe(const struct fl_table *t, const struct fl_target *target, bo
 {
     struct fl_target_state *s = target->state;
     fl_lock(&s->lock);
+    bool was_ill = is_ill(s);
     fl_breaker_probed(&s->breaker, &t->health, ok, now_ns);
+    forgive(s, was_ill);
     fl_unlock(&s->lock);
 }
 
@@ -297,7 +321,9 @@ void fl_route_drain(const struct fl_target *target, bool drained, uint64_t now_n
 {
     struct fl_target_state *s = target->state;
     fl_lock(&s->lock);
+    bool was_ill = is_ill(s);
     fl_breaker_drain(&s->breaker, drained, now_ns);
+    forgive(s, was_ill);
     fl_unlock(&s->lock);
 }
 

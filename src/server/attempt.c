@@ -9,11 +9,12 @@
  * A pooled connection that breaks before the first byte of an answer was stale: the request is sent once
  * more on a fresh one, at once, and that does not count as a failure of the target.
  */
+#include "dialect/ratelimit.h"
 #include "server/internal.h"
 
 #include <stdlib.h>
 
-enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096 };
+enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096, preamble_bytes = 2 * FL_PREAMBLE_BYTES };
 
 static enum fl_err connect_to(struct fl_attempt *a);
 
@@ -46,9 +47,9 @@ void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state)
 static void take_note(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
-    if (x->note_count < FL_ATTEMPTS_MAX) {
+    if (x->note_count < x->note_max) {
         x->notes[x->note_count++] = (struct fl_attempt_note){
-            a->target, err, a->status >= 300 ? a->status : 0, x->worker->sys->now_ns - a->begun_ns};
+            a->target, err, a->status >= 300 ? a->status : 0, a->key, x->worker->sys->now_ns - a->begun_ns};
     }
 }
 
@@ -67,13 +68,31 @@ static void release_conn(struct fl_attempt *a, enum fl_err err)
     } else if (!err && a->head_seen && a->conn_keep && conn->stream->queued == 0) {
         fl_conn_linger(conn, &a->body);
     } else {
-        fl_conn_close(conn, err == FL_ERR_CANCELLED ? FL_CLOSE_RESET : FL_CLOSE_NOW);
+        bool unwanted = err == FL_ERR_CANCELLED || err == FL_ERR_HEDGED; /* what it generates is paid for */
+        fl_conn_close(conn, unwanted ? FL_CLOSE_RESET : FL_CLOSE_NOW);
     }
 }
 
 static uint64_t since(uint64_t from_ns, uint64_t at_ns)
 {
     return at_ns > from_ns ? at_ns - from_ns : 0;
+}
+
+/* Off its exchange's list of those alive. */
+static void leave(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    unsigned i = 0;
+    while (i < x->alive_count && x->attempts[i] != a) {
+        i++;
+    }
+    fl_assert(i < x->alive_count);
+    x->alive_count--;
+    for (; i < x->alive_count; i++) {
+        x->attempts[i] = x->attempts[i + 1];
+    }
+    x->attempts[x->alive_count] = NULL;
+    x->winner = x->winner == a ? NULL : x->winner;
 }
 
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
@@ -85,49 +104,121 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
         .first_byte_ns = a->first_byte_ns > 0 ? since(a->begun_ns, a->first_byte_ns) + 1 : 0,
         .total_ns = since(a->begun_ns, now),
         .tokens_out = a->usage.tokens_out,
-        .retry_after_ns = a->retry_after_ns,
+        .tokens_in = a->usage.tokens_in,
+        .tokens_cached = a->usage.tokens_cached,
+        .retry_after_ns = a->rates.retry_after_given ? a->rates.retry_after_ns : 0,
     };
+    struct fl_lease_end lease_end = {.err = err,
+                                     .tokens_in = a->usage.tokens_in,
+                                     .tokens_out = a->usage.tokens_out,
+                                     .rates = &a->rates};
     if (a->state == FL_ATTEMPT_QUEUED) {
         fl_list_remove(&a->wait.link);
     }
     enter(a, FL_ATTEMPT_ENDED);
     take_note(a, err);
+    fl_keys_return(&a->lease, &lease_end, now);
     fl_route_end(&x->config->table, a->target, &a->dispatch, &outcome, now);
     x->worker->stats.attempts_open--;
-    x->attempt = NULL;
-    x->usage = a->usage;
+    if (x->winner == a || !x->winner) {
+        x->usage = a->usage;
+    }
+    leave(a);
     release_conn(a, err);
     fl_buf_finish(&a->hold);
+    fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
     fl_gzip_destroy(a->gzip);
+    fl_translation_destroy(a->translation);
     fl_shelf_give(&x->worker->attempt_shelf, a);
-}
-
-static void fail(struct fl_attempt *a, enum fl_err err)
-{
-    struct fl_exchange *x = a->exchange;
-    fl_attempt_end(a, err);
-    fl_exchange_attempt_failed(x, err);
 }
 
 /* --- sending --- */
 
-static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_bytes)
+/* The content type of the provider's streams. */
+static const char *stream_type(const struct fl_attempt *a)
+{
+    static const char *const types[] = {
+        [FL_FRAMING_SSE] = "text/event-stream",
+        [FL_FRAMING_LINES] = "application/x-ndjson",
+        [FL_FRAMING_AMAZON] = "application/vnd.amazon.eventstream",
+    };
+    return types[a->translation ? a->translation->options.provider->framing : FL_FRAMING_SSE];
+}
+
+static void put_path(struct fl_buf *b, const struct fl_attempt *a)
+{
+    const struct fl_pass *pass = a->exchange->pass;
+    if (pass) {
+        fl_buf_put(b, pass->path);
+        fl_buf_put(b, pass->query);
+        return;
+    }
+    if (!a->dialect->put_path) {
+        fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
+        fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
+        return;
+    }
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    struct fl_ask ask = {.endpoint = a->endpoint,
+                         .model = a->model,
+                         .stream = a->exchange->facts.stream,
+                         .api_version = p->api_version,
+                         .region = p->region,
+                         .project = p->project};
+    a->dialect->put_path(&ask, b);
+}
+
+/* The request's line is written: *start* is where its path begins in *b*. */
+static enum fl_err put_credentials(struct fl_buf *b, struct fl_slice method, size_t start,
+                                   const struct fl_attempt *a, const struct fl_request_body *body)
+{
+    char memory[4096]; /* what is signed must not move while the fields are appended */
+    struct fl_buf path;
+    struct fl_slice line = fl_slice_from(fl_buf_slice(b), start);
+    fl_buf_init_in(&path, memory, sizeof(memory));
+    fl_buf_put(&path, fl_slice_first(line, fl_slice_find(line, ' ')));
+    struct fl_signed_request request = {
+        .method = method,
+        .path = fl_buf_slice(&path),
+        .content_type = a->exchange->pass ? a->exchange->pass->content_type : FL_LIT("application/json"),
+        .body = body->pieces,
+        .body_count = body->count};
+    return fl_buf_ok(&path) ? fl_credentials_put(a->pool, &request, b) : FL_ERR_TOO_BIG;
+}
+
+static enum fl_err put_head(struct fl_buf *b, const struct fl_attempt *a, const struct fl_request_body *body)
 {
     const struct fl_exchange *x = a->exchange;
     const struct fl_provider *p = fl_pool_provider(a->pool);
-    fl_buf_put(b, FL_LIT("POST "));
+    if (x->pass) {
+        fl_pass_put_method(x->pass, b);
+    } else {
+        fl_buf_put(b, FL_LIT("POST "));
+    }
+    size_t start = b->len;
+    struct fl_slice method = fl_slice_first(fl_buf_slice(b), start - 1);
     fl_buf_put(b, p->base_path);
-    fl_buf_put_cstr(b, x->dialect->paths[x->endpoint]);
+    put_path(b, a);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
-    fl_buf_put(b, fl_buf_slice(&a->pool->fields));
-    fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
-                         "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put(b, x->facts.stream ? FL_LIT("text/event-stream\r\n") : FL_LIT("application/json\r\n"));
+    fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
+    if (p->auth.kind == FL_AUTH_TOKEN || p->auth.kind == FL_AUTH_SIGV4) {
+        enum fl_err err = put_credentials(b, method, start, a, body);
+        if (err) {
+            return err;
+        }
+    }
+    fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
+    fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
+    fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
+    fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
+    fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");
+    fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
-    fl_buf_put_u64(b, body_bytes);
+    fl_buf_put_u64(b, body->bytes);
     fl_buf_put(b, FL_LIT("\r\n\r\n"));
+    return FL_OK;
 }
 
 /* The lines that relaying an event goes through. */
@@ -147,11 +238,24 @@ static enum fl_err send_request(struct fl_attempt *a)
     char model[600];
     struct fl_buf storage;
     fl_buf_init_in(&storage, model, sizeof(model));
-    x->dialect->write_request(&x->facts, x->served_model, fl_pool_provider(a->pool)->stream_options, &storage,
-                              &body);
+    if (x->pass) {
+        fl_pass_write(a, &storage, &body);
+    } else if (a->translation) {
+        body.pieces[0] = fl_buf_slice(&a->translation->body);
+        body.bytes = body.pieces[0].len;
+        body.count = 1;
+    } else {
+        const struct fl_provider *p = fl_pool_provider(a->pool);
+        struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
+                                           .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
+        a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
+    }
     fl_buf_reset(&w->out);
-    put_head(&w->out, a, body.bytes);
-    if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields) || !fl_buf_ok(&storage)) {
+    enum fl_err err = put_head(&w->out, a, &body);
+    if (err) {
+        return err;
+    }
+    if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields[a->key]) || !fl_buf_ok(&storage)) {
         return FL_ERR_TOO_BIG;
     }
     bool small = w->out.len + body.bytes <= join_bytes; /* a copy costs less than a scattered write */
@@ -166,7 +270,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     warm(a);
     a->sent_ns = w->sys->now_ns;
     fl_exchange_watch(x);
-    enum fl_err err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
+    err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
     a->unsent = a->conn->stream->queued;
     return err;
 }
@@ -186,7 +290,9 @@ static enum fl_err connect_afresh(struct fl_attempt *a)
     a->wanted_ns = a->exchange->worker->sys->now_ns;
     a->exchange->worker->stats.stale_retries++;
     enum fl_err err = connect_to(a);
-    fl_exchange_watch(a->exchange);
+    if (!err) {
+        fl_exchange_watch(a->exchange);
+    }
     return err;
 }
 
@@ -202,37 +308,30 @@ static enum fl_err send_or_refresh(struct fl_attempt *a)
 static bool passes(const struct fl_h1_header *h)
 {
     static const struct fl_slice prefixes[] = {
-        {"x-ratelimit-", 12}, {"openai-", 7}, {"anthropic-ratelimit-", 20}};
+        {"x-ratelimit-", 12},    {"openai-", 7},           {"anthropic-ratelimit-", 20},
+        {"x-generation-id", 15}, {"x-fairlead-simulated", 20}};
+    enum { names_from = 3 }; /* those are whole */
     if (h->id != FL_H_OTHER) {
         return h->id == FL_H_RETRY_AFTER || h->id == FL_H_RETRY_AFTER_MS || h->id == FL_H_X_SHOULD_RETRY;
     }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
+        bool first = (h->name.ptr[0] | 0x20) == prefixes[i].ptr[0]; /* mostly tells */
+        if (first && (i < names_from || h->name.len == prefixes[i].len) &&
+            fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
             return true;
         }
     }
-    return fl_slice_eq_nocase(h->name, FL_LIT("x-generation-id")) ||
-           fl_slice_eq_nocase(h->name, FL_LIT("x-fairlead-simulated"));
-}
-
-/* retry-after-ms, else retry-after in (fractions of) seconds; a date is not read. */
-static void take_retry_after(struct fl_attempt *a, const struct fl_h1_head *head)
-{
-    const struct fl_h1_header *ms = fl_h1_find(head, FL_H_RETRY_AFTER_MS);
-    const struct fl_h1_header *s = fl_h1_find(head, FL_H_RETRY_AFTER);
-    uint64_t n;
-    if (ms && fl_slice_decimal_e9(ms->value, &n)) {
-        a->retry_after_ns = n / 1000;
-    } else if (s && fl_slice_decimal_e9(s->value, &n)) {
-        a->retry_after_ns = n;
-    }
+    return false;
 }
 
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
+    struct fl_sys *sys = a->exchange->worker->sys;
+    uint64_t wall_ns = sys->ops->wall_ns(sys);
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct fl_h1_header *h = &head->headers[i];
+        fl_ratelimit_field(&a->rates, h->name, h->value, wall_ns);
         if (h->id == FL_H_CONTENT_TYPE) {
             a->content_type = fl_arena_copy(arena, h->value);
         } else if (h->id == FL_H_X_REQUEST_ID) {
@@ -243,10 +342,10 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
     }
 }
 
-static bool is_event_stream(struct fl_slice type)
+static bool is_stream(const struct fl_attempt *a)
 {
-    const struct fl_slice sse = FL_LIT("text/event-stream");
-    return fl_slice_eq_nocase(fl_slice_first(type, sse.len), sse);
+    const struct fl_slice type = fl_slice_cstr(stream_type(a));
+    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
 }
 
 /* We ask for no coding; gzip is understood all the same. */
@@ -286,9 +385,11 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (x->arena.failed) {
         return FL_ERR_NOMEM;
     }
-    take_retry_after(a, head);
-    bool stream = head->status < 300 && is_event_stream(a->content_type);
-    if (!stream && x->head_by_heartbeat && head->status < 300) {
+    if (a->rates.given) { /* counts for those that are dispatched meanwhile */
+        fl_keys_heard(&a->lease, &a->rates, x->worker->sys->now_ns);
+    }
+    bool stream = head->status < 300 && is_stream(a) && !x->pass;
+    if (!stream && x->head_by_heartbeat && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
     enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
@@ -331,7 +432,7 @@ static void on_opened(void *user, enum fl_err err)
         err = send_or_refresh(a);
     }
     if (err) {
-        fail(a, err);
+        fl_attempt_fail(a, err);
     }
 }
 
@@ -356,7 +457,7 @@ static void on_bytes(void *user, struct fl_slice bytes)
             err = fl_buf_ok(&a->hold) ? FL_OK : FL_ERR_NOMEM;
         }
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         if (!a->head_seen) {
@@ -385,7 +486,7 @@ static void on_ended(void *user, enum fl_err err)
             return;
         }
     }
-    fail(a, err);
+    fl_attempt_fail(a, err);
 }
 
 /* The request is sent whole: from here on it is the provider's turn. */
@@ -405,13 +506,22 @@ static void on_connection_free(struct fl_conn_wait *wait)
     struct fl_attempt *a = fl_container_of(wait, struct fl_attempt, wait);
     enum fl_err err = connect_to(a);
     if (err) {
-        fail(a, err);
+        fl_attempt_fail(a, err);
     }
 }
 
 static enum fl_err connect_to(struct fl_attempt *a)
 {
-    enum fl_err err = fl_pool_borrow(a->pool, a->fresh, &conn_events, a, &a->conn);
+    enum fl_err err = fl_credentials_ready(a->pool);
+    if (err == FL_ERR_OVERLOADED) {
+        enter(a, FL_ATTEMPT_QUEUED);
+        fl_credentials_wait(a->pool, &a->wait);
+        return FL_OK;
+    }
+    if (err) {
+        return err;
+    }
+    err = fl_pool_borrow(a->pool, a->fresh, &conn_events, a, &a->conn);
     if (err == FL_ERR_OVERLOADED) {
         enter(a, FL_ATTEMPT_QUEUED);
         fl_pool_wait(a->pool, &a->wait);
@@ -423,45 +533,70 @@ static enum fl_err connect_to(struct fl_attempt *a)
     if (a->conn->open) {
         return send_or_refresh(a);
     }
+    if (a->state == FL_ATTEMPT_QUEUED) { /* its wait in our queue is not the provider's */
+        a->wanted_ns = a->exchange->worker->sys->now_ns;
+    }
     enter(a, FL_ATTEMPT_CONNECTING);
     return FL_OK;
 }
 
-/* The model's name as the target's provider knows it: the target's, or what the client named behind
- * "provider/". */
-static struct fl_slice model_of(const struct fl_target *target, struct fl_slice asked)
+size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
 {
-    if (target->model.len > 0) {
-        return target->model;
-    }
-    bool prefixed = fl_slice_starts(asked, target->provider) && asked.len > target->provider.len &&
-                    asked.ptr[target->provider.len] == '/';
-    return prefixed ? fl_slice_from(asked, target->provider.len + 1) : asked;
+    const struct fl_limits *limits = &a->exchange->config->limits;
+    return a->translation ? limits->body_bytes : limits->response_hold_bytes;
 }
 
-enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target)
+/* A key that has room for the request; where none has, the one that is soonest able when there is nothing to lose. */
+static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
 {
+    const struct fl_target *t = a->target;
+    struct fl_key_need need = {x->tokens_in, x->tokens_out};
+    uint32_t tried = x->step.kind == FL_STEP_SAME ? 0 : x->failover.keys_tried[a->place];
+    if (t->key_count == 0) {
+        return FL_OK;
+    }
+    const struct fl_target_key *key =
+        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++, x->plan->panic,
+                     x->worker->sys->now_ns, &a->lease);
+    a->key = key ? key->index : 0;
+    return key ? FL_OK : FL_ERR_RATE_LIMITED;
+}
+
+enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
+{
+    const struct fl_target *target = &x->config->table.targets[x->plan->targets[place]];
     struct fl_attempt *a = fl_shelf_take(&x->worker->attempt_shelf);
     if (!a) {
         return FL_ERR_NOMEM;
     }
-    *a = (struct fl_attempt){.exchange = x, .target = target};
+    fl_assert(x->alive_count < FL_ALIVE_MAX && !x->winner);
+    *a = (struct fl_attempt){.exchange = x, .target = target, .place = place};
     a->pool = &x->upstreams->pools[target->provider_index];
+    a->dialect = a->pool->dialect;
+    a->model = fl_target_model(target, x->asked ? x->asked[place] : x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
-    size_t hold = x->config->limits.response_hold_bytes, head = x->config->limits.head_bytes;
+    enum fl_err err = fl_cross(a);
+    err = err ? err : take_key(x, a);
+    if (err) { /* nobody was asked */
+        fl_translation_destroy(a->translation);
+        fl_shelf_give(&x->worker->attempt_shelf, a);
+        return err;
+    }
+    size_t hold = fl_attempt_hold_bytes(a), head = x->config->limits.head_bytes;
     size_t event = x->config->limits.event_bytes, room = 64 * 1024;
     size_t most = hold > head ? hold : head;
     fl_buf_init(&a->hold, (most > event ? most : event) + room);
+    fl_buf_init(&a->preamble, preamble_bytes);
     fl_buf_init(&a->fields, fields_bytes);
-    x->attempt = a;
+    x->attempts[x->alive_count++] = a;
     x->served = target;
-    x->served_model = model_of(target, x->facts.model);
+    x->served_model = a->model;
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
     fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
-    enum fl_err err = connect_to(a);
+    err = connect_to(a);
     if (err) {
         fl_attempt_end(a, err);
     }
@@ -493,8 +628,8 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
     case FL_ATTEMPT_HOLDING:
     case FL_ATTEMPT_STREAMING:
     case FL_ATTEMPT_PASSING:
-        due = a->first_byte_ns > 0 ? a->last_byte_ns + t->idle_ns : a->sent_ns + t->first_token_ns;
-        err = a->first_byte_ns > 0 ? FL_ERR_IDLE : FL_ERR_FIRST_TOKEN;
+        due = a->alive ? a->last_byte_ns + t->idle_ns : a->sent_ns + t->first_token_ns;
+        err = a->alive ? FL_ERR_IDLE : FL_ERR_FIRST_TOKEN;
         if (a->paused) { /* it is the client that is slow */
             due = FL_NEVER;
         }

@@ -2,6 +2,7 @@
 /* From a request's facts to its plan, and from what came of it to its decision record. */
 #include "route/estimate.h"
 #include "server/internal.h"
+#include "server/prefer.h"
 
 /* The route a model name means. A name that nobody configured goes to the providers that take any model
  * (route "*"), when there is one; the wildcards themselves are not names for clients. */
@@ -53,7 +54,24 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
 {
     const struct fl_wishes *w = &x->wishes;
     return route->target_count > 1 || route->tier != FL_TIER_UNKNOWN || route->max_cost_picousd > 0 ||
-           w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO;
+           w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO ||
+           x->facts.models.type != FL_JSON_NONE || x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
+}
+
+/* Targets of any model become those of the one that was named, for as long as the exchange lives. */
+static void name_targets(struct fl_exchange *x, const struct fl_route *route, int64_t now_s)
+{
+    struct fl_named named[FL_NAMED_MAX];
+    x->named_count = fl_config_named(x->config, route, x->facts.model, now_s, named);
+    if (x->named_count > 0) {
+        size_t bytes = x->named_count * sizeof(*named);
+        struct fl_named *kept = fl_arena_take(&x->arena, bytes);
+        if (kept) {
+            memcpy(kept, named, bytes);
+        }
+        x->named = kept;
+        x->named_count = kept ? x->named_count : 0;
+    }
 }
 
 /* *client_key* lives as long as the request. */
@@ -62,10 +80,9 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
 {
     const struct fl_wishes *w = &x->wishes;
     struct fl_understanding *u = x->worker->understanding;
-    struct fl_asker asker = asker_of(x);
     struct fl_route_request r = {
         .now_ns = x->worker->sys->now_ns,
-        .when_s = (int64_t)asker.now_s,
+        .when_s = (int64_t)(x->decision->wall_ns / 1000000000),
         .deadline_ns = x->deadline_ns,
         .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, client_key),
         .session = w->session,
@@ -77,7 +94,11 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
-    if (is_choice(x, route)) {
+    name_targets(x, route, r.when_s);
+    r.named = x->named;
+    r.named_count = x->named_count;
+    if (is_choice(x, route) && !x->pass) {
+        struct fl_asker asker = asker_of(x);
         fl_understand(x->dialect, &x->facts, u);
         fl_understood_keep(u, x->expected);
         fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
@@ -86,6 +107,10 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         x->expected = NULL;
     }
     x->tokens_in = r.tokens_in;
+    r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
+    r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
+    r.needs |= x->pass ? FL_NEED_PASS : 0u;
+    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     return r;
 }
 
@@ -126,7 +151,7 @@ static void begin_record(struct fl_exchange *x)
     x->lesson = &x->worker->draft->lesson;
     *x->lesson = (struct fl_lesson){.task = FL_TASK_OTHER, .share = {[FL_TASK_OTHER] = UINT8_MAX}};
     d->id = x->decision_id;
-    d->wall_ns = x->worker->sys->ops->wall_ns(x->worker->sys);
+    d->wall_ns = fl_worker_wall_ns(x->worker);
     d->config = x->config;
     copy_text(d->request_id, sizeof(d->request_id), x->request_id);
     copy_text(d->model, sizeof(d->model), x->facts.model);
@@ -139,6 +164,8 @@ static bool keep_record(struct fl_exchange *x)
     struct fl_decision *d = fl_arena_take(&x->arena, bytes);
     struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
     struct fl_lesson *l = fl_arena_take(&x->arena, sizeof(*l));
+    x->note_max = x->config->limits.attempts + 1; /* and a hedge */
+    x->notes = fl_arena_take(&x->arena, x->note_max * sizeof(x->notes[0]));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
@@ -155,17 +182,105 @@ static bool keep_record(struct fl_exchange *x)
     return true;
 }
 
+/* --- further targets --- */
+
+enum { models_max = 8 };
+
+/* What the body asks for, over what the route says; headers go before it. False: it was refused. */
+static bool prefer(struct fl_exchange *x, struct fl_preference *p, struct fl_route_request *request)
+{
+    fl_preference_read(&x->facts, x->config, &x->arena, p);
+    if (p->wrong) {
+        fl_exchange_refuse(x, FL_ERR_REQUEST, fl_slice_cstr(p->wrong), "provider");
+        return false;
+    }
+    request->denied = p->denied;
+    if (p->sort_given && !request->strategy_given) {
+        request->strategy_given = true;
+        request->strategy = p->sort.strategy;
+    }
+    return true;
+}
+
+/* The targets of the names that the client would fall back on. When nothing else can be tried, the first of them
+ * that can is the plan. */
+static void plan_alternatives(struct fl_exchange *x, const struct fl_slice *names, unsigned count,
+                              const struct fl_route_request *request, const struct fl_preference *p)
+{
+    const struct fl_table *t = &x->config->table;
+    struct fl_plan *more = &x->worker->draft->more;
+    for (unsigned i = 0; i < count; i++) {
+        const struct fl_route *route = find_route(t, names[i]);
+        if (!route) {
+            continue; /* unknown here, as it may be at any of the client's other routers */
+        }
+        fl_route_plan(t, route, request, &x->worker->rng, more);
+        fl_preference_order(p, x->config, more);
+        if (more->err) {
+            continue;
+        }
+        uint32_t fresh = UINT32_MAX;
+        if (x->plan->err) {
+            *x->plan = *more;
+        } else {
+            (void)fl_plan_append(t, x->plan, more, &fresh);
+        }
+        for (unsigned place = 0; place < x->plan->count; place++) {
+            x->asked[place] = fresh & (UINT32_C(1) << place) ? names[i] : x->asked[place];
+        }
+    }
+}
+
+static uint32_t plan_rescue(struct fl_exchange *x, const struct fl_route *route,
+                            const struct fl_route_request *request)
+{
+    struct fl_plan *more = &x->worker->draft->more;
+    uint32_t fresh = 0;
+    if (!route || x->plan->err) {
+        return 0;
+    }
+    fl_route_plan(&x->config->table, route, request, &x->worker->rng, more);
+    uint32_t places = more->err ? 0 : fl_plan_append(&x->config->table, x->plan, more, &fresh);
+    x->held_places |= fresh;
+    return places;
+}
+
+/* The targets that only a certain refusal leads to. They stand in the plan, and are left alone until then. */
+static void plan_rescues(struct fl_exchange *x, const struct fl_route *route, struct fl_route_request *request)
+{
+    x->context_places = plan_rescue(x, route->on_context, request);
+    x->policy_places = plan_rescue(x, route->on_policy, request);
+}
+
+static bool name_places(struct fl_exchange *x, struct fl_slice name)
+{
+    x->asked = fl_arena_take(&x->arena, FL_PLAN_MAX * sizeof(*x->asked));
+    for (unsigned place = 0; x->asked && place < FL_PLAN_MAX; place++) {
+        x->asked[place] = name;
+    }
+    return x->asked != NULL;
+}
+
 bool fl_decide(struct fl_exchange *x)
 {
     char client_key[16];
     const struct fl_table *t = &x->config->table;
+    struct fl_slice names[models_max];
+    struct fl_preference preference;
     const struct fl_route *route = find_route(t, x->facts.model);
+    unsigned name_count = fl_preference_models(&x->facts, &x->arena, models_max, names), unknown = 0;
+    for (; !route && unknown < name_count; unknown++) {
+        route = find_route(t, names[unknown]);
+    }
     if (!route) {
         refuse_model(x);
         return false;
     }
     begin_record(x);
     struct fl_route_request request = request_of(x, route, client_key);
+    if (!prefer(x, &preference, &request)) {
+        return false;
+    }
     fl_decision_note(x->decision, &request);
     struct fl_pupil pupil = pupil_of(x, route);
     struct fl_lessons *lessons = x->worker->options.lessons;
@@ -174,6 +289,13 @@ bool fl_decide(struct fl_exchange *x)
     }
     x->schema_asked = (request.needs & FL_NEED_JSON_SCHEMA) != 0;
     fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
+    fl_preference_order(&preference, x->config, x->plan);
+    if (name_count > 0 && !name_places(x, unknown > 0 ? names[unknown - 1] : x->facts.model)) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return false;
+    }
+    plan_alternatives(x, names + unknown, name_count - unknown, &request, &preference);
+    plan_rescues(x, route, &request);
     if (x->wishes.explain == FL_EXPLAIN_ONLY) {
         fl_reply_decision(x);
         return false;
@@ -195,8 +317,12 @@ static uint64_t since_begin(const struct fl_exchange *x, uint64_t at_ns)
 
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd)
 {
-    return x->served && usage->known &&
-           fl_cost_exact(x->served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
+    const struct fl_target *served = x->served;
+    for (unsigned i = 0; served && i < x->named_count; i++) {
+        served = &x->config->table.targets[x->named[i].index] == x->served ? &x->named[i].target : served;
+    }
+    return served && usage->known &&
+           fl_cost_exact(served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
 }
 
 void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
@@ -205,13 +331,13 @@ void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
         return;
     }
     x->taught = true;
-    struct fl_asker asker = asker_of(x);
     struct fl_lesson_end end = {.decision_id = x->decision_id,
-                                .tenant = asker.tenant,
+                                .tenant = fl_exchange_tenant(x),
                                 .route = x->plan->route,
                                 .served = x->served,
                                 .signals = &x->signals};
     if (x->expected) {
+        struct fl_asker asker = asker_of(x);
         fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, usage);
     }
     x->signals.ended = true;

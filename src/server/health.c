@@ -80,16 +80,18 @@ static void finish(struct check *c, bool ok)
 static bool send_check(struct check *c)
 {
     const struct fl_provider *p = fl_pool_provider(c->conn->pool);
+    const struct fl_buf *fields = &c->conn->pool->fields[0];
     struct fl_buf *b = &c->checks->worker->out;
     fl_buf_reset(b);
     fl_buf_put_cstr(b, "GET ");
     fl_buf_put(b, p->base_path);
-    fl_buf_put_cstr(b, fl_dialect_openai.models_path);
+    const char *models = c->conn->pool->dialect->models_path;
+    fl_buf_put_cstr(b, models ? models : p->base_path.len > 0 ? "" : "/");
     fl_buf_put_cstr(b, " HTTP/1.1\r\n");
-    fl_buf_put(b, fl_buf_slice(&c->conn->pool->fields));
+    fl_buf_put(b, fl_buf_slice(fields));
     fl_buf_put_cstr(b, "accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION " (health check)\r\n\r\n");
     struct fl_slice piece = fl_buf_slice(b);
-    return fl_buf_ok(b) && fl_buf_ok(&c->conn->pool->fields) &&
+    return fl_buf_ok(b) && fl_buf_ok(fields) &&
            fl_stream_write(c->conn->stream, &piece, 1) == FL_OK;
 }
 

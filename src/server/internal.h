@@ -2,7 +2,7 @@
 /*
  * The server's own structures. Ownership, top down:
  *
- *   worker -> sessions (list) -> exchange (at most one a session) -> attempt (at most one at a time)
+ *   worker -> sessions (list) -> exchange (at most one a session) -> attempts (a primary, and a hedge)
  *   worker -> upstreams of a snapshot -> pool of each provider -> connections (idle list, or lent)
  *
  * An attempt borrows a connection from its pool and gives it back or closes it. An exchange holds a
@@ -19,9 +19,13 @@
 #include "codec/http1.h"
 #include "codec/sse.h"
 #include "dialect/dialect.h"
+#include "route/failover.h"
+#include "route/state.h"
+#include "server/credentials.h"
 #include "server/decisions.h"
 #include "server/quality.h"
 #include "server/server.h"
+#include "server/translate.h"
 #include "server/understand.h"
 #include "tls/tls.h"
 
@@ -29,6 +33,7 @@ struct fl_snapshot {
     atomic_uint refs;
     struct fl_config *config;
     struct fl_tls **provider_tls; /* by provider; NULL where plain */
+    struct fl_credentials **credentials; /* by provider; NULL where nothing is fetched */
     struct fl_tls *listen_tls;    /* NULL: plain HTTP */
 };
 
@@ -47,10 +52,13 @@ struct fl_conn_events {
 struct fl_pool {
     struct fl_upstreams *upstreams;
     unsigned provider;      /* index into the configuration's */
-    struct fl_buf fields;   /* of each request to the provider: host, key, configured headers */
+    const struct fl_dialect *dialect; /* the provider's; NULL: not spoken, it has no targets */
+    struct fl_buf *fields;  /* of a request to the provider, by key: host, key, configured headers; one
+                               where there is no key */
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
     struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
+    struct fl_fetcher *fetcher; /* NULL: nothing is fetched */
     unsigned open_count, idle_count;
 };
 
@@ -72,12 +80,14 @@ struct fl_conn {
     struct fl_stream *stream;
     const struct fl_conn_events *on; /* NULL while idle */
     void *user;
-    const void *warm[FL_WARM_LINES]; /* what bytes() will touch: fetched into the cache before the read */
+    union {
+        const void *warm[FL_WARM_LINES]; /* lent: what bytes() will touch, fetched before the read */
+        struct fl_h1_body tail;          /* lingering */
+    };
     uint64_t idle_since_ns;
     uint32_t served; /* requests carried before this one */
     bool open;       /* the handshake is done */
     bool lingering;  /* reads the last bytes of an answer that is complete for its client */
-    struct fl_h1_body tail;
 };
 
 /* Waits for a connection when the pool is at its limit. */
@@ -120,6 +130,14 @@ enum fl_attempt_state {
 struct fl_attempt {
     struct fl_exchange *exchange;
     const struct fl_target *target;
+    struct fl_slice model;   /* as its provider knows it */
+    const struct fl_dialect *dialect; /* the provider's: its paths, answers, events and errors */
+    unsigned place;          /* of the target in the plan */
+    unsigned key;            /* index into the provider's */
+    enum fl_endpoint endpoint; /* of the provider */
+    struct fl_translation *translation; /* the provider speaks another form than the client; NULL: the same */
+    struct fl_lease lease;   /* what it reserved of the key's limits */
+    struct fl_rates rates;   /* what the answer tells of them */
     struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
@@ -127,21 +145,23 @@ struct fl_attempt {
     enum fl_attempt_state state;
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
     bool head_seen;
+    bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
     bool finish_seen, done_seen, error_seen; /* events of the stream */
     bool flushed_end;        /* the end of our body is sent */
     bool conn_keep;          /* the answer allows another request on the connection */
     uint8_t interim;         /* 1xx heads seen */
     int status;
-    uint64_t begun_ns, sent_ns, first_byte_ns, last_byte_ns;
+    uint64_t begun_ns, sent_ns, last_byte_ns;
+    uint64_t first_byte_ns;  /* of a stream: its first content */
     uint64_t wanted_ns;      /* since when it wants a connection */
     size_t unsent;           /* of the request, at the last look */
-    uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
     struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
     struct fl_slice packed;  /* compressed bytes of this read not taken yet */
     bool unpack_more;        /* the gzip has more to give without another byte of body */
     struct fl_buf hold;      /* partial head, held answer or partial event */
+    struct fl_buf preamble;  /* events before the first content, not sent on yet */
     size_t scanned;
     struct fl_sse sse;
     struct fl_usage usage;
@@ -156,10 +176,13 @@ struct fl_attempt_note { /* for error bodies and headers */
     const struct fl_target *target;
     enum fl_err err;
     int status;
+    unsigned key;
     uint64_t took_ns;
 };
 
 enum { FL_ATTEMPTS_MAX = 16 /* as the key attempts allows */, FL_UNPACKED_BYTES = 16 * 1024 };
+enum { FL_ALIVE_MAX = 2 /* attempts at a time: primary and hedge */ };
+enum { FL_PREAMBLE_BYTES = 16 * 1024 /* of a stream held back at most until its first content */ };
 
 enum fl_explain { FL_EXPLAIN_NO, FL_EXPLAIN_HEADER, FL_EXPLAIN_ONLY };
 
@@ -180,6 +203,22 @@ enum fl_exchange_state {
     FL_EXCHANGE_ANSWERING, /* the answer's head is sent */
     FL_EXCHANGE_ENDED,
     FL_EXCHANGE_STATE_COUNT
+};
+
+/* A request in canonical form. */
+struct fl_canonical {
+    struct fl_arena arena;
+    struct fl_chat_request request; /* into the body and the arena */
+};
+
+/* A request to an endpoint that is passed through. Slices are in the exchange's arena or its body. */
+struct fl_pass {
+    enum fl_h1_method method;
+    struct fl_slice path, query; /* behind the version: "/images/generations" */
+    struct fl_slice content_type;
+    struct fl_slice model;    /* of the header x-fairlead-model; or empty */
+    struct fl_slice model_at; /* where the body names the model; empty: nowhere */
+    bool model_in_json;       /* as a JSON string, quotes included */
 };
 
 /* What each event of a stream goes through stands first. */
@@ -205,9 +244,16 @@ struct fl_exchange {
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
+    struct fl_canonical *canonical; /* once an attempt needs it */
+    struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
+    struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice query;          /* in the arena */
+    struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
     struct fl_slice client_key_name, user_agent;
-    struct fl_slice served_model; /* of the attempt that answered */
+    struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
+    const struct fl_named *named; /* targets of any model, as they are for the one that was named */
+    unsigned named_count;
     struct fl_usage usage;
     struct fl_wishes wishes;
     struct fl_expected *expected; /* with the decision: */
@@ -219,11 +265,20 @@ struct fl_exchange {
     struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
-    unsigned tokens_in;      /* expected, 0: unknown */
-    unsigned plan_next;      /* next target of the plan */
-    struct fl_attempt *attempt;
-    struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
-    unsigned note_count;
+    unsigned tokens_in, tokens_out; /* expected, 0: unknown */
+    struct fl_failover failover; /* what was tried of it */
+    struct fl_step step;     /* the next attempt, once one has failed */
+    bool step_ready;
+    uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
+    struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
+    /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
+     * these may be asked after no other. */
+    uint32_t context_places, policy_places, held_places;
+    struct fl_attempt *attempts[FL_ALIVE_MAX]; /* alive, in the order of their begin */
+    unsigned alive_count;
+    struct fl_attempt *winner; /* whose answer goes to the client; NULL: nothing is committed */
+    struct fl_attempt_note *notes; /* of attempts that have ended; in the arena once attempts may begin */
+    unsigned note_count, note_max;
     struct fl_timer timer;
     _Alignas(16) char room[1024]; /* the arena's first chunk */
 };
@@ -253,6 +308,7 @@ struct fl_session {
     uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
     uint64_t blocked_bytes;    /* queued in the stream since then */
     struct fl_addr peer;
+    const struct fl_dialect *dialect; /* the client's, as far as its last request told */
     enum fl_session_state state;
     bool paused, in_loop, served_any;
     bool mute; /* a write failed: nothing can be told any more, it is reset at the timer's next look */
@@ -269,6 +325,7 @@ struct fl_listening {
 /* A decision is made here, and what is used of it then kept with the exchange. */
 struct fl_draft {
     struct fl_decision decision;
+    struct fl_plan more; /* of further targets, on its way into the decision's */
     struct fl_expected expected;
     struct fl_lesson lesson;
 };
@@ -290,16 +347,20 @@ struct fl_worker {
     struct fl_understanding *understanding; /* of the request being read; valid during one event */
     struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_lesson_scratch *lesson_scratch; /* the same */
+    uint64_t key_turn;           /* decides among keys that are as good */
     struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
+    uint64_t wall_ns, wall_turn_ns; /* the calendar's time, and the turn it was read in */
     uint64_t date_s;             /* second that date[] tells */
     char date[30];               /* "Wed, 25 Nov 2026 04:00:00 GMT" */
     struct fl_health_checks *checks; /* worker 0 */
 };
 
 /* worker.c */
+/* Nanoseconds since 1970, read once a turn of the loop. */
+uint64_t fl_worker_wall_ns(struct fl_worker *w);
 struct fl_slice fl_worker_date(struct fl_worker *w);
 void fl_worker_make_id(struct fl_worker *w, char ret_id[40]); /* UUIDv7 */
 void fl_worker_session_gone(struct fl_worker *w);
@@ -324,7 +385,8 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
                                        const struct fl_h1_head *head);
 /* The body is whole: decide and try. */
 void fl_exchange_run(struct fl_exchange *x);
-/* The attempt ended without an answer that can be sent on. */
+/* An attempt ended without an answer that can be sent on: waits for the other one, tries the next target, or
+ * tells the client. */
 void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err);
 /* The answer reached the client whole. */
 void fl_exchange_done(struct fl_exchange *x);
@@ -336,10 +398,12 @@ void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice 
 void fl_exchange_cancel(struct fl_exchange *x);
 /* The gateway cannot wait for it any longer: tells the client, as far as its answer has come, and frees. */
 void fl_exchange_shut(struct fl_exchange *x);
-/* The answer's head goes out now: no other target can be tried any more, the request's body is freed. */
-void fl_exchange_answering(struct fl_exchange *x);
-/* May another target be tried after this error? */
-bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
+/* The commit point: the answer of *winner* goes out now. Any other attempt is cancelled, no other target can be
+ * tried any more, the request's body is freed. */
+void fl_exchange_commit(struct fl_attempt *winner);
+/* May another answer than that of this attempt, which is about to end with *err*, be hoped for? Settles what is
+ * tried next. */
+bool fl_exchange_may_retry(struct fl_attempt *a, enum fl_err err);
 /* No target is left: says so in our own words and ends. */
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
 /* A refusal was sent to the client as its answer. */
@@ -349,6 +413,8 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
+/* What was written did not go after all: the provider waits for the client. */
+void fl_exchange_stalled(struct fl_exchange *x);
 
 /* wishes.c */
 void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head);
@@ -368,7 +434,12 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd);
 
 /* attempt.c */
-enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target);
+/* *place*: of the target in the plan. */
+enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place) FL_CHECK_RESULT;
+/* Ends it; the exchange waits for its other attempt, tries another target, or tells its client. */
+void fl_attempt_fail(struct fl_attempt *a, enum fl_err err);
+/* A plain answer is held up to this size. A translated one cannot be sent on in parts. */
+size_t fl_attempt_hold_bytes(const struct fl_attempt *a);
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err);
 /* What its timeouts say at *now*: FL_OK and when to look again, or the error. */
@@ -377,6 +448,23 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+
+/* pass.c */
+void fl_pass_open(struct fl_exchange *x, const struct fl_h1_head *head, struct fl_slice path);
+/* The body is whole: whose it is. False: it was refused, the exchange is gone. */
+bool fl_pass_read(struct fl_exchange *x);
+/* "POST " */
+void fl_pass_put_method(const struct fl_pass *p, struct fl_buf *b);
+/* The provider's body; *storage* lives as long. */
+void fl_pass_write(const struct fl_attempt *a, struct fl_buf *storage, struct fl_request_body *ret_body);
+bool fl_pass_is_json(struct fl_slice content_type);
+void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
+
+/* cross.c */
+/* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
+ * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
+enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
+void fl_canonical_destroy(struct fl_canonical *c);
 
 /* relay.c */
 /* Bytes behind the answer's head. The attempt may be over and freed when these return. */
@@ -388,6 +476,10 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err);
 void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_type, uint64_t length);
 /* Sends an error envelope in the client's dialect and ends the exchange. */
 void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
+/* The same with another status than the error's own. */
+void fl_reply_refusal(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message);
+/* Answers how long the request is, by our own estimate, and ends the exchange. */
+void fl_reply_token_count(struct fl_exchange *x);
 /* Answers with the decision instead of asking anybody (x-fairlead-explain: only), ends the exchange. */
 void fl_reply_decision(struct fl_exchange *x);
 /* Sends a whole answer without an exchange (endpoints, malformed requests); may close after it. */

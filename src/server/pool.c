@@ -60,18 +60,67 @@ static void reap(struct fl_timer *timer)
     }
 }
 
-/* Written and checked once a snapshot; when they do not fit, the buffer says so to each request. */
-static void put_fields(const struct fl_provider *p, struct fl_buf *b)
+static const char *key_field(enum fl_auth kind)
 {
+    switch (kind) {
+    case FL_AUTH_BEARER:
+        return "authorization: Bearer ";
+    case FL_AUTH_X_API_KEY:
+        return "x-api-key: ";
+    case FL_AUTH_API_KEY:
+        return "api-key: ";
+    case FL_AUTH_X_GOOG_API_KEY:
+        return "x-goog-api-key: ";
+    case FL_AUTH_TOKEN: /* credentials.c, for each request */
+    case FL_AUTH_SIGV4:
+        break;
+    }
+    return NULL;
+}
+
+/* Written and checked once a snapshot; when they do not fit, the buffer says so to each request. */
+static void put_fields(const struct fl_provider *p, unsigned key, struct fl_buf *b)
+{
+    const char *field = key_field(p->auth.kind);
     fl_h1_put_header(b, FL_LIT("host"), p->host_header);
-    if (p->api_key.len > 0) {
-        fl_buf_put(b, FL_LIT("authorization: Bearer "));
-        fl_buf_put(b, p->api_key);
+    if (key < p->key_count && field) {
+        fl_buf_put_cstr(b, field);
+        fl_buf_put(b, p->keys[key].value);
         fl_buf_put(b, FL_LIT("\r\n"));
     }
     for (unsigned i = 0; i < p->header_count; i++) {
         fl_h1_put_header(b, p->headers[i].name, p->headers[i].value);
     }
+}
+
+static bool open_pool(struct fl_pool *pool, struct fl_upstreams *u, unsigned provider)
+{
+    pool->upstreams = u;
+    pool->provider = provider;
+    const struct fl_provider *p = fl_pool_provider(pool);
+    pool->dialect = fl_dialect_find(p->dialect);
+    fl_list_init(&pool->idle);
+    fl_list_init(&pool->lent);
+    fl_list_init(&pool->waiting);
+    unsigned count = p->key_count > 0 ? p->key_count : 1;
+    pool->fields = calloc(count, sizeof(*pool->fields));
+    for (unsigned i = 0; pool->fields && i < count; i++) {
+        fl_buf_init(&pool->fields[i], fields_bytes);
+        put_fields(p, i, &pool->fields[i]);
+    }
+    bool fetches = u->snapshot->credentials[provider] != NULL;
+    pool->fetcher = fetches ? fl_fetcher_create(pool) : NULL;
+    return pool->fields && (pool->fetcher || !fetches);
+}
+
+static void close_pool(struct fl_pool *pool)
+{
+    unsigned count = fl_pool_provider(pool)->key_count;
+    fl_fetcher_destroy(pool->fetcher);
+    for (unsigned i = 0; pool->fields && i < (count > 0 ? count : 1); i++) {
+        fl_buf_finish(&pool->fields[i]);
+    }
+    free(pool->fields);
 }
 
 enum fl_err fl_upstreams_create(struct fl_worker *w, struct fl_snapshot *snapshot, struct fl_upstreams **ret)
@@ -85,17 +134,16 @@ enum fl_err fl_upstreams_create(struct fl_worker *w, struct fl_snapshot *snapsho
     u->worker = w;
     u->snapshot = fl_snapshot_ref(snapshot);
     u->reaper.fire = reap;
-    for (unsigned i = 0; i < count; i++) {
-        u->pools[i].upstreams = u;
-        u->pools[i].provider = i;
-        fl_list_init(&u->pools[i].idle);
-        fl_list_init(&u->pools[i].lent);
-        fl_list_init(&u->pools[i].waiting);
-        fl_buf_init(&u->pools[i].fields, fields_bytes);
-        put_fields(fl_pool_provider(&u->pools[i]), &u->pools[i].fields);
-    }
     fl_list_init(&u->link);
     fl_list_append(&w->upstreams, &u->link);
+    bool room = true;
+    for (unsigned i = 0; i < count; i++) {
+        room = open_pool(&u->pools[i], u, i) && room;
+    }
+    if (!room) {
+        free_upstreams(u);
+        return FL_ERR_NOMEM;
+    }
     *ret = u;
     return FL_OK;
 }
@@ -131,7 +179,7 @@ static void free_upstreams(struct fl_upstreams *u)
         }
         fl_assert(pool->open_count == 0 && pool->idle_count == 0);
         fl_assert(fl_list_empty(&pool->waiting));
-        fl_buf_finish(&pool->fields);
+        close_pool(pool);
     }
     fl_timers_stop(&u->worker->sys->timers, &u->reaper);
     fl_list_remove(&u->link);
@@ -208,7 +256,7 @@ static size_t on_room(void *owner, char **ret_at)
     return 0;
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room};
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room, NULL};
 
 /* --- lending --- */
 

@@ -6,7 +6,13 @@
  * fail over, and the common case - all of it in one read - is sent on from the read buffer. Streams are sent
  * on in whole events as they come, in place; only an unfinished tail is kept. Our framing is written anew:
  * neither side's chunk sizes reach the other.
+ *
+ * A stream is committed by its first event with content (or by its end): what comes before - the role, "created",
+ * pings - says nothing that another target would not say too, and is held in the attempt until then, so that a
+ * provider that fails there is not noticed.
  */
+#include "dialect/ratelimit.h"
+#include "dialect/refusal.h"
 #include "server/feedback.h"
 #include "server/internal.h"
 
@@ -94,6 +100,9 @@ static void flush(struct fl_attempt *a, struct gather *g, bool last)
         if (x->session->stream && x->session->stream->queued > 0 && !last) {
             fl_attempt_pause(a);
         }
+        if (a->preamble.len > 0) { /* it stood before the first pieces */
+            fl_buf_finish(&a->preamble);
+        }
     }
     fl_buf_reset(&x->worker->out);
     gather_init(g);
@@ -107,6 +116,15 @@ static void flush_whole(struct fl_attempt *a, struct gather *g)
     flush(a, g, true);
 }
 
+/* From now on it is the gaps between bytes that are timed. */
+static void note_life(struct fl_attempt *a)
+{
+    if (!a->alive) {
+        a->alive = true;
+        fl_exchange_watch(a->exchange);
+    }
+}
+
 static void note_first_byte(struct fl_attempt *a)
 {
     if (a->first_byte_ns == 0) {
@@ -114,15 +132,7 @@ static void note_first_byte(struct fl_attempt *a)
         if (a->state == FL_ATTEMPT_STREAMING && a->dispatch.streaming) {
             fl_route_first_byte(a->target, &a->dispatch, a->first_byte_ns);
         }
-        fl_exchange_watch(a->exchange);
     }
-}
-
-static void fail(struct fl_attempt *a, enum fl_err err)
-{
-    struct fl_exchange *x = a->exchange;
-    fl_attempt_end(a, err);
-    fl_exchange_attempt_failed(x, err);
 }
 
 static void succeed(struct fl_attempt *a)
@@ -161,14 +171,48 @@ static enum fl_err next_piece(struct fl_attempt *a, struct fl_slice *in, struct 
 
 /* --- plain answers --- */
 
+/* The same from a provider of another dialect: its message, in the client's envelope. */
+static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
+{
+    enum { message_bytes_max = 2048 };
+    struct fl_exchange *x = a->exchange;
+    char decoded[message_bytes_max];
+    struct fl_buf scratch;
+    fl_buf_init_in(&scratch, decoded, sizeof(decoded));
+    struct fl_slice message = a->translation->err ? fl_translation_error_text(a->translation)
+                                                  : fl_refusal_message(body, &scratch);
+    if (message.len == 0 || x->head_by_heartbeat) {
+        fl_attempt_end(a, err);
+        fl_exchange_give_up(x, err);
+        return;
+    }
+    fl_exchange_commit(a);
+    fl_reply_refusal(x, a->status >= 400 ? a->status : fl_err_status(err), err, message);
+    fl_attempt_end(a, err);
+    fl_exchange_failed(x, err);
+}
+
+/* What an answer with an error status means; its body may say when to come again. */
+static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
+{
+    if (a->status == 429 || a->status == 503) {
+        fl_ratelimit_body(&a->rates, body);
+    }
+    return a->dialect->read_error(a->status, body);
+}
+
 /* A refusal that no other target can mend: the provider's own words reach the client, with its status. */
 static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
+    if (a->translation) {
+        translate_refusal(a, err, body);
+        return;
+    }
     struct gather g;
     gather_init(&g);
     struct fl_json whole;
-    bool refusal = a->status >= 400 || err == FL_ERR_ERROR_IN_200;
+    bool refusal = a->status >= 400 || err != FL_ERR_BAD_RESPONSE; /* an error inside a 200 is one too */
     bool json = refusal && body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
                 whole.type == FL_JSON_OBJECT;
     if (!json || x->head_by_heartbeat) {
@@ -177,7 +221,7 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
         return;
     }
     int status = a->status >= 400 ? a->status : fl_err_status(err);
-    fl_exchange_answering(x);
+    fl_exchange_commit(a);
     fl_reply_head(x, status, FL_LIT("application/json"), body.len);
     gather_add(&g, body);
     flush(a, &g, true);
@@ -185,15 +229,41 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
     fl_exchange_failed(x, err);
 }
 
+/* What the answer is; a translated one becomes the client's. */
+static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
+{
+    struct fl_translation *t = a->translation;
+    if (a->status >= 400) {
+        return read_refusal(a, *body);
+    }
+    if (a->exchange->pass) {
+        if (fl_pass_is_json(a->content_type)) {
+            fl_pass_read_usage(*body, &a->usage);
+        }
+        return FL_OK;
+    }
+    if (!t) {
+        enum fl_err told = a->dialect->read_answer(*body, &a->usage);
+        return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
+    }
+    bool as_stream = a->exchange->facts.stream;
+    enum fl_err err = fl_translation_answer(t, *body, as_stream);
+    a->usage = t->usage;
+    if (!err) {
+        *body = fl_buf_slice(&t->out);
+        a->content_type = as_stream ? FL_LIT("text/event-stream; charset=utf-8") : FL_LIT("application/json");
+    }
+    return err;
+}
+
 static void held_answer(struct fl_attempt *a, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
     struct gather g;
     gather_init(&g);
-    enum fl_err err = a->status >= 400 ? x->dialect->read_error(a->status, body)
-                                       : x->dialect->read_answer(body, &a->usage);
-    if (err && fl_exchange_may_retry(x, err)) {
-        fail(a, err);
+    enum fl_err err = read_held(a, &body);
+    if (err && fl_exchange_may_retry(a, err)) {
+        fl_attempt_fail(a, err);
         return;
     }
     if (err) {
@@ -203,8 +273,10 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     if (fl_lessons_curious(x->worker->options.lessons)) {
         fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
     }
-    fl_exchange_answering(x);
-    fl_reply_head(x, a->status, a->content_type, body.len);
+    fl_exchange_commit(a);
+    if (!x->head_by_heartbeat) {
+        fl_reply_head(x, a->status, a->content_type, body.len);
+    }
     gather_add(&g, body);
     flush_whole(a, &g);
     succeed(a);
@@ -219,7 +291,7 @@ static void start_passing(struct fl_attempt *a)
     bool length_known = a->body.framing == FL_H1_LENGTH && !a->gzip;
     gather_init(&g);
     fl_attempt_enter(a, FL_ATTEMPT_PASSING);
-    fl_exchange_answering(x);
+    fl_exchange_commit(a);
     fl_reply_head(x, a->status, a->content_type, length_known ? a->body.total + a->body.left : UINT64_MAX);
     gather_add(&g, fl_buf_slice(&a->hold));
     flush(a, &g, false);
@@ -234,7 +306,7 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
         struct fl_slice piece;
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         gather_add(&g, piece);
@@ -255,8 +327,8 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
  * this read. */
 static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 {
-    if (a->status >= 400) {
-        fail(a, a->exchange->dialect->read_error(a->status, fl_buf_slice(&a->hold)));
+    if (a->status >= 400 || a->translation) {
+        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : FL_ERR_TOO_BIG);
         return;
     }
     start_passing(a);
@@ -266,16 +338,24 @@ static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct fl_slice whole = FL_EMPTY, piece;
-    size_t most = a->exchange->config->limits.response_hold_bytes;
+    size_t most = fl_attempt_hold_bytes(a);
+    if (a->exchange->pass && a->status < 300 && !fl_pass_is_json(a->content_type)) { /* sound, perhaps as it is made */
+        note_life(a);
+        note_first_byte(a);
+        start_passing(a);
+        pass_bytes(a, in);
+        return;
+    }
     while (more_of(a, in)) {
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         if (piece.len == 0) {
             continue;
         }
+        note_life(a);
         note_first_byte(a);
         if (a->hold.len == 0 && whole.len == 0 && !a->gzip) {
             whole = piece; /* perhaps all of it: not copied yet */
@@ -291,7 +371,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
     bool all = a->body.done && !more_of(a, in) && a->hold.len <= most;
     fl_buf_put(&a->hold, all ? FL_EMPTY : whole);
     if (!fl_buf_ok(&a->hold)) {
-        fail(a, FL_ERR_NOMEM);
+        fl_attempt_fail(a, FL_ERR_NOMEM);
     } else if (all) {
         a->conn_keep = a->conn_keep && in.len == 0;
         held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
@@ -302,24 +382,42 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 
 /* --- streams --- */
 
-/* False: the attempt is over. */
-static bool start_stream(struct fl_attempt *a, const struct fl_event_facts *event)
+/* The head, and what was held back. */
+static void commit_stream(struct fl_attempt *a, struct gather *g)
 {
     struct fl_exchange *x = a->exchange;
-    enum fl_err err = FL_OK;
-    if (event->kind == FL_EVENT_ERROR) {
-        err = FL_ERR_ERROR_IN_200;
-    } else if (!event->valid) {
-        err = FL_ERR_BAD_RESPONSE;
+    note_first_byte(a);
+    fl_exchange_commit(a);
+    if (!x->head_by_heartbeat) {
+        struct fl_slice type = a->translation ? FL_LIT("text/event-stream; charset=utf-8") : a->content_type;
+        fl_reply_head(x, a->status, type, UINT64_MAX);
+        fl_buf_finish(&a->fields); /* a stream may last */
+        x->event_stream = true;
     }
-    if (err) {
-        fail(a, err);
+    gather_add(g, fl_buf_slice(&a->preamble));
+}
+
+/* An event before the commit point. False: the attempt is over. *ret_held*: it waits with those before it. */
+static bool take_early(struct fl_attempt *a, const struct fl_sse_event *event, struct fl_event_facts *facts,
+                       struct gather *g, bool *ret_held)
+{
+    bool error = facts->kind == FL_EVENT_ERROR;
+    enum fl_err err = error ? a->dialect->read_error(a->status, event->data) : FL_OK;
+    *ret_held = false;
+    if (error && fl_exchange_may_retry(a, err)) {
+        fl_attempt_fail(a, err);
         return false;
     }
-    fl_exchange_answering(x);
-    if (!x->head_by_heartbeat) {
-        fl_reply_head(x, a->status, a->content_type, UINT64_MAX);
-        x->event_stream = true;
+    if (!error && !facts->valid && a->preamble.len == 0) { /* a later one may be garbled: it did begin well */
+        fl_attempt_fail(a, FL_ERR_BAD_RESPONSE);
+        return false;
+    }
+    bool starts = error /* with no target left it is the client's to see */ || facts->content || facts->finish ||
+                  facts->kind == FL_EVENT_DONE;
+    if (!starts && a->preamble.len + event->raw.len <= FL_PREAMBLE_BYTES) {
+        *ret_held = true;
+    } else {
+        commit_stream(a, g);
     }
     return true;
 }
@@ -331,31 +429,24 @@ static bool is_cut_off(const struct fl_event_facts *event)
     return !event->valid || !last;
 }
 
-/* One event: FL_OK and *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
-static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, bool *ret_pass)
+/* One event: *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
+static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
+                       bool *ret_pass)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_event_facts facts;
-    bool answering = x->state == FL_EXCHANGE_ANSWERING;
+    bool answering = x->state == FL_EXCHANGE_ANSWERING, held = false;
     if (event->data_lines == 0) { /* comments keep a stream alive once it has begun */
         *ret_pass = answering;
         return true;
     }
-    x->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, &a->usage);
+    a->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, &a->usage);
     if (at_end && is_cut_off(&facts)) {
         *ret_pass = false;
         return true;
     }
-    if (!answering) {
-        /* An error as first event can still fail over; with no target left it is the client's to see. */
-        bool last_words = facts.kind == FL_EVENT_ERROR && !fl_exchange_may_retry(x, FL_ERR_ERROR_IN_200);
-        if (last_words) {
-            facts.kind = FL_EVENT_OTHER;
-            a->error_seen = true;
-        }
-        if (!start_stream(a, &facts)) {
-            return false;
-        }
+    if (!answering && !take_early(a, event, &facts, g, &held)) {
+        return false;
     }
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
@@ -365,6 +456,14 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
     *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
+    if (held) {
+        fl_buf_put(&a->preamble, *ret_pass ? event->raw : FL_EMPTY);
+        *ret_pass = false;
+        if (!fl_buf_ok(&a->preamble)) {
+            fl_attempt_fail(a, FL_ERR_NOMEM);
+            return false;
+        }
+    }
     return true;
 }
 
@@ -382,15 +481,15 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
                                       &x->worker->joined, &event);
         if (err) {
             flush(a, g, false);
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return false;
         }
         if (event.raw.len == 0) {
             break;
         }
-        note_first_byte(a);
+        note_life(a);
         used += event.raw.len;
-        if (!take_event(a, &event, at_end, &pass)) {
+        if (!take_event(a, &event, at_end, g, &pass)) {
             return false;
         }
         if (pass) {
@@ -414,7 +513,7 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         fl_buf_put(&a->hold, piece);
         if (!fl_buf_ok(&a->hold)) { /* an event too long was refused before */
             flush(a, g, false);
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -434,7 +533,7 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         fl_buf_put(&a->hold, fl_slice_from(src, used));
         if (!fl_buf_ok(&a->hold)) {
             flush(a, g, false);
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -449,7 +548,7 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
     bool complete = a->done_seen || a->finish_seen || told;
     if (!complete || x->state != FL_EXCHANGE_ANSWERING) {
         flush(a, g, false);
-        fail(a, FL_ERR_CLOSED);
+        fl_attempt_fail(a, FL_ERR_CLOSED);
         return;
     }
     if (!a->flushed_end && !told) {
@@ -465,6 +564,73 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
     }
 }
 
+/* --- streams of another dialect --- */
+
+/* What a translation has ready; false: the attempt is over. */
+static bool send_translated(struct fl_attempt *a, struct gather *g)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_translation *t = a->translation;
+    if (x->state != FL_EXCHANGE_ANSWERING) {
+        if (t->err && !t->content) { /* an error, and nothing before it */
+            if (fl_exchange_may_retry(a, t->err)) {
+                fl_attempt_fail(a, t->err);
+            } else {
+                translate_refusal(a, t->err, FL_EMPTY);
+            }
+            return false;
+        }
+        if (!t->content && !t->done && t->out.len <= FL_PREAMBLE_BYTES) {
+            return true;
+        }
+        commit_stream(a, g);
+    }
+    gather_add(g, fl_buf_slice(&t->out));
+    if (!t->done || a->error_seen) {
+        flush(a, g, false);
+    } else {
+        flush_whole(a, g);
+        a->flushed_end = true;
+    }
+    fl_buf_finish(&t->out);
+    return true;
+}
+
+static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+{
+    struct fl_translation *t = a->translation;
+    enum fl_err err = fl_translation_feed(t, piece, at_end);
+    if (piece.len > 0) {
+        note_life(a);
+    }
+    a->usage = t->usage;
+    a->finish_seen = t->finish_seen;
+    a->done_seen = t->done;
+    a->error_seen = t->err != FL_OK;
+    if (!send_translated(a, g)) {
+        return false;
+    }
+    if (err) {
+        fl_attempt_fail(a, err);
+        return false;
+    }
+    return true;
+}
+
+/* --- streams of either kind --- */
+
+/* A piece of body; false: the attempt is over. */
+static bool take_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+{
+    if (a->done_seen || (a->translation && a->error_seen)) {
+        return true; /* nothing that follows an end counts */
+    }
+    if (a->translation) {
+        return translate_piece(a, piece, at_end, g);
+    }
+    return (at_end ? a->hold.len : piece.len) == 0 || stream_piece(a, piece, at_end, g);
+}
+
 static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct gather g;
@@ -474,10 +640,10 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             flush(a, &g, false);
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
-        if (piece.len > 0 && !a->done_seen && !stream_piece(a, piece, false, &g)) {
+        if (!take_piece(a, piece, false, &g)) {
             return;
         }
         if (a->gzip && !a->done_seen) {
@@ -485,10 +651,11 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         }
     }
     a->conn_keep = a->conn_keep && in.len == 0;
-    if (a->body.done && !a->done_seen && a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
+    if (a->body.done && !take_piece(a, FL_EMPTY, true, &g)) {
         return;
     }
-    if (a->body.done || a->done_seen) {
+    bool told = a->translation && a->error_seen;
+    if (a->body.done || a->done_seen || told) {
         stream_over(a, &g);
     } else {
         flush(a, &g, false);
@@ -520,12 +687,11 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
         whole = FL_ERR_CLOSED;
     }
     if (whole) {
-        fail(a, whole);
+        fl_attempt_fail(a, whole);
     } else if (a->state == FL_ATTEMPT_STREAMING) {
-        if (a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
-            return;
+        if (take_piece(a, FL_EMPTY, true, &g)) {
+            stream_over(a, &g);
         }
-        stream_over(a, &g);
     } else if (a->state == FL_ATTEMPT_HOLDING) {
         held_answer(a, fl_buf_slice(&a->hold));
     } else {

@@ -1,170 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For the fuzzers of wire forms: any bytes as a provider's answer, whole and as a stream. No crash; nothing is
- * told after the end; the decoder does the same when the bytes come in two pieces; whatever the provider sent,
- * clients get frames of valid JSON.
+ * Any bytes as a provider's answer, whole and as a stream: no crash, and what comes out keeps the rules
+ * of chat/event.h. Nothing after ERROR or DONE; calls are numbered as they begin and have their
+ * arguments after; every text is what may stand between the quotes of a JSON string.
  */
-#ifndef FL_TESTS_FUZZ_WIRE_H
-#define FL_TESTS_FUZZ_WIRE_H
+#ifndef FL_FUZZ_WIRE_H
+#define FL_FUZZ_WIRE_H
 
 #include "base/assert.h"
+#include "codec/json.h"
 #include "codec/sse.h"
-#include "dialect/put.h"
 #include "dialect/wire.h"
 
-#include <stdlib.h>
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-enum { fuzz_bytes_max = 1 << 24, fuzz_clients = 2 };
-
-struct fuzz_wire {
-    struct fl_arena arena, frames;
-    struct fl_decoder decoder;
-    struct fl_encoder encoders[fuzz_clients];
-    struct fl_buf out[fuzz_clients];
-    struct fl_chat_answer answer;
-    const struct fl_wire *clients[fuzz_clients];
-    bool over;
-    uint64_t told; /* a sum over the events */
+struct listener {
+    bool over, started;
+    unsigned calls[FL_CHOICES_MAX];
+    bool finished[FL_CHOICES_MAX];
 };
 
-static inline void fuzz_add(struct fuzz_wire *f, struct fl_slice s)
+static void check_text(struct fl_slice text)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        f->told = (f->told ^ (unsigned char)s.ptr[i]) * UINT64_C(1099511628211);
-    }
+    struct fl_buf b;
+    struct fl_json value;
+    fl_buf_init(&b, text.len + 2);
+    fl_buf_putc(&b, '"');
+    fl_buf_put(&b, text);
+    fl_buf_putc(&b, '"');
+    fl_assert(fl_json_scan(fl_buf_slice(&b), FL_JSON_LIMITS, NULL, 0, &value, NULL) == FL_OK);
+    fl_buf_finish(&b);
 }
 
-static inline void fuzz_event(void *owner, const struct fl_chat_event *event)
+static void listen(void *owner, const struct fl_chat_event *e)
 {
-    struct fuzz_wire *f = owner;
-    struct fl_chat_event kept = *event;
-    fl_assert(!f->over);
-    f->over = event->kind == FL_CHAT_DONE || event->kind == FL_CHAT_ERROR;
-    f->told = f->told * 31 + (uint64_t)event->kind * 7 + event->choice + event->call;
-    fuzz_add(f, event->text);
-    fuzz_add(f, event->name);
-    kept.text = fl_arena_copy(&f->arena, event->text);
-    kept.id = fl_arena_copy(&f->arena, event->id);
-    kept.name = fl_arena_copy(&f->arena, event->name);
-    kept.signature = fl_arena_copy(&f->arena, event->signature);
-    kept.stop_sequence = fl_arena_copy(&f->arena, event->stop_sequence);
-    fl_chat_answer_take(&f->answer, &kept);
-    for (unsigned i = 0; i < fuzz_clients; i++) {
-        f->clients[i]->put_event(&f->encoders[i], event, &f->out[i]);
+    struct listener *l = owner;
+    fl_assert(!l->over);
+    fl_assert(e->choice < FL_CHOICES_MAX);
+    check_text(e->text);
+    check_text(e->id);
+    check_text(e->name);
+    check_text(e->signature);
+    if (e->kind == FL_CHAT_START) {
+        fl_assert(!l->started);
+        l->started = true;
+        return;
     }
+    fl_assert(l->started || e->kind == FL_CHAT_ERROR);
+    if (e->kind == FL_CHAT_CALL_BEGIN) {
+        fl_assert(e->call == l->calls[e->choice]++);
+        fl_assert(e->id.len > 0 && e->name.len > 0);
+    } else if (e->kind == FL_CHAT_CALL_ARGUMENTS) {
+        fl_assert(e->call < l->calls[e->choice]);
+    } else if (e->kind == FL_CHAT_FINISH) {
+        fl_assert(!l->finished[e->choice] && e->finish != FL_FINISH_NONE);
+        l->finished[e->choice] = true;
+    }
+    l->over = e->kind == FL_CHAT_ERROR || e->kind == FL_CHAT_DONE;
 }
 
-static inline void fuzz_init(struct fuzz_wire *f, const struct fl_wire *provider)
+static void fuzz_answer(const struct fl_wire *wire, struct fl_slice body)
 {
-    *f = (struct fuzz_wire){.clients = {&fl_wire_openai_chat, &fl_wire_openai_responses}};
-    fl_arena_init(&f->arena, 1 << 12, fuzz_bytes_max);
-    fl_arena_init(&f->frames, 1 << 12, fuzz_bytes_max);
-    fl_chat_answer_init(&f->answer, &f->arena);
-    f->decoder = (struct fl_decoder){.wire = provider, .arena = &f->frames};
-    for (unsigned i = 0; i < fuzz_clients; i++) {
-        fl_buf_init(&f->out[i], fuzz_bytes_max);
-        f->encoders[i] = (struct fl_encoder){.wire = f->clients[i],
-                                             .model = FL_LIT("m"),
-                                             .id = FL_LIT("0123456789abcdefghijklmn"),
-                                             .kept_bytes_max = 1 << 16};
-    }
+    struct listener l = {0};
+    struct fl_arena arena;
+    const struct fl_chat_sink sink = {&l, listen};
+    fl_arena_init(&arena, 4096, 16u << 20);
+    struct fl_decoder d = {.wire = wire, .arena = &arena};
+    enum fl_err err = wire->take_answer(&d, body, &sink);
+    fl_assert(err != FL_OK || (l.over && d.done));
+    fl_decoder_finish(&d);
+    fl_arena_finish(&arena);
 }
 
-/* Each frame of a client's stream is JSON, or the last word. */
-static inline void fuzz_check_frames(struct fl_slice out)
+static size_t next_frame(const struct fl_wire *wire, struct fl_sse *sse, struct fl_slice rest,
+                         struct fl_frame *frame)
 {
-    struct fl_sse sse = {0};
     struct fl_sse_event event;
-    struct fl_json whole;
-    for (;;) {
-        enum fl_err err = fl_sse_next(&sse, out, true, fuzz_bytes_max, NULL, &event);
-        fl_assert(!err);
-        if (event.raw.len == 0) {
-            return;
-        }
-        out = fl_slice_from(out, event.raw.len);
-        if (event.data_lines > 0 && !fl_slice_eq(event.data, FL_LIT("[DONE]"))) {
-            fl_assert(event.data_lines == 1);
-            fl_assert(fl_json_scan(event.data, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK);
-        }
+    if (wire->framing == FL_FRAMING_LINES) {
+        size_t end = fl_slice_find(rest, '\n');
+        *frame = (struct fl_frame){.data = fl_slice_first(rest, end)};
+        return end < rest.len ? end + 1 : end;
     }
+    if (fl_sse_next(sse, rest, true, 1u << 20, NULL, &event)) {
+        return 0;
+    }
+    *frame = (struct fl_frame){.name = event.name, .data = event.data};
+    return event.raw.len;
 }
 
-static inline void fuzz_finish(struct fuzz_wire *f)
+static void fuzz_stream(const struct fl_wire *wire, struct fl_slice rest)
 {
-    struct fl_json whole;
-    struct fl_json_limits limits = {FL_JSON_DEPTH_MAX, 1000000};
-    for (unsigned i = 0; i < fuzz_clients; i++) {
-        if (fl_buf_ok(&f->out[i])) {
-            fuzz_check_frames(fl_buf_slice(&f->out[i]));
-        }
-        fl_buf_reset(&f->out[i]);
-        if (!f->arena.failed) {
-            f->clients[i]->put_answer(&f->encoders[i], &f->answer, &f->out[i]);
-            fl_assert(!fl_buf_ok(&f->out[i]) ||
-                      fl_json_scan(fl_buf_slice(&f->out[i]), limits, NULL, 0, &whole, NULL) ==
-                          FL_OK);
-        }
-        fl_buf_finish(&f->out[i]);
-        fl_encoder_finish(&f->encoders[i]);
-    }
-    fl_decoder_finish(&f->decoder);
-    fl_arena_finish(&f->frames);
-    fl_arena_finish(&f->arena);
-}
-
-/* A stream in two pieces. Returns the sum of what was told. */
-static inline uint64_t fuzz_stream(const struct fl_wire *provider, struct fl_slice bytes, size_t cut)
-{
-    struct fuzz_wire f;
-    struct fl_chat_sink sink = {&f, fuzz_event};
+    struct listener l = {0};
+    struct fl_arena arena;
     struct fl_sse sse = {0};
-    struct fl_sse_event event;
+    struct fl_frame frame;
+    const struct fl_chat_sink sink = {&l, listen};
+    fl_arena_init(&arena, 4096, 16u << 20);
+    struct fl_decoder d = {.wire = wire, .arena = &arena};
+    size_t used;
     enum fl_err err = FL_OK;
-    fuzz_init(&f, provider);
-    for (size_t have = cut; !err; have = bytes.len) {
-        bool last = have == bytes.len;
-        for (;;) {
-            err = fl_sse_next(&sse, fl_slice_first(bytes, have), last, fuzz_bytes_max, NULL, &event);
-            if (err || event.raw.len == 0) {
-                break;
-            }
-            struct fl_frame frame = {.name = event.name, .data = event.data};
-            err = event.data_lines > 0 ? provider->take_frame(&f.decoder, &frame, &sink) : FL_OK;
-            fl_arena_finish(&f.frames);
-            bytes = fl_slice_from(bytes, event.raw.len);
-            have -= event.raw.len;
-            if (err) {
-                break;
-            }
-        }
-        if (last) {
-            break;
-        }
+    while (!err && rest.len > 0 && (used = next_frame(wire, &sse, rest, &frame)) > 0) {
+        err = frame.data.len > 0 ? wire->take_frame(&d, &frame, &sink) : FL_OK;
+        fl_arena_finish(&arena);
+        rest = fl_slice_from(rest, used);
     }
-    if (!err) {
-        (void)provider->take_end(&f.decoder, &sink);
-    }
-    uint64_t told = f.told;
-    fuzz_finish(&f);
-    return told;
+    err = err ? err : wire->take_end(&d, &sink);
+    fl_assert(err != FL_OK || l.over);
+    fl_decoder_finish(&d);
+    fl_arena_finish(&arena);
 }
 
-static inline void fuzz_answer(const struct fl_wire *provider, struct fl_slice bytes)
-{
-    struct fuzz_wire f;
-    struct fl_chat_sink sink = {&f, fuzz_event};
-    fuzz_init(&f, provider);
-    (void)provider->take_answer(&f.decoder, bytes, &sink);
-    fuzz_finish(&f);
-}
-
-static inline void fuzz_provider(const struct fl_wire *provider, const uint8_t *bytes, size_t len)
+static inline int fuzz_wire(const struct fl_wire *wire, const uint8_t *bytes, size_t len)
 {
     struct fl_slice text = fl_slice((const char *)bytes, len);
-    size_t cut = len > 0 ? bytes[0] * len / 256 : 0;
-    fl_assert(fuzz_stream(provider, text, len) == fuzz_stream(provider, text, cut));
-    fuzz_answer(provider, text);
+    fuzz_answer(wire, text);
+    fuzz_stream(wire, text);
+    return 0;
 }
 
 #endif

@@ -50,11 +50,11 @@ static void make_stream(struct shape *s, const char *name, enum upstream_framing
     fl_buf_init(&s->bytes, 65536);
     fl_buf_init(&event, 65536);
     put_stream_head(&s->bytes, framing);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 5; i++) { /* the first says nothing yet: it does not commit the stream */
         fl_buf_reset(&event);
-        if (i < 2) {
-            put_delta(&event, i == 0 ? text : "");
-        } else if (i == 2) {
+        if (i < 3) {
+            put_delta(&event, i == 1 ? text : "");
+        } else if (i == 3) {
             put_finish(&event);
         } else {
             fl_buf_put_cstr(&event, "data: [DONE]\n\n");
@@ -67,8 +67,8 @@ static void make_stream(struct shape *s, const char *name, enum upstream_framing
         }
         struct fl_slice put = fl_slice_from(fl_buf_slice(&s->bytes), start);
         size_t end = start + fl_slice_find_text(put, blank) + blank.len;
-        s->body = i == 0 ? end : s->body;
-        s->finish = i == 2 ? end - blank.len : s->finish;
+        s->body = i == 1 ? end : s->body;
+        s->finish = i == 3 ? end - blank.len : s->finish;
         s->whole = end;
     }
     fl_buf_put_cstr(&s->bytes, framing == BY_CHUNKS ? "0\r\n\r\n" : "");
@@ -234,7 +234,7 @@ static void plain_answers_passed_on_break_where_the_provider_broke(void **state)
     }
 }
 
-static void streams_fail_over_before_their_first_event_and_break_after(void **state)
+static void streams_fail_over_before_their_first_content_and_break_after(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
@@ -269,7 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_answers_are_held_and_fail_over),
         cmocka_unit_test(plain_answers_passed_on_break_where_the_provider_broke),
-        cmocka_unit_test(streams_fail_over_before_their_first_event_and_break_after),
+        cmocka_unit_test(streams_fail_over_before_their_first_content_and_break_after),
     };
     return cmocka_run_group_tests(tests, make_second, free_second);
 }

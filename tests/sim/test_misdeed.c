@@ -13,10 +13,12 @@
 enum fate {
     GOOD,   /* the provider's whole answer */
     ERROR,  /* our envelope; with a second provider its answer */
-    OWN,    /* the provider's own words with status 502; with a second provider its answer */
+    OWN,    /* the provider's own words with the status of what they say; with a second provider its answer */
     CUT,    /* the head of a 200, part of a body, a RST at the deadline */
+    RESET,  /* the same at once: what was too long to be held turned out bad */
     BROKEN, /* a stream that ends in an error event and without its end */
-    TOLD    /* a stream that ends in the provider's own error event, whole */
+    TOLD,   /* a stream that ends in the provider's own error event, whole */
+    EARLY   /* the same before anything was said: with a second provider its answer */
 };
 
 struct end {
@@ -81,6 +83,15 @@ static const struct end ends[FL_SIM_MISDEED_COUNT][2] = {
     [FL_SIM_SSE_RESET] = {FINE, BREAKS("provider_reset")},
     [FL_SIM_SSE_STALL] = {FINE, {BROKEN, 200, "provider_idle_timeout", 4 * FL_NS_S}},
     [FL_SIM_CLOSE_IDLE] = {FINE, FINE},
+    [FL_SIM_TRUNCATED_JSON] = {BAD, BAD},
+    [FL_SIM_GZIP_BOMB] = {{RESET, 200, NULL, 0}, {RESET, 200, NULL, 0}},
+    [FL_SIM_HALF_CLOSE] = {CLOSED, BREAKS("provider_closed")},
+    [FL_SIM_SSE_LATE] = {FINE, FINE},
+    [FL_SIM_WRONG_USAGE] = {FINE, FINE},
+    [FL_SIM_BYTE_FIN] = {CLOSED, BREAKS("provider_closed")},
+    [FL_SIM_BYTE_RESET] = {{ERROR, 502, "provider_reset", 0}, BREAKS("provider_reset")},
+    [FL_SIM_BYTE_STALL] = {{ERROR, 504, "provider_idle_timeout", 4 * FL_NS_S},
+                           {BROKEN, 200, "provider_idle_timeout", 4 * FL_NS_S}},
 };
 
 struct scene {
@@ -108,10 +119,13 @@ static void put_second(struct fl_buf *b, bool stream)
 
 static void open_scene(struct scene *s, bool second, bool stream)
 {
-    static const char more[] =
-        "routing: {failover_threshold: 1000, timeouts: {first_token: 5s, idle: 4s, total: 20s}}\n"
-        "limits: {upstream_idle: 1s}\n";
-    const struct rig_setup setup = {.providers = second ? 2 : 1, .more = more};
+    static const char alone[] = "routing: {failover_threshold: 1000, attempts: 1, timeouts: "
+                                "{first_token: 5s, idle: 4s, total: 20s}}\n"
+                                "limits: {upstream_idle: 1s}\n";
+    static const char both[] = "routing: {failover_threshold: 1000, attempts: 2, timeouts: "
+                               "{first_token: 5s, idle: 4s, total: 20s}}\n"
+                               "limits: {upstream_idle: 1s}\n";
+    const struct rig_setup setup = {.providers = second ? 2 : 1, .more = second ? both : alone};
     struct fl_addr addr;
     *s = (struct scene){.model = {.id = FL_LIT("m")}, .has_second = second};
     rig_open(&s->rig, 1);
@@ -170,7 +184,7 @@ static void check_end(struct scene *s, const struct fl_simanswer *a, const struc
                       bool stream, enum fl_sim_misdeed misdeed)
 {
     struct rig *r = &s->rig;
-    bool failed_over = s->has_second && (end->fate == ERROR || end->fate == OWN);
+    bool failed_over = s->has_second && (end->fate == ERROR || end->fate == OWN || end->fate == EARLY);
     uint64_t took_ns = a->end_ns - a->asked_ns;
     rig_check(r, took_ns >= end->after_ns &&
                      took_ns < end->after_ns + (end->after_ns > 0 ? 2 * FL_NS_S : 200 * FL_NS_MS));
@@ -193,10 +207,14 @@ static void check_end(struct scene *s, const struct fl_simanswer *a, const struc
         rig_check(r, a->status == 200 && !a->complete && a->err == FL_ERR_RESET &&
                          a->body.len > 256 * 1024);
         break;
+    case RESET:
+        rig_check(r, a->status == 200 && !a->complete && a->err == FL_ERR_RESET);
+        break;
     case BROKEN:
         rig_check_broken(r, a, 1, end->code);
         break;
     case TOLD:
+    case EARLY:
         check_last_event_is_theirs(r, a);
         break;
     }
@@ -212,23 +230,37 @@ static void check_health(struct scene *s, const struct fl_target_view *before, e
     rig_equal(&s->rig, after.failed - before->failed, fate != GOOD && fate != CUT);
 }
 
+/* Before the first token a stream is not committed: what breaks it then is an error like any other. */
+static struct end end_of(enum fl_sim_misdeed misdeed, bool stream, unsigned after_tokens)
+{
+    struct end end = ends[misdeed][stream];
+    if (after_tokens == 0 && end.fate == BROKEN) {
+        end.fate = ERROR;
+        end.status = strcmp(end.code, "provider_idle_timeout") == 0 ? 504 : 502;
+    } else if (after_tokens == 0 && end.fate == TOLD) {
+        end.fate = EARLY;
+    }
+    return end;
+}
+
 static void run(struct scene *s, enum fl_sim_misdeed misdeed, bool stream, unsigned after_tokens)
 {
     struct rig *r = &s->rig;
-    const struct end *end = &ends[misdeed][stream];
+    const struct end end = end_of(misdeed, stream, after_tokens);
     struct fl_target_view before = rig_target(r, "p0/m");
     rig_say(r, "%s after %u tokens, %s, %s second", fl_sim_misdeed_name(misdeed), after_tokens,
             stream ? "stream" : "plain", s->has_second ? "with" : "without");
     fl_simprovider_misbehave(
-        s->first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(misdeed), 1000, after_tokens});
+        s->first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(misdeed), 1000, after_tokens,
+                                  stream && after_tokens > 0 ? 3000 : 600});
     struct fl_simclient *c = rig_client(r, 0, NULL);
     fl_simclient_chat(c, "chat", PROMPT, stream);
     rig_settle(r, c, 30 * FL_NS_S);
-    check_end(s, fl_simclient_answer(c, 0), end, stream, misdeed);
+    check_end(s, fl_simclient_answer(c, 0), &end, stream, misdeed);
     fl_world_run_for(r->world, FL_NS_S); /* nothing comes behind it */
     rig_leave(r, c);
     fl_world_run_for(r->world, 8 * FL_NS_S);
-    check_health(s, &before, end->fate);
+    check_health(s, &before, end.fate);
     rig_equal(r, fl_world_connections(r->world), 0);
     rig_equal(r, fl_simprovider_stats(s->first)->connections_open, 0);
     rig_check(r, fl_world_stats(r->nodes[0]).queued_peak <= 256 * 1024 + 65536);
@@ -256,7 +288,7 @@ static void no_request_gets_bytes_of_the_answer_before(void **state)
     (void)state;
     open_scene(&s, true, false);
     fl_simprovider_misbehave(
-        s.first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(FL_SIM_LENGTH_SMALL), 1000, 0});
+        s.first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(FL_SIM_LENGTH_SMALL), 1000, 0, 0});
     struct fl_simclient *c = rig_client(&s.rig, 0, NULL);
     for (unsigned i = 0; i < 5; i++) {
         fl_simclient_chat(c, "chat", PROMPT, false);

@@ -218,7 +218,7 @@ static void names_imply_what_a_provider_needs(void **state)
         assert_int_equal(p->connections_max, 10000);
         loaded_finish(&l);
     }
-    assert_int_equal(fl_vendor_count, 16);
+    assert_int_equal(fl_vendor_count, 19);
 }
 
 static void providers_are_read(void **state)
@@ -261,6 +261,36 @@ static void providers_are_read(void **state)
     assert_slice(p[5].headers[0].name, "X-Team");
     assert_slice(p[5].headers[0].value, "search 4000");
     assert_slice(p[5].headers[1].value, "$5");
+    loaded_finish(&l);
+}
+
+static void a_provider_may_have_several_keys(void **state)
+{
+    (void)state;
+    struct loaded l = load_ok("providers:\n"
+                              "  openai: {api_key: '${OPENAI_API_KEY}', keys: [{file: /run/secrets/groq}, "
+                              "'${OPENAI_API_KEY}']}\n"
+                              "  together: {keys: ['${NONE:-one}', '${NONE:-two}']}\n"
+                              "  groq: {api_key: {file: /run/secrets/groq}}\n"
+                              "  local: {base_url: 'http://gpu1/v1'}\n");
+    const struct fl_provider *p = l.config->providers;
+    assert_int_equal(p[0].key_count, 2); /* the same key twice is one */
+    assert_slice(p[0].keys[0].value, "openai-key");
+    assert_slice(p[0].keys[1].value, "groq-key");
+    assert_slice(p[0].keys[1].source, "file /run/secrets/groq");
+    assert_int_equal(p[1].key_count, 2); /* a list replaces the vendor's usual variable */
+    assert_slice(p[1].api_key, "one");
+    assert_slice(p[1].keys[1].value, "two");
+    assert_int_equal(p[2].key_count, 1);
+    assert_int_equal(p[3].key_count, 0);
+    loaded_finish(&l);
+    l = load("providers: {openai: {keys: sk-very-secret}}\n");
+    assert_int_equal(l.err, FL_ERR_CONFIG);
+    assert_true(says(&l, "'keys' expects a list of secrets"));
+    assert_false(says(&l, "sk-very-secret"));
+    loaded_finish(&l);
+    l = load("providers: {openai: {keys: ['${BROKEN_KEY}']}}\n");
+    assert_int_equal(l.err, FL_ERR_CONFIG);
     loaded_finish(&l);
 }
 
@@ -324,13 +354,14 @@ static void without_a_file_the_environment_decides(void **state)
     struct loaded l = outside_load(&here, FL_EMPTY, NULL);
     assert_int_equal(l.err, FL_OK);
     assert_slice(l.config->file, "(environment)");
-    assert_int_equal(l.config->provider_count, 4);
+    assert_int_equal(l.config->provider_count, 5);
     assert_slice(l.config->providers[0].base_url, "https://api.openai.com/v1");
+    assert_slice(l.config->providers[4].name, "anthropic");
     assert_slice(l.config->providers[1].name, "groq");
     assert_slice(l.config->providers[2].base_url, "http://127.0.0.1:11434/v1");
     assert_slice(l.config->providers[3].host_header, "gpu1:8000");
     assert_true(says(&l, "OPENAI_BASE_URL points at fairlead itself and is ignored"));
-    assert_true(says(&l, "ANTHROPIC_API_KEY is set, but"));
+    assert_slice(l.config->providers[4].dialect, "anthropic");
     assert_true(says(&l, "not set, so not used: TOGETHER_API_KEY, MISTRAL_API_KEY, "));
     loaded_finish(&l);
 
@@ -401,6 +432,7 @@ int main(void)
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(names_imply_what_a_provider_needs),
         cmocka_unit_test(providers_are_read),
+        cmocka_unit_test(a_provider_may_have_several_keys),
         cmocka_unit_test(a_variable_is_never_yaml),
         cmocka_unit_test(a_key_that_no_header_can_hold_is_refused),
         cmocka_unit_test(client_keys_are_hashed),

@@ -78,7 +78,7 @@ static void only_the_model_is_replaced(void **state)
     (void)snprintf(body, sizeof(body), "%sours%s", before, after);
     assert_int_equal(read(body, &f, &e), FL_OK);
     fl_buf_init_in(&storage, names, sizeof(names));
-    fl_dialect_anthropic.write_request(&f, FL_LIT("th\"eirs"), true, &storage, &out);
+    fl_dialect_anthropic.write_request(&f, FL_LIT("th\"eirs"), (struct fl_request_wishes){0}, &storage, &out);
     for (unsigned i = 0; i < out.count; i++) {
         memcpy(text + len, out.pieces[i].ptr, out.pieces[i].len);
         len += out.pieces[i].len;
@@ -184,12 +184,12 @@ static void events_are_known(void **state)
               "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,"
               "\"output_tokens\":1}}}",
               true, &u);
-    assert_true(f.valid && f.preamble && f.kind == FL_EVENT_OTHER);
+    assert_true(f.valid && !f.content && f.kind == FL_EVENT_OTHER);
     assert_int_equal(u.tokens_in, 10);
     f = event("ping", "{\"type\":\"ping\"}", true, &u);
-    assert_true(f.valid && f.preamble);
+    assert_true(f.valid && !f.content);
     f = event("content_block_delta", "{\"type\":\"content_block_delta\"}", true, &u);
-    assert_true(f.valid && !f.preamble);
+    assert_true(f.valid && f.content);
     f = event("content_block_delta", "not looked at", false, &u);
     assert_true(f.valid && f.kind == FL_EVENT_OTHER);
     f = event("content_block_delta", "not JSON", true, &u);

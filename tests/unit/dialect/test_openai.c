@@ -13,7 +13,7 @@ static enum fl_err read(const char *body, struct fl_facts *facts, struct fl_rete
 }
 
 /* The upstream body for *body* with the model replaced. */
-static const char *written(const char *body, const char *model, bool ask_usage)
+static const char *written_by(const char *body, const char *model, struct fl_request_wishes wishes)
 {
     static char text[2048];
     char names[256];
@@ -24,7 +24,7 @@ static const char *written(const char *body, const char *model, bool ask_usage)
     size_t len = 0;
     fl_buf_init_in(&storage, names, sizeof(names));
     assert_int_equal(read(body, &facts, &reterr), FL_OK);
-    fl_dialect_openai.write_request(&facts, fl_slice_cstr(model), ask_usage, &storage, &out);
+    fl_dialect_openai.write_request(&facts, fl_slice_cstr(model), wishes, &storage, &out);
     for (unsigned i = 0; i < out.count; i++) {
         memcpy(text + len, out.pieces[i].ptr, out.pieces[i].len);
         len += out.pieces[i].len;
@@ -32,6 +32,34 @@ static const char *written(const char *body, const char *model, bool ask_usage)
     assert_int_equal(len, out.bytes);
     text[len] = '\0';
     return text;
+}
+
+static const char *written(const char *body, const char *model, bool ask_usage)
+{
+    return written_by(body, model, (struct fl_request_wishes){.ask_usage = ask_usage});
+}
+
+static void what_is_asked_of_a_router_is_taken_out_for_others(void **state)
+{
+    static const char both[] = "{\"models\":[\"a\",\"b\"],\"model\":\"m\",\"provider\":{\"order\":[\"x\"]},\"n\":1}";
+    const struct fl_request_wishes keep = {.keep_extensions = true}, usage = {.ask_usage = true};
+    struct fl_facts f;
+    struct fl_reterr e;
+    (void)state;
+    assert_string_equal(written(both, "n", false), "{\"model\":\"n\",\"n\":1}");
+    assert_string_equal(written_by(both, "m", keep), both);
+    assert_string_equal(written("{\"model\":\"m\",\"n\":1,\"provider\":{},\"models\":[]}", "m", false),
+                        "{\"model\":\"m\",\"n\":1}");
+    /* The first of the list is meant where no model is named. */
+    assert_int_equal(read("{\"provider\":{},\"models\":[\"a\",\"b\"],\"stream\":true}", &f, &e), FL_OK);
+    assert_slice(f.model, "a");
+    assert_string_equal(written_by("{ \"models\":[\"a\",\"b\"],\"stream\":true,\"provider\":{}}", "n", usage),
+                        "{\"stream_options\":{\"include_usage\":true}, \"model\":\"n\",\"stream\":true}");
+    assert_int_equal(read("{\"models\":[]}", &f, &e), FL_ERR_REQUEST);
+    assert_int_equal(read("{\"models\":[7]}", &f, &e), FL_ERR_JSON_TYPE);
+    /* Something else under these names is the provider's to judge. */
+    assert_string_equal(written("{\"model\":\"m\",\"models\":\"a\",\"provider\":\"x\"}", "m", false),
+                        "{\"model\":\"m\",\"models\":\"a\",\"provider\":\"x\"}");
 }
 
 static void facts_are_read(void **state)
@@ -116,6 +144,43 @@ static struct fl_event_facts event(enum fl_endpoint endpoint, const char *data, 
     assert_int_equal(quick.finish, facts.finish);
     assert_memory_equal(&same, usage, sizeof(same));
     return facts;
+}
+
+static void content_commits_a_stream_and_what_comes_before_it_does_not(void **state)
+{
+    static const struct {
+        enum fl_endpoint endpoint;
+        bool content;
+        const char *data;
+    } rows[] = {
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[{\"index\":0,\"delta\":{}}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}"},
+        {FL_ENDPOINT_CHAT, false, "{\"type\":\"ping\"}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"H\"}}]}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{}},{\"delta\":{\"content\":\" \"}}]}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"content\":\"\",\"reasoning_content\":\"Hm\"}}]}"},
+        {FL_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"refusal\":\"No.\"}}]}"},
+        {FL_ENDPOINT_CHAT, true,
+         "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}"},
+        {FL_ENDPOINT_COMPLETIONS, false, "{\"choices\":[{\"text\":\"\"}]}"},
+        {FL_ENDPOINT_COMPLETIONS, true, "{\"choices\":[{\"text\":\"a\"}]}"},
+        {FL_ENDPOINT_RESPONSES, false, "{\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}"},
+        {FL_ENDPOINT_RESPONSES, false, "{\"type\":\"response.output_item.added\",\"item\":{\"type\":\"message\"}}"},
+        {FL_ENDPOINT_RESPONSES, true, "{\"type\":\"response.output_text.delta\",\"delta\":\"H\"}"},
+        {FL_ENDPOINT_RESPONSES, true, "{\"type\":\"response.function_call_arguments.delta\",\"delta\":\"{\"}"},
+        {FL_ENDPOINT_RESPONSES, false, "{\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}"},
+        {FL_ENDPOINT_RESPONSES, true, "{\"choices\":[{\"delta\":{\"content\":\"H\"}}]}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fl_usage u = {0};
+        struct fl_event_facts f = event(rows[i].endpoint, rows[i].data, &u);
+        if (!f.valid || f.content != rows[i].content || f.finish) {
+            fail_msg("%s", rows[i].data);
+        }
+    }
 }
 
 static void events_are_told_apart(void **state)
@@ -220,9 +285,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_are_read),
+        cmocka_unit_test(what_is_asked_of_a_router_is_taken_out_for_others),
         cmocka_unit_test(bad_requests_say_why),
         cmocka_unit_test(only_what_must_differ_is_replaced),
         cmocka_unit_test(usage_is_asked_for_streams),
+        cmocka_unit_test(content_commits_a_stream_and_what_comes_before_it_does_not),
         cmocka_unit_test(events_are_told_apart),
         cmocka_unit_test(events_of_responses_are_told_apart),
         cmocka_unit_test(answers_and_refusals_are_classified),

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/translate.h"
+
+#include "codec/eventstream.h"
+
+#include <stdlib.h>
+
+enum { arena_chunk_bytes = 8 * 1024, out_start_bytes = 64 * 1024 };
+
+/* --- the sink of a stream: straight into the client's form --- */
+
+/* The text decoded, as much of it as has room. */
+static void note_error(struct fl_translation *t, const struct fl_chat_event *event)
+{
+    char quoted[2 * sizeof(t->error_text)], piece[8];
+    struct fl_buf q, text;
+    struct fl_slice part;
+    t->err = event->err ? event->err : FL_ERR_ERROR_IN_200;
+    fl_buf_init_in(&q, quoted, sizeof(quoted));
+    fl_buf_putc(&q, '"');
+    fl_buf_put(&q, fl_slice_first(event->text, sizeof(quoted) - 2));
+    fl_buf_putc(&q, '"');
+    struct fl_json_pieces p = fl_json_pieces((struct fl_json){FL_JSON_STRING, fl_buf_slice(&q)});
+    fl_buf_init_in(&text, t->error_text, sizeof(t->error_text));
+    while (fl_json_pieces_next(&p, piece, sizeof(piece), &part)) {
+        fl_buf_put(&text, part);
+    }
+    t->error_text_len = text.len;
+}
+
+static void note(struct fl_translation *t, const struct fl_chat_event *event)
+{
+    switch (event->kind) {
+    case FL_CHAT_TEXT:
+    case FL_CHAT_REFUSAL:
+    case FL_CHAT_THINKING:
+    case FL_CHAT_CALL_ARGUMENTS:
+        t->content = t->content || event->text.len > 0;
+        break;
+    case FL_CHAT_SIGNATURE:
+    case FL_CHAT_REDACTED:
+    case FL_CHAT_CALL_BEGIN:
+        t->content = true;
+        break;
+    case FL_CHAT_FINISH:
+        t->content = t->finish_seen = true;
+        break;
+    case FL_CHAT_USAGE:
+        t->usage = *event->usage;
+        t->usage.known = true;
+        break;
+    case FL_CHAT_ERROR:
+        note_error(t, event);
+        break;
+    case FL_CHAT_DONE:
+        t->done = true;
+        break;
+    case FL_CHAT_START:
+    case FL_CHAT_PING:
+        break;
+    }
+}
+
+static void on_event(void *owner, const struct fl_chat_event *event)
+{
+    struct fl_translation *t = owner;
+    if (t->err || t->done) {
+        return; /* nothing follows an end */
+    }
+    note(t, event);
+    if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
+        t->options.client->put_event(&t->encoder, event, &t->out);
+    }
+}
+
+/* --- making and ending one --- */
+
+struct fl_translation *fl_translation_create(const struct fl_translation_options *options)
+{
+    struct fl_translation *t = calloc(1, sizeof(*t));
+    if (!t) {
+        return NULL;
+    }
+    t->options = *options;
+    fl_buf_init(&t->body, SIZE_MAX / 2);
+    fl_buf_init(&t->out, options->answer_bytes_max + out_start_bytes);
+    fl_buf_init(&t->hold, options->frame_bytes_max + out_start_bytes);
+    fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
+                     options->answer_bytes_max);
+    t->decoder = (struct fl_decoder){.wire = options->provider, .arena = &t->arena};
+    t->encoder = (struct fl_encoder){.wire = options->client,
+                                     .model = options->model,
+                                     .id = options->id,
+                                     .created_s = options->created_s,
+                                     .usage_asked = options->request->usage_asked,
+                                     .request = options->request,
+                                     .kept_bytes_max = options->answer_bytes_max};
+    return t;
+}
+
+void fl_translation_destroy(struct fl_translation *t)
+{
+    if (t) {
+        fl_decoder_finish(&t->decoder);
+        fl_encoder_finish(&t->encoder);
+        fl_arena_finish(&t->arena);
+        fl_buf_finish(&t->body);
+        fl_buf_finish(&t->out);
+        fl_buf_finish(&t->hold);
+        free(t);
+    }
+}
+
+enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *reterr)
+{
+    struct fl_write_options o = {.model = t->options.model,
+                                 .vendor = t->options.vendor,
+                                 .ask_usage = true,
+                                 .tokens_out_default = t->options.tokens_out_default};
+    enum fl_err err =
+        t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
+    if (t->losses.fatal) {
+        return FL_ERR_UNTRANSLATABLE;
+    }
+    return !err && !fl_buf_ok(&t->body) ? FL_ERR_NOMEM : err;
+}
+
+/* --- streams --- */
+
+static enum fl_err take_frame(struct fl_translation *t, const struct fl_frame *frame)
+{
+    struct fl_chat_sink sink = {t, on_event};
+    enum fl_err err = t->options.provider->take_frame(&t->decoder, frame, &sink);
+    bool failed = t->arena.failed || !fl_buf_ok(&t->out);
+    fl_arena_finish(&t->arena);
+    return !err && failed ? FL_ERR_NOMEM : err;
+}
+
+/* Each of the next three takes one frame from the front of *src*; *ret_used* 0: it is not whole yet. */
+
+static enum fl_err next_event(struct fl_translation *t, struct fl_slice src, bool at_end,
+                              size_t *ret_used)
+{
+    struct fl_sse_event event;
+    struct fl_buf joined;
+    fl_buf_init(&joined, t->options.frame_bytes_max);
+    enum fl_err err =
+        fl_sse_next(&t->sse, src, at_end, t->options.frame_bytes_max, &joined, &event);
+    *ret_used = err ? 0 : event.raw.len;
+    if (!err && event.raw.len > 0 && event.data_lines > 0) {
+        struct fl_frame frame = {.name = event.name, .data = event.data};
+        err = take_frame(t, &frame);
+    }
+    fl_buf_finish(&joined);
+    return err;
+}
+
+static enum fl_err next_line(struct fl_translation *t, struct fl_slice src, bool at_end,
+                             size_t *ret_used)
+{
+    size_t end = t->scanned + fl_slice_find(fl_slice_from(src, t->scanned), '\n');
+    bool whole = end < src.len;
+    if (!whole && !(at_end && src.len > 0)) {
+        t->scanned = src.len;
+        *ret_used = 0;
+        return src.len > t->options.frame_bytes_max ? FL_ERR_SSE_LONG : FL_OK;
+    }
+    struct fl_frame frame = {.data = fl_slice_trim(fl_slice_first(src, end))};
+    *ret_used = whole ? end + 1 : end;
+    t->scanned = 0;
+    return frame.data.len > 0 ? take_frame(t, &frame) : FL_OK;
+}
+
+static enum fl_err next_message(struct fl_translation *t, struct fl_slice src, size_t *ret_used)
+{
+    struct fl_eventstream_message m;
+    enum fl_err err = fl_eventstream_next(src, t->options.frame_bytes_max, &m);
+    *ret_used = err ? 0 : m.raw.len;
+    if (!err && m.raw.len > 0) {
+        struct fl_frame frame = {.name = m.name,
+                                 .data = m.payload,
+                                 .exception = !fl_slice_eq(m.type, FL_LIT("event"))};
+        err = take_frame(t, &frame);
+    }
+    return err;
+}
+
+static enum fl_err next_frame(struct fl_translation *t, struct fl_slice src, bool at_end,
+                              size_t *ret_used)
+{
+    *ret_used = 0;
+    switch (t->options.provider->framing) {
+    case FL_FRAMING_SSE:
+        return next_event(t, src, at_end, ret_used);
+    case FL_FRAMING_LINES:
+        return next_line(t, src, at_end, ret_used);
+    case FL_FRAMING_AMAZON:
+        return next_message(t, src, ret_used);
+    }
+    return FL_ERR_INTERNAL;
+}
+
+static enum fl_err take_frames(struct fl_translation *t, struct fl_slice src, bool at_end,
+                               size_t *ret_used)
+{
+    size_t used = 0, len = 1;
+    enum fl_err err = FL_OK;
+    while (!err && len > 0 && !t->done && !t->err) {
+        err = next_frame(t, fl_slice_from(src, used), at_end, &len);
+        used += len;
+    }
+    *ret_used = used;
+    return err;
+}
+
+enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes, bool at_end)
+{
+    struct fl_chat_sink sink = {t, on_event};
+    bool stashed = t->hold.len > 0;
+    size_t used = 0;
+    if (stashed) {
+        fl_buf_put(&t->hold, bytes);
+    }
+    struct fl_slice src = stashed ? fl_buf_slice(&t->hold) : bytes;
+    enum fl_err err = fl_buf_ok(&t->hold) ? take_frames(t, src, at_end, &used) : FL_ERR_NOMEM;
+    if (err) {
+        return err;
+    }
+    if (stashed) {
+        fl_buf_drop(&t->hold, used);
+    } else if (!t->done && !t->err) {
+        fl_buf_put(&t->hold, fl_slice_from(src, used));
+    }
+    if (at_end && !t->done && !t->err) {
+        err = t->options.provider->take_end(&t->decoder, &sink);
+        fl_arena_finish(&t->arena);
+    }
+    return !err && !(fl_buf_ok(&t->hold) && fl_buf_ok(&t->out)) ? FL_ERR_NOMEM : err;
+}
+
+/* --- whole answers --- */
+
+static enum fl_err whole_as_stream(struct fl_translation *t, struct fl_slice body)
+{
+    struct fl_chat_sink sink = {t, on_event};
+    return t->options.provider->take_answer(&t->decoder, body, &sink);
+}
+
+/* The collector's events are also looked at for usage and errors. */
+struct collector {
+    struct fl_translation *t;
+    struct fl_chat_answer answer;
+};
+
+static void collect(void *owner, const struct fl_chat_event *event)
+{
+    struct collector *c = owner;
+    note(c->t, event);
+    fl_chat_answer_take(&c->answer, event);
+}
+
+static enum fl_err whole_as_answer(struct fl_translation *t, struct fl_slice body)
+{
+    struct collector c = {.t = t};
+    struct fl_chat_sink sink = {&c, collect};
+    fl_chat_answer_init(&c.answer, &t->arena);
+    enum fl_err err = t->options.provider->take_answer(&t->decoder, body, &sink);
+    if (!err && !t->err && !t->arena.failed) {
+        t->options.client->put_answer(&t->encoder, &c.answer, &t->out);
+    }
+    return err;
+}
+
+enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body, bool as_stream)
+{
+    enum fl_err err = as_stream ? whole_as_stream(t, body) : whole_as_answer(t, body);
+    bool failed = t->arena.failed || !fl_buf_ok(&t->out);
+    fl_arena_finish(&t->arena);
+    if (err) {
+        return err;
+    }
+    return t->err ? t->err : failed ? FL_ERR_NOMEM : FL_OK;
+}
+
+struct fl_slice fl_translation_error_text(const struct fl_translation *t)
+{
+    return fl_slice(t->error_text, t->error_text_len);
+}
