@@ -243,50 +243,16 @@ bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
         }
     }
     lose_parts(q, losses);
+    for (const struct fl_tool *t = q->tools; t; t = t->next) {
+        if (t->custom_format.len > 0) {
+            fl_losses_add(losses, FL_LOSS_DROPPED, "tools.format");
+        }
+    }
     if (q->choices > 1) {
         fl_losses_add(losses, FL_LOSS_FATAL, "n");
         return false;
     }
     return true;
-}
-
-const char *fl_other_name(struct fl_slice key)
-{
-    static const char *const names[] = {"store",
-                                        "prediction",
-                                        "modalities",
-                                        "audio",
-                                        "web_search_options",
-                                        "verbosity",
-                                        "prompt_cache_retention",
-                                        "prompt_cache_options",
-                                        "moderation",
-                                        "safety_identifier",
-                                        "context_management",
-                                        "mcp_servers",
-                                        "container",
-                                        "inference_geo",
-                                        "include",
-                                        "truncation",
-                                        "max_tool_calls",
-                                        "previous_response_id",
-                                        "prompt",
-                                        "background",
-                                        "conversation",
-                                        "top_a",
-                                        "min_p",
-                                        "repetition_penalty",
-                                        "provider",
-                                        "plugins",
-                                        "route",
-                                        "transforms",
-                                        "guardrails"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (fl_slice_eq(key, fl_slice_cstr(names[i]))) {
-            return names[i];
-        }
-    }
-    return "other members";
 }
 
 bool fl_is_system(const struct fl_message *m)

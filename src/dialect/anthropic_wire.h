@@ -82,8 +82,6 @@ struct fl_slice fl_text_trim_end(struct fl_slice escaped);
 struct fl_slice fl_media_type_of(const struct fl_media *media);
 /* What no provider of Claude has: told as lost where it was given. False: n > 1, which is fatal. */
 bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses);
-/* The name under which the loss of an unknown member is told: a literal. */
-const char *fl_other_name(struct fl_slice key);
 bool fl_is_system(const struct fl_message *m);
 bool fl_of_model(const struct fl_message *m);
 /* Is a block of Anthropic's own servers, from a client that speaks to them. */
