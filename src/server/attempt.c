@@ -10,6 +10,7 @@
  * more on a fresh one, at once, and that does not count as a failure of the target.
  */
 #include "dialect/ratelimit.h"
+#include "route/estimate.h"
 #include "server/internal.h"
 
 #include <stdlib.h>
@@ -44,13 +45,33 @@ void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state)
 
 /* --- ending --- */
 
+/* What it cost, as far as that can be known: a provider that is cancelled has read the prompt, and tells nothing. */
+static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
+{
+    struct fl_exchange *x = a->exchange;
+    int64_t when_s = (int64_t)(x->decision->wall_ns / FL_NS_S);
+    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in};
+    bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;
+    if (a->usage.known) {
+        n->priced = fl_cost_exact(a->target, &a->usage, when_s, &n->cost_picousd);
+    } else if (cancelled && a->head_seen && a->status < 300 && x->tokens_in > 0) {
+        n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
+    }
+}
+
 static void take_note(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
     if (x->note_count < x->note_max) {
-        x->notes[x->note_count++] = (struct fl_attempt_note){
-            a->target, err, a->status >= 300 ? a->status : 0, a->key, x->worker->sys->now_ns - a->begun_ns};
+        struct fl_attempt_note *n = &x->notes[x->note_count++];
+        *n = (struct fl_attempt_note){.target = a->target,
+                                      .err = err,
+                                      .status = a->status >= 300 ? a->status : 0,
+                                      .key = a->key,
+                                      .took_ns = x->worker->sys->now_ns - a->begun_ns};
+        price_note(a, n);
     }
+    x->pushed_back = x->pushed_back || (err && a->rates.retry_after_given);
 }
 
 static void release_conn(struct fl_attempt *a, enum fl_err err)
@@ -562,6 +583,26 @@ static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
     return key ? FL_OK : FL_ERR_RATE_LIMITED;
 }
 
+/* How long it may say nothing: by what is known of the target, where there is somebody else to ask; else as
+ * configured. */
+static void set_patience(struct fl_attempt *a)
+{
+    const struct fl_exchange *x = a->exchange;
+    const struct fl_timeouts *t = &fl_pool_provider(a->pool)->timeouts;
+    const struct fl_spreads *seen = &a->target->state->spreads;
+    uint32_t all = (UINT32_C(1) << x->plan->count) - 1;
+    bool others = (all & ~(x->failover.tried | x->failover.blocked)) != 0;
+    uint64_t now = a->begun_ns, left = x->deadline_ns > now ? x->deadline_ns - now : 1;
+    a->first_token_wait_ns = t->first_token_ns;
+    a->stall_wait_ns = t->idle_ns;
+    if (x->facts.stream && others) {
+        a->first_token_wait_ns = fl_first_token_timeout_ns(seen, x->tokens_in, left, t->first_token_ns);
+    }
+    if (x->facts.stream) {
+        a->stall_wait_ns = fl_stall_timeout_ns(seen, t->idle_ns);
+    }
+}
+
 enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
 {
     const struct fl_target *target = &x->config->table.targets[x->plan->targets[place]];
@@ -575,6 +616,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     a->dialect = a->pool->dialect;
     a->model = fl_target_model(target, x->asked ? x->asked[place] : x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
+    set_patience(a);
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
     enum fl_err err = fl_cross(a);
@@ -622,13 +664,13 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
             a->unsent = a->conn->stream->queued;
             a->sent_ns = now_ns;
         }
-        due = a->sent_ns + t->first_token_ns;
+        due = a->sent_ns + a->first_token_wait_ns;
         err = FL_ERR_FIRST_TOKEN;
         break;
     case FL_ATTEMPT_HOLDING:
     case FL_ATTEMPT_STREAMING:
     case FL_ATTEMPT_PASSING:
-        due = a->alive ? a->last_byte_ns + t->idle_ns : a->sent_ns + t->first_token_ns;
+        due = a->alive ? a->last_byte_ns + a->stall_wait_ns : a->sent_ns + a->first_token_wait_ns;
         err = a->alive ? FL_ERR_IDLE : FL_ERR_FIRST_TOKEN;
         if (a->paused) { /* it is the client that is slow */
             due = FL_NEVER;

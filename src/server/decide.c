@@ -107,10 +107,11 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         x->expected = NULL;
     }
     x->tokens_in = r.tokens_in;
+    x->tools = (r.needs & FL_NEED_TOOLS) != 0;
+    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
     r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
     r.needs |= x->pass ? FL_NEED_PASS : 0u;
-    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     return r;
 }
 
@@ -355,6 +356,20 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
     d->streamed = x->facts.stream;
     d->served = x->served;
     d->attempts = x->note_count;
+    for (unsigned i = 0; i < x->note_count; i++) {
+        const struct fl_attempt_note *n = &x->notes[i];
+        bool lost = n->err != FL_OK;
+        d->lost_picousd += lost && n->priced ? n->cost_picousd : 0;
+        if (i < FL_DECISION_TRIES) {
+            d->tries[i] = (struct fl_decision_try){.target = n->target,
+                                                   .err = n->err,
+                                                   .status = n->status,
+                                                   .priced = n->priced,
+                                                   .estimated = n->estimated,
+                                                   .took_ns = n->took_ns,
+                                                   .cost_picousd = n->cost_picousd};
+        }
+    }
     d->status = status;
     d->err = err;
     d->first_byte_ns = since_begin(x, x->first_byte_ns);

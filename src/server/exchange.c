@@ -343,6 +343,7 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
 {
     char text[1500];
     struct fl_buf b;
+    end_attempts(x, FL_ERR_HEDGED); /* no other one can mend it */
     if (x->head_by_heartbeat) {
         enter(x, FL_EXCHANGE_ANSWERING);
         fl_exchange_broken(x, err);
@@ -373,12 +374,61 @@ void fl_exchange_watch(struct fl_exchange *x)
     if (x->wait_until_ns > 0 && x->wait_until_ns < next) {
         next = x->wait_until_ns;
     }
+    if (x->hedge_at_ns > 0 && x->state == FL_EXCHANGE_TRYING && x->hedge_at_ns < next) {
+        next = x->hedge_at_ns;
+    }
     uint64_t beat = x->last_write_ns + x->config->limits.heartbeat_ns;
     if (x->facts.stream && beat < next) {
         next = beat;
     }
     if (x->timer.slot == 0 || next < x->timer.at_ns) {
         fl_timers_set(&x->worker->sys->timers, &x->timer, next);
+    }
+}
+
+/* --- hedging --- */
+
+static bool may_hedge(const struct fl_exchange *x)
+{
+    const struct fl_route *route = x->plan->route;
+    const struct fl_hedge_ask ask = {.streaming = x->facts.stream,
+                                     .tools = x->tools,
+                                     .tools_allowed = route->hedge_tools,
+                                     .forbidden = route->hedging == FL_HEDGE_OFF || x->hedged,
+                                     .pushback = x->pushed_back,
+                                     .budget_left = 1 /* fl_failover_hedge() looks at it */};
+    return fl_hedge_allowed(&ask);
+}
+
+/* From the start of an attempt on. */
+static void plan_hedge(struct fl_exchange *x)
+{
+    const struct fl_route *route = x->plan->route;
+    const struct fl_attempt *a = x->attempts[0];
+    uint64_t after_ns = route->hedge_after_ns;
+    x->hedge_at_ns = 0;
+    if (route->hedging == FL_HEDGE_OFF || x->plan->count < 2 || !may_hedge(x)) {
+        return;
+    }
+    if (route->hedging == FL_HEDGE_AUTO) {
+        after_ns = fl_hedge_delay_ns(&a->target->state->spreads, x->tokens_in);
+    }
+    x->hedge_at_ns = after_ns < x->deadline_ns ? a->begun_ns + after_ns : 0;
+}
+
+/* The first attempt says nothing for too long: a second one, of another domain, beside it. */
+static void hedge(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    x->hedge_at_ns = 0;
+    if (x->alive_count != 1 || x->attempts[0]->first_byte_ns > 0 || !may_hedge(x)) {
+        return;
+    }
+    x->hedged = true;
+    struct fl_step step = fl_failover_hedge(&x->failover, &scene, x->attempts[0]->place);
+    if (step.kind == FL_STEP_TARGET) {
+        x->step = step;
+        x->worker->stats.hedges += fl_attempt_start(x, step.place) == FL_OK;
     }
 }
 
@@ -399,6 +449,7 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         }
         last = fl_attempt_start(x, x->step.place);
         if (!last) {
+            plan_hedge(x);
             fl_exchange_watch(x);
             return;
         }
@@ -474,8 +525,7 @@ void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
     } else if (x->step_ready && x->step.kind != FL_STEP_NONE) {
         x->worker->stats.failovers++;
         go_on(x, err);
-    } else { /* no other attempt can mend it */
-        end_attempts(x, FL_ERR_HEDGED);
+    } else {
         fl_exchange_give_up(x, err);
     }
 }
@@ -564,6 +614,9 @@ static void exchange_due(struct fl_timer *timer)
         x->wait_until_ns = 0;
         go_on(x, FL_ERR_NO_TARGET);
         return;
+    }
+    if (x->hedge_at_ns > 0 && now >= x->hedge_at_ns && x->state == FL_EXCHANGE_TRYING) {
+        hedge(x);
     }
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
         beat(x);

@@ -134,10 +134,10 @@ struct fl_attempt {
     const struct fl_dialect *dialect; /* the provider's: its paths, answers, events and errors */
     unsigned place;          /* of the target in the plan */
     unsigned key;            /* index into the provider's */
-    enum fl_endpoint endpoint; /* of the provider */
-    struct fl_translation *translation; /* the provider speaks another form than the client; NULL: the same */
     struct fl_lease lease;   /* what it reserved of the key's limits */
     struct fl_rates rates;   /* what the answer tells of them */
+    enum fl_endpoint endpoint; /* of the provider */
+    struct fl_translation *translation; /* the provider speaks another form than the client; NULL: the same */
     struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
@@ -155,6 +155,7 @@ struct fl_attempt {
     uint64_t begun_ns, sent_ns, last_byte_ns;
     uint64_t first_byte_ns;  /* of a stream: its first content */
     uint64_t wanted_ns;      /* since when it wants a connection */
+    uint64_t first_token_wait_ns, stall_wait_ns; /* how long it may say nothing */
     size_t unsent;           /* of the request, at the last look */
     struct fl_h1_body body;
     struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
@@ -178,6 +179,8 @@ struct fl_attempt_note { /* for error bodies and headers */
     int status;
     unsigned key;
     uint64_t took_ns;
+    bool priced, estimated; /* what it cost is known; by what it was asked, not by what was counted */
+    uint64_t cost_picousd;
 };
 
 enum { FL_ATTEMPTS_MAX = 16 /* as the key attempts allows */, FL_UNPACKED_BYTES = 16 * 1024 };
@@ -270,6 +273,10 @@ struct fl_exchange {
     struct fl_step step;     /* the next attempt, once one has failed */
     bool step_ready;
     uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
+    uint64_t hedge_at_ns;    /* when a second attempt is started beside the first; 0: none is */
+    bool hedged;             /* one was, or may not be */
+    bool tools;              /* the request has some */
+    bool pushed_back;        /* a provider asked to be left alone */
     struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
     /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
      * these may be asked after no other. */

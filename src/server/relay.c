@@ -171,6 +171,15 @@ static enum fl_err next_piece(struct fl_attempt *a, struct fl_slice *in, struct 
 
 /* --- plain answers --- */
 
+/* What an answer with an error status means; its body may say when to come again. */
+static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
+{
+    if (a->status == 429 || a->status == 503) {
+        fl_ratelimit_body(&a->rates, body);
+    }
+    return a->dialect->read_error(a->status, body);
+}
+
 /* The same from a provider of another dialect: its message, in the client's envelope. */
 static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
@@ -190,15 +199,6 @@ static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_s
     fl_reply_refusal(x, a->status >= 400 ? a->status : fl_err_status(err), err, message);
     fl_attempt_end(a, err);
     fl_exchange_failed(x, err);
-}
-
-/* What an answer with an error status means; its body may say when to come again. */
-static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
-{
-    if (a->status == 429 || a->status == 503) {
-        fl_ratelimit_body(&a->rates, body);
-    }
-    return a->dialect->read_error(a->status, body);
 }
 
 /* A refusal that no other target can mend: the provider's own words reach the client, with its status. */

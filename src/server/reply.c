@@ -29,19 +29,38 @@ static void put_framing(struct fl_exchange *x, struct fl_buf *b, uint64_t length
     }
 }
 
-/* "openai/gpt-4>groq/llama;provider_timeout": from the first target that failed to the one that serves. */
+/* "groq>openai": who answered first, and who was cancelled for it. */
+static void put_hedged(const struct fl_exchange *x, struct fl_buf *b)
+{
+    for (unsigned i = 0; i < x->note_count; i++) {
+        if (x->notes[i].err == FL_ERR_HEDGED) {
+            fl_buf_put(b, FL_LIT("x-fairlead-hedged: "));
+            fl_buf_put(b, x->served->provider);
+            fl_buf_putc(b, '>');
+            fl_buf_put(b, x->notes[i].target->provider);
+            fl_buf_put(b, FL_LIT("\r\n"));
+            return;
+        }
+    }
+}
+
+/* "openai>groq;provider_timeout": from the first target that failed to the one that serves. One that was only
+ * slower did not fail. */
 static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
 {
-    const struct fl_attempt_note *first = x->notes;
-    if (x->note_count == 0 || !x->winner) {
+    unsigned i = 0;
+    while (i < x->note_count && x->notes[i].err == FL_ERR_HEDGED) {
+        i++;
+    }
+    if (i == x->note_count || !x->winner) {
         return;
     }
     fl_buf_put(b, FL_LIT("x-fairlead-failover: "));
-    fl_buf_put(b, first->target->provider);
+    fl_buf_put(b, x->notes[i].target->provider);
     fl_buf_putc(b, '>');
     fl_buf_put(b, x->served->provider);
     fl_buf_putc(b, ';');
-    fl_buf_put_cstr(b, fl_err_name(first->err));
+    fl_buf_put_cstr(b, fl_err_name(x->notes[i].err));
     fl_buf_put(b, FL_LIT("\r\n"));
 }
 
@@ -102,7 +121,10 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     fl_buf_put(b, FL_LIT("x-fairlead-attempts: "));
     fl_buf_put_u64(b, attempts);
     fl_buf_put(b, FL_LIT("\r\n"));
-    put_failover(x, b);
+    if (x->winner) {
+        put_hedged(x, b);
+        put_failover(x, b);
+    }
     if (a && a->translation && a->translation->losses.count > 0) {
         fl_buf_put(b, FL_LIT("x-fairlead-dropped: "));
         fl_losses_put(&a->translation->losses, b);
