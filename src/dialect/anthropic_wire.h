@@ -120,5 +120,8 @@ enum fl_err fl_anthropic_take_answer(struct fl_decoder *d, struct fl_slice body,
                                      const struct fl_chat_sink *sink);
 enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name,
                                     struct fl_slice data, const struct fl_chat_sink *sink);
+/* A frame of Bedrock's invoke. */
+enum fl_err fl_anthropic_take_chunk(struct fl_decoder *d, const struct fl_frame *frame,
+                                    const struct fl_chat_sink *sink);
 enum fl_err fl_anthropic_take_end(struct fl_decoder *d, const struct fl_chat_sink *sink);
 #endif
