@@ -98,11 +98,8 @@ bool sim_done(struct sim_conn *c)
 
 static bool authorised(const struct fl_simprovider *p, const struct fl_h1_head *head)
 {
-    const struct fl_h1_header *h = fl_h1_find(head, FL_H_AUTHORIZATION);
-    struct fl_slice bearer = FL_LIT("Bearer ");
     return p->options.key.len == 0 ||
-           (h && fl_slice_starts(h->value, bearer) &&
-            fl_slice_eq(fl_slice_from(h->value, bearer.len), p->options.key));
+           fl_slice_eq(sim_dialect_key(p->options.dialect, head), p->options.key);
 }
 
 static bool bad_http(struct sim_conn *c)
@@ -187,7 +184,7 @@ static bool on_request(struct sim_conn *c)
     }
     struct sim_problem problem = refusal(c);
     if (!problem.status && c->ask.endpoint < SIM_MODELS) {
-        problem = sim_read_ask(c);
+        problem = p->options.dialect == FL_SIM_OPENAI ? sim_read_ask(c) : sim_dialect_read(c);
     }
     if (problem.status) {
         return sim_reply_problem(c, &problem);
@@ -238,7 +235,7 @@ static bool read_head(struct sim_conn *c)
     c->chunked = head.minor == 1;
     c->authorised = authorised(c->provider, &head);
     c->ask.method = head.method;
-    c->ask.endpoint = sim_endpoint(head.path);
+    c->ask.endpoint = sim_dialect_endpoint(c->provider->options.dialect, head.path);
     fl_buf_put(&c->head, fl_slice_first(in, len));
     bool wants_continue = head.expect_continue;
     fl_buf_drop(&c->in, len);

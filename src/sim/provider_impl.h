@@ -2,7 +2,7 @@
 /*
  * Inside of the simulated provider: provider.c (life, outages, connections), provider_ask.c (what a
  * request wants), provider_reply.c (right
- * answers), provider_body.c (their JSON), provider_misdeed.c (wrong ones), provider_slots.c (waiting
+ * answers), provider_body.c (their JSON), provider_dialects.c (that of other dialects), provider_misdeed.c (wrong ones), provider_slots.c (waiting
  * for a slot).
  *
  * A connection:  HEAD -> BODY -> WAIT -> (STREAM ->) HEAD ...      one request at a time; what is
@@ -128,6 +128,9 @@ uint64_t sim_stall_end_ns(const struct fl_simprovider *p);
 enum sim_endpoint sim_endpoint(struct fl_slice path);
 /* Fills ask and the connection's prompt from the body. */
 struct sim_problem sim_read_ask(struct sim_conn *c);
+/* *content*: the member that holds a message's text or parts. */
+struct sim_problem sim_read_messages(struct sim_conn *c, struct fl_json messages,
+                                     const char *content);
 
 /* provider_reply.c */
 /* Status line and headers up to where the framing goes, into provider->out. */
@@ -169,6 +172,23 @@ void sim_put_embeddings(const struct sim_conn *c, struct fl_buf *b);
 void sim_put_event(const struct sim_conn *c, const char *key, struct fl_slice token,
                    const char *finish);
 void sim_put_usage_event(const struct sim_conn *c, struct fl_buf *out);
+
+/* provider_dialects.c: all but OpenAI's */
+enum sim_endpoint sim_dialect_endpoint(enum fl_sim_dialect dialect, struct fl_slice path);
+/* The key that a request shows; empty: none. */
+struct fl_slice sim_dialect_key(enum fl_sim_dialect dialect, const struct fl_h1_head *head);
+struct sim_problem sim_dialect_read(struct sim_conn *c);
+const char *sim_dialect_stream_type(enum fl_sim_dialect dialect);
+void sim_dialect_put_answer(const struct sim_conn *c, struct fl_buf *b);
+/* Frames into provider->out; the first may be none. */
+void sim_dialect_put_first(const struct sim_conn *c);
+void sim_dialect_put_token(const struct sim_conn *c, struct fl_slice token);
+void sim_dialect_put_last(const struct sim_conn *c);
+void sim_dialect_put_problem(enum fl_sim_dialect dialect, const struct sim_problem *p,
+                             uint64_t wait_ns, struct fl_buf *b);
+/* Head fields of an error, as lines. */
+void sim_dialect_put_problem_fields(enum fl_sim_dialect dialect, const struct sim_problem *p,
+                                    struct fl_buf *b);
 
 /* provider_misdeed.c */
 enum fl_sim_misdeed sim_draw_misdeed(struct sim_conn *c);
