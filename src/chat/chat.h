@@ -136,6 +136,8 @@ struct fl_chat_request {
 
     bool stream, usage_asked;
     uint64_t tokens_out_max; /* 0: absent */
+    bool functions; /* a client of OpenAI that knows only the old functions: calls go back to it as
+                       function_call */
     /* Numbers as the client spelled them. */
     struct fl_slice temperature, top_p, top_k, seed, presence_penalty, frequency_penalty;
     uint64_t choices; /* n; 0: absent */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/targets.h"
+#include "route/keys.h"
 
 #include "base/assert.h"
 #include "config/catalog_file.h"
@@ -87,6 +88,39 @@ static void attach_fates(const struct fl_provider *p, struct fl_target *target)
     target->fate[FL_FATE_VENDOR] = fate_of(hosted ? p->type : p->host_header);
 }
 
+/* A key is known by a hash of itself: what was learned of it outlives a reload, and a new one starts anew. */
+static struct fl_slice key_id(struct fl_load *load, const struct fl_provider *p, unsigned key,
+                              struct fl_slice model)
+{
+    char memory[512];
+    struct fl_buf b;
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    fl_buf_put(&b, p->name);
+    fl_buf_putc(&b, '#');
+    fl_buf_put_hex(&b, fl_hash(load->env->hash_key, p->keys[key].value), 16);
+    if (model.len > 0) {
+        fl_buf_putc(&b, '/');
+        fl_buf_put(&b, model);
+    }
+    return fl_arena_copy(&load->scratch, fl_buf_slice(&b));
+}
+
+/* The keys of its provider, as this model uses them. */
+static void attach_keys(struct fl_load *load, const struct fl_provider *p, struct fl_target *target)
+{
+    struct fl_registry *registry = load->env->registry;
+    struct fl_target_key *keys = fl_arena_zero(&load->config->arena, (p->key_count + 1) * sizeof(*keys));
+    for (unsigned i = 0; keys && i < p->key_count; i++) {
+        struct fl_slice model = target->model.len > 0 ? target->model : FL_LIT("*");
+        keys[i].index = i;
+        keys[i].key = fl_registry_key(registry, key_id(load, p, i, FL_EMPTY));
+        keys[i].meter = fl_registry_meter(registry, key_id(load, p, i, model));
+        load->scratch.failed = load->scratch.failed || !keys[i].key || !keys[i].meter;
+    }
+    target->keys = keys;
+    target->key_count = keys ? p->key_count : 0;
+}
+
 /* *model* empty: any model. False at the ceiling. */
 static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned provider,
                        struct fl_slice model)
@@ -106,8 +140,12 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
     attach_fates(&load->config->providers[provider], target);
     fl_models_attach(load, target);
+    if (!fl_slice_eq(load->config->providers[provider].dialect, FL_LIT("openai"))) {
+        target->lacks |= FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS;
+    }
     t->places[t->count] = NULL;
     if (load->env->registry) {
+        attach_keys(load, &load->config->providers[provider], target);
         target->state = fl_registry_target(load->env->registry, target->id);
         load->scratch.failed = load->scratch.failed || !target->state;
     }

@@ -30,6 +30,7 @@ enum fl_endpoint {
     FL_ENDPOINT_EMBEDDINGS,
     FL_ENDPOINT_RESPONSES,
     FL_ENDPOINT_MESSAGES, /* Anthropic's */
+    FL_ENDPOINT_COUNT_TOKENS,
     FL_ENDPOINT_COUNT
 };
 
@@ -137,12 +138,20 @@ struct fl_dialect {
     void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);
+    /* Time that a refusal's body asks to wait, where the dialect says it there and not in retry-after; 0: it
+     * does not. NULL: never. */
+    uint64_t (*read_retry_ns)(struct fl_slice body);
     /* *message*: one sentence for people; *attempts*: JSON array for error.fairlead.attempts or empty. */
     void (*put_error)(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
                       struct fl_slice attempts);
 };
 
 extern const struct fl_dialect fl_dialect_openai;
+extern const struct fl_dialect fl_dialect_anthropic;
+extern const struct fl_dialect fl_dialect_bedrock;
+extern const struct fl_dialect fl_dialect_gemini;
+extern const struct fl_dialect fl_dialect_vertex; /* Gemini's models there */
+extern const struct fl_dialect fl_dialect_ollama_native;
 
 /* By configured name; NULL when this version does not speak it. */
 const struct fl_dialect *fl_dialect_find(struct fl_slice name);

@@ -5,8 +5,8 @@
  *
  *   {400, 400, FL_FAILURE_CODE, "model_not_found", FL_ERR_UPSTREAM_MODEL}
  *
- * A row's text is looked for in what the body says itself, never in the whole body, because that may
- * quote the request: a prompt must not be able to disable a key. CODE: one of the body's codes
+ * A row's text is looked for in what the body says itself, never in the whole body, because that
+ * may quote the request: a prompt must not be able to disable a key. CODE: one of the body's codes
  * (error.code, error.type, error.status, __type, x-amzn-errortype ...) is equal to it. STARTS: its
  * message begins with it. TEXT: the message contains it: only for errors that do not count against
  * anybody, or with a status that no client provokes, because a message may quote the request too.
@@ -34,7 +34,8 @@ struct fl_failure_table {
     unsigned count;
 };
 
-/* What a body says of its error, as spans into it (JSON text, escapes not decoded). Empty: does not say. */
+/* What a body says of its error, as spans into it (JSON text, escapes not decoded). Empty: does not
+ * say. */
 enum { FL_FAILURE_CODES = 8, FL_FAILURE_TEXTS = 3 };
 struct fl_failure_said {
     struct fl_slice codes[FL_FAILURE_CODES];
@@ -45,9 +46,9 @@ struct fl_failure_said {
 /* Any body: JSON objects of all vendors, an array around one, anything else says nothing. */
 void fl_failure_parse(struct fl_slice body, struct fl_failure_said *ret_said);
 
-/* *status*: of the answer; 0 or 200 for an error inside a stream or a 200: then the body's own number
- * counts, if it has one, and FL_ERR_ERROR_IN_200 is what nothing else fits. *extra_code*: from a header
- * (x-amzn-errortype); may be empty. */
+/* *status*: of the answer; 0 or 200 for an error inside a stream or a 200: then the body's own
+ * number counts, if it has one, and FL_ERR_ERROR_IN_200 is what nothing else fits. *extra_code*:
+ * from a header (x-amzn-errortype); may be empty. */
 enum fl_err fl_failure_read(const struct fl_failure_table *table, int status, struct fl_slice body,
                             struct fl_slice extra_code);
 

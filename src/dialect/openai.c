@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "dialect/failure.h"
+#include "dialect/openai_wire.h"
 #include "dialect/usage.h"
 
 enum {
@@ -259,39 +260,13 @@ static enum fl_err read_error(int status, struct fl_slice body)
     return fl_failure_read(&fl_failures_openai, status, body, FL_EMPTY);
 }
 
-/* OpenAI's "type" for a status, as its SDKs and dashboards group them. */
-static const char *type_of(int status)
-{
-    switch (status) {
-    case 401:
-        return "authentication_error";
-    case 403:
-        return "permission_error";
-    case 429:
-        return "rate_limit_error";
-    default:
-        return status >= 500 ? "server_error" : "invalid_request_error";
-    }
-}
-
-static const char *code_of(enum fl_err err)
-{
-    if (err == FL_ERR_MODEL_UNKNOWN) {
-        return "model_not_found";
-    }
-    if (err == FL_ERR_CONTEXT) {
-        return "context_length_exceeded";
-    }
-    return err == FL_ERR_AUTH ? "invalid_api_key" : fl_err_name(err);
-}
-
 static void put_error(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
                       struct fl_slice attempts)
 {
     fl_buf_put_cstr(b, "{\"error\":{\"message\":");
     fl_buf_put_json(b, message);
     fl_buf_put_cstr(b, ",\"type\":\"");
-    fl_buf_put_cstr(b, type_of(fl_err_status(err)));
+    fl_buf_put_cstr(b, fl_openai_error_type(fl_err_status(err)));
     fl_buf_put_cstr(b, "\",\"param\":");
     if (param.len > 0) {
         fl_buf_put_json(b, param);
@@ -299,7 +274,7 @@ static void put_error(struct fl_buf *b, enum fl_err err, struct fl_slice message
         fl_buf_put_cstr(b, "null");
     }
     fl_buf_put_cstr(b, ",\"code\":\"");
-    fl_buf_put_cstr(b, code_of(err));
+    fl_buf_put_cstr(b, fl_openai_error_code(err));
     fl_buf_putc(b, '"');
     if (attempts.len > 0) {
         fl_buf_put_cstr(b, ",\"fairlead\":{\"attempts\":");
@@ -315,6 +290,9 @@ const struct fl_dialect fl_dialect_openai = {
               [FL_ENDPOINT_COMPLETIONS] = "/completions",
               [FL_ENDPOINT_EMBEDDINGS] = "/embeddings",
               [FL_ENDPOINT_RESPONSES] = "/responses"},
+    .wires = {[FL_ENDPOINT_CHAT] = &fl_wire_openai_chat},
+    .chat_wire = &fl_wire_openai_chat,
+    .chat_endpoint = FL_ENDPOINT_CHAT,
     .models_path = "/models",
     .read_request = read_request,
     .read_texts = fl_openai_read_texts,

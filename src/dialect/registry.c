@@ -3,6 +3,11 @@
 
 static const struct fl_dialect *const dialects[] = {
     &fl_dialect_openai,
+    &fl_dialect_anthropic,
+    &fl_dialect_gemini,
+    &fl_dialect_vertex,
+    &fl_dialect_ollama_native,
+    &fl_dialect_bedrock,
 };
 
 const struct fl_dialect *fl_dialect_find(struct fl_slice name)

@@ -42,6 +42,8 @@ enum { FL_CALLS_MAX = 128 /* tool calls of an answer that are told apart */ };
 struct fl_write_options {
     struct fl_slice model;  /* as the provider knows it, decoded */
     struct fl_slice vendor; /* row of config/vendors.c: quirks hang on it */
+    struct fl_slice betas;  /* the client's head field anthropic-beta, for forms that carry it in the
+                               body */
     bool ask_usage;         /* of a stream: add what makes the provider report usage */
     uint64_t
         tokens_out_default; /* where the form must have a limit and the client gave none: the model's
@@ -103,6 +105,7 @@ struct fl_encoder {
 struct fl_wire {
     const char *name; /* "openai/chat" */
     enum fl_framing framing;
+    bool echoes_request; /* its answers repeat what was asked: the request is kept until they end */
 
     /* --- a client's side; NULL: clients do not speak it --- */
 

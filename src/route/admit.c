@@ -150,7 +150,6 @@ enum fl_admission fl_admit_offer(struct fl_admit *a, struct fl_waiter *w, uint64
     }
     if (a->serving < a->slots && a->waiting == 0) {
         a->serving++;
-        a->calm_ns = now_ns;
         return FL_ADMITTED;
     }
     if (a->waiting >= a->room) {
@@ -160,9 +159,6 @@ enum fl_admission fl_admit_offer(struct fl_admit *a, struct fl_waiter *w, uint64
         }
         fl_admit_leave(a, least);
         *ret_evicted = least;
-    }
-    if (a->waiting == 0) {
-        a->calm_ns = now_ns;
     }
     join(a, w);
     return FL_QUEUED;
@@ -191,46 +187,53 @@ static struct fl_waiter *first_dead(const struct fl_admit *a, uint64_t now_ns)
     return NULL;
 }
 
-/* CoDel's law: the nth in a row comes interval / sqrt(n) after the one before. */
-static bool must_shed(struct fl_admit *a, uint64_t now_ns)
+static uint64_t target_of(const struct fl_admit *a)
 {
-    double interval = (double)SHED_INTERVAL_NS / sqrt(a->sheds + 1.0);
-    return a->waiting > 0 && now_ns > a->calm_ns &&
-           (double)(now_ns - a->calm_ns) >=
-               interval + (a->sheds == 0 ? (double)(a->target_delay_ns > 0 ? a->target_delay_ns
-                                                                           : TARGET_DELAY_NS)
-                                         : 0);
+    return a->target_delay_ns > 0 ? a->target_delay_ns : TARGET_DELAY_NS;
+}
+
+/* CoDel's law: once even the next to be served has waited too long for an interval, one is shed;
+ * the nth in a row comes interval / sqrt(n) after the one before. */
+static bool must_shed(struct fl_admit *a, const struct fl_waiter *next, uint64_t now_ns)
+{
+    if (!next || now_ns < next->came_ns + target_of(a)) {
+        a->above_ns = 0;
+        a->sheds = 0;
+        return false;
+    }
+    if (a->above_ns == 0) {
+        a->above_ns = now_ns;
+    }
+    if ((double)(now_ns - a->above_ns) < (double)SHED_INTERVAL_NS / sqrt(a->sheds + 1.0) ||
+        least_wanted(a)->class < FL_CLASS_SHEDDABLE_PLUS) {
+        return false;
+    }
+    a->above_ns = now_ns;
+    a->sheds++;
+    return true;
 }
 
 enum fl_taken fl_admit_take(struct fl_admit *a, uint64_t now_ns, struct fl_waiter **ret_waiter)
 {
-    uint64_t target_ns = a->target_delay_ns > 0 ? a->target_delay_ns : TARGET_DELAY_NS;
     struct fl_waiter *w = first_dead(a, now_ns);
+    enum fl_taken taken = FL_TAKEN_DEAD;
+    if (!w) {
+        w = first_waiting(a);
+        taken = FL_TAKEN_SERVE;
+        if (must_shed(a, w, now_ns)) {
+            w = least_wanted(a);
+            taken = FL_TAKEN_SHED;
+        } else if (a->serving >= a->slots) {
+            w = NULL;
+        }
+    }
     *ret_waiter = w;
-    if (w) {
-        fl_admit_leave(a, w);
-        return FL_TAKEN_DEAD;
-    }
-    if (must_shed(a, now_ns) && least_wanted(a)->class >= FL_CLASS_SHEDDABLE_PLUS) {
-        w = least_wanted(a);
-        fl_admit_leave(a, w);
-        a->sheds++;
-        a->calm_ns = now_ns;
-        *ret_waiter = w;
-        return FL_TAKEN_SHED;
-    }
-    w = first_waiting(a);
-    if (!w || a->serving >= a->slots) {
+    if (!w) {
         return FL_TAKEN_NONE;
     }
     fl_admit_leave(a, w);
-    a->serving++;
-    if (now_ns - w->came_ns < target_ns) {
-        a->calm_ns = now_ns;
-        a->sheds = 0;
-    }
-    *ret_waiter = w;
-    return FL_TAKEN_SERVE;
+    a->serving += taken == FL_TAKEN_SERVE;
+    return taken;
 }
 
 void fl_admit_done(struct fl_admit *a, uint64_t service_ns)

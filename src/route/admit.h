@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The waiting room in front of a pool that is full: who waits, who is next, who is sent away at once
- * (ROUTING.md 2.7). Pure bookkeeping: the caller holds the storage, the clock and the requests.
+ * The waiting room in front of a pool that is full: who waits, who is next, who is sent away at
+ * once (ROUTING.md 2.7). Pure bookkeeping: the caller holds the storage, the clock and the
+ * requests.
  *
- *   offer   a request comes: admitted at once, queued, or refused (the room is full of its equals and
- *           betters, or it could not be answered before its deadline anyway)
+ *   offer   a request comes: admitted at once, queued, or refused (the room is full of its equals
+ *           and betters, or it could not be answered before its deadline anyway)
  *   take    a place is free: the next by class, then by deadline; dead and shed ones come out first
  *   leave   one that waited went away
  *
- * Class order is strict, deadlines order within a class (earliest first), arrival breaks ties. A room
- * that is full makes place by sending away the latest deadline of the lowest class, if that is lower
- * than the newcomer's. If for 100 ms nobody waited less than the target delay (CoDel's sign of a
- * standing queue), the lowest class that waits is shed, one at a time and faster the longer it lasts.
+ * Class order is strict, deadlines order within a class (earliest first), arrival breaks ties. A
+ * room that is full makes place by sending away the latest deadline of the lowest class, if that is
+ * lower than the newcomer's. If for 100 ms nobody waited less than the target delay (CoDel's sign
+ * of a standing queue), the lowest class that waits is shed, one at a time and faster the longer it
+ * lasts.
  *
  * One thread, or the caller's lock.
  */
@@ -50,7 +52,7 @@ struct fl_admit {
     struct fl_waiter **heap[FL_CLASS_COUNT]; /* each of *room* pointers: the caller's storage */
     uint64_t orders;
     double service_ns; /* mean time between a dispatch and its end, of the last ones */
-    uint64_t calm_ns;  /* when a wait was last below the target delay; the end of the last shed */
+    uint64_t above_ns; /* since then the next to be served has waited too long, or the last shed */
     unsigned sheds;    /* in a row */
 };
 

@@ -2,8 +2,8 @@
 /*
  * How many attempts a target takes at once, learned from the time to first token (Gradient2 of
  * concurrency-limits; ROUTING.md 2.7): while short and long-term means agree the limit grows by
- * little, and shrinks in proportion when first tokens come later. A rate limit or an overload cuts it
- * to 0.7. This is C_i of SPD (1.6).
+ * little, and shrinks in proportion when first tokens come later. A rate limit or an overload cuts
+ * it to 0.7. This is C_i of SPD (1.6).
  *
  * Written under the target state's lock; the limit is atomic and read without it.
  */

@@ -100,8 +100,8 @@ static bool both_allow(const struct fl_failover_scene *s, double part)
            (!s->tenant || fl_retry_budget_allows(s->tenant, part, s->now_ns));
 }
 
-/* Takes from both or from none (of two workers at the last token, one may find the second empty: the
- * first is not given back, which errs to the safe side). */
+/* Takes from both or from none (of two workers at the last token, one may find the second empty:
+ * the first is not given back, which errs to the safe side). */
 static bool both_take(const struct fl_failover_scene *s, double part)
 {
     return both_allow(s, part) && (!s->pool || fl_retry_budget_take(s->pool, part, s->now_ns)) &&
@@ -136,10 +136,26 @@ static enum price price_of(struct fl_failover *f, const struct fl_failover_scene
     return TOO_DEAR;
 }
 
+/* A target that has refused or lost most of what it was sent lately is mostly not asked (only
+ * looked into where something failed: a full gate has seen no failure). One that is throttled
+ * counts as tried for this exchange. */
+static bool is_throttled(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+{
+    struct fl_target_state *state = target_at(s, place)->state;
+    if (fl_get(state->gate.spent) == 0 ||
+        !fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns)) {
+        return false;
+    }
+    fl_throttle_asked(&state->throttle, s->now_ns);
+    f->blocked |= UINT32_C(1) << place;
+    return true;
+}
+
 /* --- Choosing --- */
 
-/* Places untried and not ruled out, in the plan's order; those of another vendor first, then those of
- * another account, then any; of each, such that need not wait first. FL_PLAN_MAX: none in time. */
+/* Places untried and not ruled out, in the plan's order; those of another vendor first, then those
+ * of another account, then any; of each, such that need not wait first. FL_PLAN_MAX: none in time.
+ */
 static unsigned best_place(const struct fl_failover *f, const struct fl_failover_scene *s,
                            uint64_t *ret_wait_ns, bool *ret_late)
 {
@@ -190,12 +206,16 @@ static struct fl_step take(struct fl_failover *f, struct fl_step step)
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *s)
 {
     uint64_t wait_ns = 0;
-    bool late;
-    unsigned place = best_place(f, s, &wait_ns, &late);
+    bool late, throttled = false;
+    unsigned place;
     fl_assert(f->attempts == 0);
-    if (place == FL_PLAN_MAX) {
-        return none(late ? "deadline" : "used-up");
-    }
+    do {
+        place = best_place(f, s, &wait_ns, &late);
+        if (place == FL_PLAN_MAX) {
+            return none(throttled ? "throttled" : late ? "deadline" : "used-up");
+        }
+        throttled = is_throttled(f, s, place);
+    } while (throttled);
     return take(f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, false, "first"});
 }
 
@@ -243,7 +263,7 @@ static struct fl_step another(struct fl_failover *f, const struct fl_failover_sc
             return none(dear ? "budget" : late ? "deadline" : "used-up");
         }
         bool domain = shares(f, target_at(s, place), FL_FATE_VENDOR);
-        enum price price = price_of(f, s, place, c->free);
+        enum price price = is_throttled(f, s, place) ? TOO_DEAR : price_of(f, s, place, c->free);
         if (price != TOO_DEAR) {
             const char *why = (c->elsewhere & FL_TO_LARGER) != 0 ? "larger-context"
                               : price == RESCUE                  ? "rescue"
@@ -283,7 +303,8 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
         return step;
     }
     struct fl_step same = same_again(f, s, failed, c);
-    return same.kind != FL_STEP_NONE ? same : step;
+    bool final = same.kind == FL_STEP_NONE && strcmp(same.why, "final") == 0;
+    return final ? step : same;
 }
 
 struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover_scene *s,

@@ -38,7 +38,6 @@ struct fl_failover {
     unsigned again[FL_PLAN_MAX];      /* retries of the same target so far */
     uint64_t failed_accounts[FL_PLAN_MAX], failed_vendors[FL_PLAN_MAX]; /* fates, see fl_target */
     unsigned failed_count;
-    unsigned larger_than; /* context tokens; 0: no matter */
 };
 
 struct fl_failover_scene {
@@ -74,8 +73,8 @@ struct fl_step {
     uint64_t wait_ns; /* before it is dispatched */
     bool paid;        /* from the budgets */
     const char *why;  /* "next", "other-domain", "other-key", "larger-context", "backoff",
-                         "retry-after", "rescue"; of none: "final" (the error allows nothing), "used-up"
-                         (the plan or the attempts), "budget", "deadline" */
+                         "retry-after", "rescue"; of none: "final" (the error allows nothing),
+                         "used-up"  (the plan or the attempts), "budget", "deadline", "throttled" */
 };
 
 void fl_failover_start(struct fl_failover *f);

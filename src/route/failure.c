@@ -39,6 +39,7 @@ static const struct fl_consequence rows[FL_ERR_COUNT] = {
     ROW(FL_ERR_UPSTREAM_MODEL,      NEVER,   FL_TO_ANY,                         0, TARGET,   TARGET,  true),
     /* the request's */
     ROW(FL_ERR_UPSTREAM_CONTEXT,    NEVER,   FL_TO_LARGER,                      0, NONE,     NONE,    true),
+    ROW(FL_ERR_UNTRANSLATABLE,      NEVER,   OTHERS,                            0, NONE,     NONE,    true),
     ROW(FL_ERR_UPSTREAM_POLICY,     NEVER,   OTHERS | FL_TO_ALLOWED,            0, NONE,     NONE,    false),
 };
 /* clang-format on */

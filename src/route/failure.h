@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a failed attempt means: the one table of consequences, by enum fl_err (ROUTING.md 2.1). Which
- * answer of a provider is which error is the dialects' business (dialect/failure.h).
+ * What a failed attempt means: the one table of consequences, by enum fl_err (ROUTING.md 2.1).
+ * Which answer of a provider is which error is the dialects' business (dialect/failure.h).
  *
  *   same       may the same target be tried again by the same key
  *   elsewhere  who else may be tried: FL_TO_ bits
  *   halves     weight against the target's health: 0, 1 (half a failure) or 2
  *   scope      whose failure it is: what else than the target is touched
  *   cool       what is left alone, and for how long
- *   free       the attempt was refused before it was worked on: going elsewhere costs no retry budget
+ *   free       the attempt was refused before it was worked on: going elsewhere costs no retry
+ *              budget
  *
  * An error without a row (of our own, or of the client's) has no consequence: nothing may be tried
  * again and nothing counts.

@@ -3,7 +3,8 @@
  * The generic cell rate algorithm: a token bucket in one word. A limit lets *limit* units through a
  * *period*, and a *burst* of them at once; tat is the time when the bucket will be full again.
  *
- *   take n:  tat' = max(now, tat) + n * period / limit;  admitted iff tat' - now <= burst * period / limit
+ *   take n:  tat' = max(now, tat) + n * period / limit
+ *            admitted iff tat' - now <= burst * period / limit
  *
  * 100 a minute with a burst of 10: ten pass at once, the eleventh in 0.6 s (ROUTING.md 3.5).
  *

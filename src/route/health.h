@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The health of one target: a breaker driven by attempts, by trials and by active checks. The states
- * and what moves between them are drawn in health.c.
+ * The health of one target: a breaker driven by attempts, by trials and by active checks. The
+ * states and what moves between them are drawn in health.c.
  *
- *   evidence   what attempts say, as the log-likelihood ratio between a target of which 30 % fail and
- *              one of which 1 % fail, never below 0 (Wald's sequential test run as a CUSUM; ROUTING.md
- *              2.2): a failure adds ln 30, half a failure half of it, a success takes ln(99/70) off.
- *              At fl_evidence_limit() the target is ejected: after failures_to_eject failures in a
- *              row, or about four times as many attempts of which 30 % fail
- *   hearsay    what the failures of siblings say (same provider, vendor, region): it adds up too, but
- *              never ejects by itself
+ *   evidence   what attempts say, as the log-likelihood ratio between a target of which 30 % fail
+ *              and one of which 1 % fail, never below 0 (Wald's sequential test run as a CUSUM;
+ *              ROUTING.md 2.2): a failure adds ln 30, half a failure half of it, a success takes
+ *              ln(99/70) off. At fl_evidence_limit() the target is ejected: after failures_to_eject
+ *              failures in a row, or about four times as many attempts of which 30 % fail
+ *   hearsay    what the failures of siblings say (same provider, vendor, region): it adds up too,
+ *              but never ejects by itself
  *   checks     have counters of their own: so many in a row
  *   slow start after a recovery the target's weight grows from a tenth to all of it in 60 s
  *
@@ -61,7 +61,7 @@ enum fl_standing fl_breaker_standing(const struct fl_breaker *b, uint64_t now_ns
 double fl_breaker_vigour(const struct fl_breaker *b, uint64_t now_ns);
 /* As shown: an ejection that has run out is half open, though no trial has begun. */
 enum fl_health fl_breaker_health(const struct fl_breaker *b, uint64_t now_ns);
-/* Among ejected ones, the least bad is the least: fewest ejections in a row, then the nearest end. */
+/* Among ejected ones the least is the least bad: fewest ejections in a row, then the nearest end. */
 uint64_t fl_breaker_badness(const struct fl_breaker *b);
 
 /* --- Under the lock --- */
@@ -86,8 +86,8 @@ void fl_breaker_probed(struct fl_breaker *b, const struct fl_health_policy *poli
                        uint64_t now_ns);
 /* By hand: *drained*: out; else in, and well. */
 void fl_breaker_drain(struct fl_breaker *b, bool drained, uint64_t now_ns);
-/* May a probe that costs money be sent to this half-open target? Takes it from a budget of 12 an hour,
- * at most 3 at once. */
+/* May a probe that costs money be sent to this half-open target? Takes it from a budget of 12 an
+ * hour, at most 3 at once. */
 bool fl_breaker_canary(struct fl_breaker *b, uint64_t now_ns);
 
 #endif

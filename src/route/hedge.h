@@ -7,7 +7,8 @@
  *             counts halve every 10 minutes
  *   spreads   one for each size of prompt, for its first tokens, and one for gaps between tokens
  *
- * Written under the target state's lock; reading needs no lock and may be off by a few observations.
+ * Written under the target state's lock; reading needs no lock and may be off by a few
+ * observations.
  */
 #ifndef FL_ROUTE_HEDGE_H
 #define FL_ROUTE_HEDGE_H
@@ -36,8 +37,8 @@ void fl_spread_add(struct fl_spread *s, uint64_t ns, uint64_t now_ns);
  * observations are left. */
 uint64_t fl_spread_quantile(const struct fl_spread *s, double q, double least);
 
-/* When to hedge: the first token's 95th percentile for this size of prompt. UINT64_MAX: too little is
- * known of it (fewer than 20 answers). */
+/* When to hedge: the first token's 95th percentile for this size of prompt. UINT64_MAX: too little
+ * is known of it (fewer than 20 answers). */
 uint64_t fl_hedge_delay_ns(const struct fl_spreads *s, unsigned tokens_in);
 
 struct fl_hedge_ask {
@@ -51,8 +52,9 @@ struct fl_hedge_ask {
 bool fl_hedge_allowed(const struct fl_hedge_ask *ask);
 
 /* How long an attempt may wait for its first token: clamp(4 * p99, 5 s, remaining / 2), at most
- * *configured_ns*; *configured_ns* alone while p99 is not known. *remaining_ns*: until the request's
- * deadline, 0: none. */
+ * *configured_ns*, which also stands in for an unknown p99 (fewer than 100 answers).
+ * *remaining_ns*: until the request's deadline; 0: none, or nobody else could be tried after this
+ * attempt, so that there is nothing to keep time for. */
 uint64_t fl_first_token_timeout_ns(const struct fl_spreads *s, unsigned tokens_in,
                                    uint64_t remaining_ns, uint64_t configured_ns);
 /* Silence between two events of a stream: max(10 s, 20 * median gap), at most *configured_ns*. */

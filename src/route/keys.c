@@ -13,9 +13,17 @@
 /* An attempt with a key that was disabled holds the next one back for so long at most. */
 #define PROBE_HOLDS_NS UINT64_C(60000000000)
 
-static struct fl_gcra_limit per_minute(uint64_t limit)
+/* Requests: no more than ten seconds' worth at once, or two minutes' worth might go out in one.
+ * Tokens: a single prompt may take a minute's. */
+static struct fl_gcra_limit requests_of(const struct fl_target_key *k)
 {
-    return (struct fl_gcra_limit){.limit = limit, .period_ns = MINUTE_NS};
+    uint64_t limit = k->limits.requests_per_minute;
+    return (struct fl_gcra_limit){limit, MINUTE_NS, limit > 6 ? limit / 6 : 1};
+}
+
+static struct fl_gcra_limit tokens_of(const struct fl_target_key *k)
+{
+    return (struct fl_gcra_limit){k->limits.tokens_per_minute, MINUTE_NS, 0};
 }
 
 static uint64_t units_of(struct fl_key_need need, unsigned kind)
@@ -106,7 +114,8 @@ static uint64_t mirror_wait_ns(const struct fl_mirror *m, uint64_t units, uint64
         return 0;
     }
     if (left.of > 0 && units > left.of) {
-        /* More than the whole limit: our count may be too high, so it is tried when all is there. */
+        /* More than the whole limit: our count may be too high, so it is tried when all is there.
+         */
         return left.units >= left.of || left.reset_ns == 0 ? 0 : left.reset_ns - now_ns;
     }
     return left.reset_ns > now_ns ? left.reset_ns - now_ns : 0;
@@ -118,10 +127,8 @@ static uint64_t meter_wait_ns(const struct fl_target_key *k, struct fl_key_need 
 {
     const struct fl_meter *m = k->meter;
     uint64_t tokens = units_of(need, FL_RATE_TOKENS);
-    uint64_t wait =
-        fl_gcra_wait_ns(&m->requests, per_minute(k->limits.requests_per_minute), 1, now_ns);
-    wait = larger(
-        wait, fl_gcra_wait_ns(&m->tokens, per_minute(k->limits.tokens_per_minute), tokens, now_ns));
+    uint64_t wait = fl_gcra_wait_ns(&m->requests, requests_of(k), 1, now_ns);
+    wait = larger(wait, fl_gcra_wait_ns(&m->tokens, tokens_of(k), tokens, now_ns));
     for (unsigned known = fl_get(m->known); known != 0 && wait < UINT64_MAX; known &= known - 1) {
         unsigned i = (unsigned)__builtin_ctz(known);
         wait = larger(wait, mirror_wait_ns(&m->mirror[i], units_of(need, i), now_ns));
@@ -135,11 +142,12 @@ static double headroom_of(const struct fl_target_key *k, uint64_t now_ns)
     const struct fl_meter *m = k->meter;
     double least = 1;
     const struct fl_gcra *gcras[2] = {&m->requests, &m->tokens};
-    uint64_t limits[2] = {k->limits.requests_per_minute, k->limits.tokens_per_minute};
+    const struct fl_gcra_limit limits[2] = {requests_of(k), tokens_of(k)};
     for (unsigned i = 0; i < 2; i++) {
-        if (limits[i] > 0) {
-            double left = (double)fl_gcra_left(gcras[i], per_minute(limits[i]), now_ns);
-            least = left / (double)limits[i] < least ? left / (double)limits[i] : least;
+        if (limits[i].limit > 0) {
+            uint64_t whole = limits[i].burst > 0 ? limits[i].burst : limits[i].limit;
+            double share = (double)fl_gcra_left(gcras[i], limits[i], now_ns) / (double)whole;
+            least = share < least ? share : least;
         }
     }
     for (unsigned known = fl_get(m->known); known != 0; known &= known - 1) {
@@ -202,8 +210,8 @@ static void reserve(const struct fl_target_key *k, struct fl_key_need need, uint
     uint64_t tokens = units_of(need, FL_RATE_TOKENS);
     *ret_lease = (struct fl_lease){.on = k, .need = need};
     fl_lock(&m->lock);
-    fl_gcra_settle(&m->requests, per_minute(k->limits.requests_per_minute), 0, 1, now_ns);
-    fl_gcra_settle(&m->tokens, per_minute(k->limits.tokens_per_minute), 0, tokens, now_ns);
+    fl_gcra_settle(&m->requests, requests_of(k), 0, 1, now_ns);
+    fl_gcra_settle(&m->tokens, tokens_of(k), 0, tokens, now_ns);
     for (unsigned i = 0; i < FL_RATE_KINDS; i++) {
         mirror_take(&m->mirror[i], units_of(need, i), now_ns);
         ret_lease->sent[i] = fl_get(m->mirror[i].sent);
@@ -350,8 +358,8 @@ void fl_keys_return(struct fl_lease *lease, const struct fl_lease_end *end, uint
     uint64_t actual = untouched ? 0 : counted ? in + end->tokens_out : reserved;
     fl_keys_heard(lease, end->rates, now_ns);
     fl_lock(&m->lock);
-    fl_gcra_settle(&m->requests, per_minute(k->limits.requests_per_minute), 1, !untouched, now_ns);
-    fl_gcra_settle(&m->tokens, per_minute(k->limits.tokens_per_minute), reserved, actual, now_ns);
+    fl_gcra_settle(&m->requests, requests_of(k), 1, !untouched, now_ns);
+    fl_gcra_settle(&m->tokens, tokens_of(k), reserved, actual, now_ns);
     if (end->err == FL_ERR_RATE_LIMITED) {
         mirror_exhaust(m, end->rates, now_ns);
     }

@@ -3,15 +3,15 @@
  * The keys of a provider, each with what it may still do: so that a target is chosen only where a
  * key of it has headroom, and no request is spent on discovering a limit (ROUTING.md 2.3, 3.5).
  *
- *   key      one credential of a provider. Refused (401) or out of quota it is disabled until a time;
- *            its name, never the secret, is all that is known here
+ *   key      one credential of a provider. Refused (401) or out of quota it is disabled until a
+ *            time; its name, never the secret, is all that is known here
  *   meter    what one key has left of one model's limits: a mirror of what the provider's headers
  *            said, and a GCRA for each limit the configuration gives
  *   lease    what one attempt reserved; taken before dispatch, returned once at its end
  *
- * The mirror: an answer that tells *remaining* had seen all that was sent before it, so what is left
- * now is that, less what was sent after it. Answers that were dispatched earlier than the one the
- * mirror stands on are ignored. From its reset on it stands on the limit, if that is known.
+ * The mirror: an answer that tells *remaining* had seen all that was sent before it, so what is
+ * left now is that, less what was sent after it. Answers that were dispatched earlier than the one
+ * the mirror stands on are ignored. From its reset on it stands on the limit, if that is known.
  *
  * Written under a meter's or key's lock (nanoseconds, any worker); a decision reads atomics only.
  */
@@ -88,9 +88,9 @@ struct fl_lease {
 
 enum { FL_KEYS_MAX = 32 /* of a target; tried keys are bits of a word */ };
 
-/* Before dispatch: chooses the key with most headroom (*turn* decides among equals: pass a number that
- * counts up), reserves, and returns it. Keys of the bits of *tried* are left out. NULL: none can
- * take it now; where *force*, the one that is soonest able is taken all the same (panic). */
+/* Before dispatch: chooses the key with most headroom (*turn* decides among equals: pass a number
+ * that counts up), reserves, and returns it. Keys of the bits of *tried* are left out. NULL: none
+ * can take it now; where *force*, the one that is soonest able is taken all the same (panic). */
 const struct fl_target_key *fl_keys_take(const struct fl_target_key *keys, unsigned count,
                                          struct fl_key_need need, uint32_t tried, uint64_t turn,
                                          bool force, uint64_t now_ns, struct fl_lease *ret_lease);
@@ -100,12 +100,12 @@ struct fl_lease_end {
     uint64_t tokens_in, tokens_out; /* as reported; 0: unknown */
     const struct fl_rates *rates;   /* of the answer's head and body; NULL: none came */
 };
-/* Once for each lease taken, at the attempt's end: trues up what was reserved (an attempt that never
- * reached the provider gives all back), takes over what the answer told of the limits, disables a key
- * that was refused and enables one that was served. */
+/* Once for each lease taken, at the attempt's end: trues up what was reserved (an attempt that
+ * never reached the provider gives all back), takes over what the answer told of the limits,
+ * disables a key that was refused and enables one that was served. */
 void fl_keys_return(struct fl_lease *lease, const struct fl_lease_end *end, uint64_t now_ns);
-/* As soon as an answer's head is read: its rates count for those dispatched meanwhile. May be called
- * before fl_keys_return(), which then need not tell them again. */
+/* As soon as an answer's head is read: its rates count for those dispatched meanwhile. May be
+ * called before fl_keys_return(), which then need not tell them again. */
 void fl_keys_heard(const struct fl_lease *lease, const struct fl_rates *rates, uint64_t now_ns);
 
 /* By its operator: enable at once, whatever disabled it. */

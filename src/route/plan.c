@@ -439,8 +439,8 @@ static enum fl_err refusal_of(enum fl_skip binding)
     return binding == FL_SKIP_NONE ? FL_ERR_NO_TARGET : errors[binding];
 }
 
-/* When nothing else is left; or when less than half of those that could serve are well: then the rest
- * may be needed, and comes last. */
+/* When nothing else is left; or when less than half of those that could serve are well: then the
+ * rest may be needed, and comes last. */
 static bool must_panic(const struct survey *s)
 {
     unsigned usable = s->choice.count + s->aside_count - s->out_count;

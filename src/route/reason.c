@@ -37,7 +37,8 @@ const char *fl_relaxed_name(unsigned bit)
 void fl_needs_put(uint32_t needs, struct fl_buf *b)
 {
     static const char *const names[] = {"tools",       "vision",    "audio",
-                                        "json schema", "reasoning", "streaming"};
+                                        "json schema", "reasoning", "streaming",
+                                        "completions", "embeddings"};
     const char *before = "";
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (needs >> i & 1) {

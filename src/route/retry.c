@@ -138,18 +138,38 @@ void fl_throttle_accepted(struct fl_throttle *t, uint64_t now_ns)
     fl_unlock(&t->lock);
 }
 
-double fl_throttle_rejects(struct fl_throttle *t, uint64_t now_ns)
+struct asked {
+    unsigned requests, accepts;
+};
+
+static struct asked asked_of(struct fl_throttle *t, uint64_t now_ns)
 {
-    unsigned requests = 0, accepts = 0;
+    struct asked sum = {0, 0};
     fl_lock(&t->lock);
     throttle_advance(t, now_ns);
     for (unsigned i = 0; i < FL_THROTTLE_SLOTS; i++) {
-        requests += t->requests[i];
-        accepts += t->accepts[i];
+        sum.requests += t->requests[i];
+        sum.accepts += t->accepts[i];
     }
     fl_unlock(&t->lock);
-    double p = (requests - FL_THROTTLE_K * accepts) / (requests + 1.0);
+    return sum;
+}
+
+static double rejects(struct asked sum)
+{
+    double p = (sum.requests - FL_THROTTLE_K * sum.accepts) / (sum.requests + 1.0);
     return p > 0 ? p : 0;
+}
+
+double fl_throttle_rejects(struct fl_throttle *t, uint64_t now_ns)
+{
+    return rejects(asked_of(t, now_ns));
+}
+
+bool fl_throttle_stops(struct fl_throttle *t, double unit, uint64_t now_ns)
+{
+    struct asked sum = asked_of(t, now_ns);
+    return sum.requests >= FL_THROTTLE_LEAST && unit < rejects(sum);
 }
 
 /* --- Backoff --- */

@@ -2,12 +2,12 @@
 /*
  * What keeps retries from becoming the outage (ROUTING.md 2.4, 2.5, 2.7):
  *
- *   budget    of a pool (a route) or a tenant: in any 10 s, extra attempts are at most a fifth of the
- *             requests, and 10 more (1 a second). Hedges draw from the same.
- *   gate      of a target: 10 tokens, a failure takes one, a success gives a tenth; while half or less
- *             are left, no second attempt of anybody goes there (gRPC's retry throttling)
- *   throttle  of a target: what it refused in the last 2 minutes decides with which probability it is
- *             not asked at all (client-side throttling of the SRE book)
+ *   budget    of a pool (a route) or a tenant: in any 10 s, extra attempts are at most a fifth of
+ *             the requests, and 10 more (1 a second). Hedges draw from the same.
+ *   gate      of a target: 10 tokens, a failure takes one, a success gives a tenth; while half or
+ *             less are left, no second attempt of anybody goes there (gRPC's retry throttling)
+ *   throttle  of a target: what it refused in the last 2 minutes decides with which probability it
+ *             is not asked at all (client-side throttling of the SRE book)
  *   backoff   full jitter; a Retry-After is its floor
  *
  * Each has a lock or atomics of its own: all workers share them.
@@ -58,6 +58,8 @@ bool fl_retry_gate_open(const struct fl_retry_gate *g);
 
 enum { FL_THROTTLE_SLOTS = 12 };
 #define FL_THROTTLE_K 2.0
+/* Requests in the window below which nobody is throttled: with few, each is worth a try. */
+#define FL_THROTTLE_LEAST 120
 
 /* All zero is a new one; slots of 10 s. */
 struct fl_throttle {
@@ -72,14 +74,16 @@ void fl_throttle_asked(struct fl_throttle *t, uint64_t now_ns);
 void fl_throttle_accepted(struct fl_throttle *t, uint64_t now_ns);
 /* Probability of not asking it: max(0, (requests - K * accepts) / (requests + 1)). */
 double fl_throttle_rejects(struct fl_throttle *t, uint64_t now_ns);
+/* Is this one to be kept from it? *unit*: uniform in [0, 1). */
+bool fl_throttle_stops(struct fl_throttle *t, double unit, uint64_t now_ns);
 
 /* --- Backoff --- */
 
 #define FL_BACKOFF_BASE_NS UINT64_C(500000000)
 #define FL_BACKOFF_CAP_NS  UINT64_C(10000000000)
 
-/* Before the nth retry (n from 0) of the same target: U(0, min(cap, base * 2^n)), and *floor_ns* (its
- * Retry-After) at least. */
+/* Before the nth retry (n from 0) of the same target: U(0, min(cap, base * 2^n)), and *floor_ns*
+ * (its Retry-After) at least. */
 uint64_t fl_backoff_ns(unsigned n, uint64_t floor_ns, struct fl_rng *rng);
 
 #endif

@@ -81,7 +81,10 @@ enum {
     FL_NEED_AUDIO = 4,
     FL_NEED_JSON_SCHEMA = 8,
     FL_NEED_REASONING = 16,
-    FL_NEED_STREAMING = 32
+    FL_NEED_STREAMING = 32,
+    /* Requests that are passed on as they are or not at all: */
+    FL_NEED_COMPLETIONS = 64,
+    FL_NEED_EMBEDDINGS = 128
 };
 
 const char *fl_strategy_name(enum fl_strategy s);
@@ -298,8 +301,7 @@ struct fl_slice fl_route_client_key(unsigned family, const uint8_t bytes[16], ch
     X(FL_SKIP_EJECTED, "ejected", FL_ERR_NO_TARGET)       /* its breaker is open */                \
     X(FL_SKIP_TRIAL_BUSY, "trial-busy", FL_ERR_NO_TARGET) /* its one trial is in flight */         \
     X(FL_SKIP_COOLING, "cooling", FL_ERR_NO_TARGET)       /* until after the deadline */           \
-    X(FL_SKIP_LIMITED, "rate-limited", FL_ERR_RATE_LIMITED) /* its keys' limits have no room until  \
-                                                               after the deadline */
+    X(FL_SKIP_LIMITED, "rate-limited", FL_ERR_RATE_LIMITED) /* its keys have no room in time */
 enum fl_skip {
 #define X(id, name, err) id,
     FL_SKIPS(X)
@@ -386,8 +388,8 @@ const char *fl_relaxed_name(unsigned bit);
 struct fl_outcome {
     enum fl_err err;        /* FL_OK, or why the attempt failed: what follows is the table of
                                failure.h. Of a target of any model, an unknown model is the client's
-                               fault. FL_ERR_UPSTREAM_AUTH disables the key (keys.h); where no keys are
-                               watched it counts against the target */
+                               fault. FL_ERR_UPSTREAM_AUTH disables the key (keys.h); where no keys
+                               are watched it counts against the target */
     uint64_t first_byte_ns; /* dispatch to first token of a stream; 0 = none came, or no stream */
     uint64_t total_ns; /* dispatch (the now_ns of begin) to end; also dates the attempt: what began
                           before the target's last change of health is no evidence about it */
@@ -422,20 +424,19 @@ void fl_route_first_byte(const struct fl_target *target, struct fl_dispatch *dis
 void fl_route_end(const struct fl_table *t, const struct fl_target *target,
                   const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
                   uint64_t now_ns);
-/* Result of an active check, of any target. Checks have counters of their own: so many bad ones in a
- * row eject a serving target, and a good one excuses none of its failing requests: that a list of
+/* Result of an active check, of any target. Checks have counters of their own: so many bad ones in
+ * a row eject a serving target, and a good one excuses none of its failing requests: that a list of
  * models can be read proves little. Of an ejected one, a good check opens it for trials at once and
  * counts towards recovery, a bad one ends a recovery. */
 void fl_route_probe(const struct fl_table *t, const struct fl_target *target, bool ok,
                     uint64_t now_ns);
 
-/* By its operator: out of the choice (attempts in flight go on), or in again, well, whatever it was.
- * Outlives snapshots. */
+/* By its operator: out of the choice (attempts in flight go on), or in again, and well, whatever it
+ * was. Outlives snapshots. */
 void fl_route_drain(const struct fl_target *target, bool drained, uint64_t now_ns);
 
-/* May a check that costs money (an answer of one token) be sent to this target? Only one on its way
- * back; takes it from a budget of 12 an hour. Its result goes to fl_route_begin() and end() like any
- * attempt's. */
+/* May a check that costs money (an answer of one token) be sent to this target? Only to one on its
+ * way back; takes it from a budget of 12 an hour. It is begun and ended like any attempt. */
 bool fl_route_canary(const struct fl_target *target, uint64_t now_ns);
 
 /* --- Reading (metrics, admin, demo) --- */

@@ -64,6 +64,7 @@ void fl_route_begin(const struct fl_target *target, unsigned tokens_in, bool str
     fl_set(s->in_flight, ret_dispatch->in_flight + 1);
     join_waiting(s, ret_dispatch);
     fl_breaker_begin(&s->breaker, now_ns);
+    fl_throttle_asked(&s->throttle, now_ns);
     check_conservation(s);
     fl_unlock(&s->lock);
 }
@@ -156,6 +157,9 @@ static void guard(struct fl_target_state *s, const struct fl_consequence *c, enu
     if (c->halves > 0) {
         fl_retry_gate_failed(&s->gate);
     }
+    if (c->scope == FL_SCOPE_NONE) { /* it did what it could */
+        fl_throttle_accepted(&s->throttle, now_ns);
+    }
     if (err == FL_ERR_RATE_LIMITED || err == FL_ERR_UPSTREAM_OVERLOADED) {
         fl_concurrency_refused(&s->concurrency, now_ns);
     }
@@ -170,6 +174,7 @@ static void settle_success(struct fl_target_state *s, const struct fl_health_pol
                           outcome->tokens_out, fl_get(s->in_flight));
     learn_pace(s, dispatch, outcome, now_ns);
     fl_retry_gate_succeeded(&s->gate);
+    fl_throttle_accepted(&s->throttle, now_ns);
     if (outcome->first_byte_ns > 0 && outcome->tokens_out > 1 &&
         outcome->total_ns > outcome->first_byte_ns) {
         fl_spread_add(&s->spreads.gap,

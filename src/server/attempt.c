@@ -9,6 +9,8 @@
  * A pooled connection that breaks before the first byte of an answer was stale: the request is sent once
  * more on a fresh one, at once, and that does not count as a failure of the target.
  */
+#include "dialect/ratelimit.h"
+#include "route/estimate.h"
 #include "server/internal.h"
 
 #include <stdlib.h>
@@ -43,13 +45,33 @@ void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state)
 
 /* --- ending --- */
 
+/* What it cost, as far as that can be known: a provider that is cancelled has read the prompt, and tells nothing. */
+static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
+{
+    struct fl_exchange *x = a->exchange;
+    int64_t when_s = (int64_t)(x->decision->wall_ns / FL_NS_S);
+    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in};
+    bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;
+    if (a->usage.known) {
+        n->priced = fl_cost_exact(a->target, &a->usage, when_s, &n->cost_picousd);
+    } else if (cancelled && a->head_seen && a->status < 300 && x->tokens_in > 0) {
+        n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
+    }
+}
+
 static void take_note(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
     if (x->note_count < FL_ATTEMPTS_MAX) {
-        x->notes[x->note_count++] = (struct fl_attempt_note){
-            a->target, err, a->status >= 300 ? a->status : 0, a->key, x->worker->sys->now_ns - a->begun_ns};
+        struct fl_attempt_note *n = &x->notes[x->note_count++];
+        *n = (struct fl_attempt_note){.target = a->target,
+                                      .err = err,
+                                      .status = a->status >= 300 ? a->status : 0,
+                                      .key = a->key,
+                                      .took_ns = x->worker->sys->now_ns - a->begun_ns};
+        price_note(a, n);
     }
+    x->pushed_back = x->pushed_back || (err && a->rates.retry_after_given);
 }
 
 static void release_conn(struct fl_attempt *a, enum fl_err err)
@@ -103,13 +125,20 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
         .first_byte_ns = a->first_byte_ns > 0 ? since(a->begun_ns, a->first_byte_ns) + 1 : 0,
         .total_ns = since(a->begun_ns, now),
         .tokens_out = a->usage.tokens_out,
-        .retry_after_ns = a->retry_after_ns,
+        .tokens_in = a->usage.tokens_in,
+        .tokens_cached = a->usage.tokens_cached,
+        .retry_after_ns = a->rates.retry_after_given ? a->rates.retry_after_ns : 0,
     };
+    struct fl_lease_end lease_end = {.err = err,
+                                     .tokens_in = a->usage.tokens_in,
+                                     .tokens_out = a->usage.tokens_out,
+                                     .rates = &a->rates};
     if (a->state == FL_ATTEMPT_QUEUED) {
         fl_list_remove(&a->wait.link);
     }
     enter(a, FL_ATTEMPT_ENDED);
     take_note(a, err);
+    fl_keys_return(&a->lease, &lease_end, now);
     fl_route_end(&x->config->table, a->target, &a->dispatch, &outcome, now);
     x->worker->stats.attempts_open--;
     if (x->winner == a || !x->winner) {
@@ -121,17 +150,33 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
     fl_gzip_destroy(a->gzip);
+    fl_translation_destroy(a->translation);
     fl_shelf_give(&x->worker->attempt_shelf, a);
 }
 
-static void fail(struct fl_attempt *a, enum fl_err err)
+/* --- sending --- */
+
+/* The content type of the provider's streams. */
+static const char *stream_type(const struct fl_attempt *a)
 {
-    struct fl_exchange *x = a->exchange;
-    fl_attempt_end(a, err);
-    fl_exchange_attempt_failed(x, err);
+    static const char *const types[] = {
+        [FL_FRAMING_SSE] = "text/event-stream",
+        [FL_FRAMING_LINES] = "application/x-ndjson",
+        [FL_FRAMING_AMAZON] = "application/vnd.amazon.eventstream",
+    };
+    return types[a->translation ? a->translation->options.provider->framing : FL_FRAMING_SSE];
 }
 
-/* --- sending --- */
+static void put_path(struct fl_buf *b, const struct fl_attempt *a)
+{
+    if (!a->dialect->put_path) {
+        fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
+        fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
+        return;
+    }
+    struct fl_ask ask = {.endpoint = a->endpoint, .model = a->model, .stream = a->exchange->facts.stream};
+    a->dialect->put_path(&ask, b);
+}
 
 static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_bytes)
 {
@@ -139,12 +184,15 @@ static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_b
     const struct fl_provider *p = fl_pool_provider(a->pool);
     fl_buf_put(b, FL_LIT("POST "));
     fl_buf_put(b, p->base_path);
-    fl_buf_put_cstr(b, a->dialect->paths[x->endpoint]);
+    put_path(b, a);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
     fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
+    fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
+    fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
     fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
                          "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put(b, x->facts.stream ? FL_LIT("text/event-stream\r\n") : FL_LIT("application/json\r\n"));
+    fl_buf_put_cstr(b, x->facts.stream ? stream_type(a) : "application/json");
+    fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
     fl_buf_put_u64(b, body_bytes);
@@ -168,10 +216,16 @@ static enum fl_err send_request(struct fl_attempt *a)
     char model[600];
     struct fl_buf storage;
     fl_buf_init_in(&storage, model, sizeof(model));
-    const struct fl_provider *p = fl_pool_provider(a->pool);
-    struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
-                                       .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
-    a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
+    if (a->translation) {
+        body.pieces[0] = fl_buf_slice(&a->translation->body);
+        body.bytes = body.pieces[0].len;
+        body.count = 1;
+    } else {
+        const struct fl_provider *p = fl_pool_provider(a->pool);
+        struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
+                                           .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
+        a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
+    }
     fl_buf_reset(&w->out);
     put_head(&w->out, a, body.bytes);
     if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields[a->key]) || !fl_buf_ok(&storage)) {
@@ -240,24 +294,14 @@ static bool passes(const struct fl_h1_header *h)
            fl_slice_eq_nocase(h->name, FL_LIT("x-fairlead-simulated"));
 }
 
-/* retry-after-ms, else retry-after in (fractions of) seconds; a date is not read. */
-static void take_retry_after(struct fl_attempt *a, const struct fl_h1_head *head)
-{
-    const struct fl_h1_header *ms = fl_h1_find(head, FL_H_RETRY_AFTER_MS);
-    const struct fl_h1_header *s = fl_h1_find(head, FL_H_RETRY_AFTER);
-    uint64_t n;
-    if (ms && fl_slice_decimal_e9(ms->value, &n)) {
-        a->retry_after_ns = n / 1000;
-    } else if (s && fl_slice_decimal_e9(s->value, &n)) {
-        a->retry_after_ns = n;
-    }
-}
-
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
+    struct fl_sys *sys = a->exchange->worker->sys;
+    uint64_t wall_ns = sys->ops->wall_ns(sys);
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct fl_h1_header *h = &head->headers[i];
+        fl_ratelimit_field(&a->rates, h->name, h->value, wall_ns);
         if (h->id == FL_H_CONTENT_TYPE) {
             a->content_type = fl_arena_copy(arena, h->value);
         } else if (h->id == FL_H_X_REQUEST_ID) {
@@ -268,10 +312,10 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
     }
 }
 
-static bool is_event_stream(struct fl_slice type)
+static bool is_stream(const struct fl_attempt *a)
 {
-    const struct fl_slice sse = FL_LIT("text/event-stream");
-    return fl_slice_eq_nocase(fl_slice_first(type, sse.len), sse);
+    const struct fl_slice type = fl_slice_cstr(stream_type(a));
+    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
 }
 
 /* We ask for no coding; gzip is understood all the same. */
@@ -311,9 +355,11 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (x->arena.failed) {
         return FL_ERR_NOMEM;
     }
-    take_retry_after(a, head);
-    bool stream = head->status < 300 && is_event_stream(a->content_type);
-    if (!stream && x->head_by_heartbeat && head->status < 300) {
+    if (a->rates.given) { /* counts for those that are dispatched meanwhile */
+        fl_keys_heard(&a->lease, &a->rates, x->worker->sys->now_ns);
+    }
+    bool stream = head->status < 300 && is_stream(a);
+    if (!stream && x->head_by_heartbeat && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
     enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
@@ -356,7 +402,7 @@ static void on_opened(void *user, enum fl_err err)
         err = send_or_refresh(a);
     }
     if (err) {
-        fail(a, err);
+        fl_attempt_fail(a, err);
     }
 }
 
@@ -381,7 +427,7 @@ static void on_bytes(void *user, struct fl_slice bytes)
             err = fl_buf_ok(&a->hold) ? FL_OK : FL_ERR_NOMEM;
         }
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         if (!a->head_seen) {
@@ -410,7 +456,7 @@ static void on_ended(void *user, enum fl_err err)
             return;
         }
     }
-    fail(a, err);
+    fl_attempt_fail(a, err);
 }
 
 /* The request is sent whole: from here on it is the provider's turn. */
@@ -430,7 +476,7 @@ static void on_connection_free(struct fl_conn_wait *wait)
     struct fl_attempt *a = fl_container_of(wait, struct fl_attempt, wait);
     enum fl_err err = connect_to(a);
     if (err) {
-        fail(a, err);
+        fl_attempt_fail(a, err);
     }
 }
 
@@ -467,21 +513,72 @@ static struct fl_slice model_of(const struct fl_target *target, struct fl_slice 
     return prefixed ? fl_slice_from(asked, target->provider.len + 1) : asked;
 }
 
-enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target)
+size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
 {
+    const struct fl_limits *limits = &a->exchange->config->limits;
+    return a->translation ? limits->body_bytes : limits->response_hold_bytes;
+}
+
+/* A key that has room for the request; where none has, the one that is soonest able when there is nothing to lose. */
+static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
+{
+    const struct fl_target *t = a->target;
+    struct fl_key_need need = {x->tokens_in, x->tokens_out};
+    uint32_t tried = x->step.kind == FL_STEP_SAME ? 0 : x->failover.keys_tried[a->place];
+    if (t->key_count == 0) {
+        return FL_OK;
+    }
+    const struct fl_target_key *key =
+        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++, x->plan->panic,
+                     x->worker->sys->now_ns, &a->lease);
+    a->key = key ? key->index : 0;
+    return key ? FL_OK : FL_ERR_RATE_LIMITED;
+}
+
+/* How long it may say nothing: by what is known of the target, where there is somebody else to ask; else as
+ * configured. */
+static void set_patience(struct fl_attempt *a)
+{
+    const struct fl_exchange *x = a->exchange;
+    const struct fl_timeouts *t = &fl_pool_provider(a->pool)->timeouts;
+    const struct fl_spreads *seen = &a->target->state->spreads;
+    uint32_t all = (UINT32_C(1) << x->plan->count) - 1;
+    bool others = (all & ~(x->failover.tried | x->failover.blocked)) != 0;
+    uint64_t now = a->begun_ns, left = x->deadline_ns > now ? x->deadline_ns - now : 1;
+    a->first_token_wait_ns = t->first_token_ns;
+    a->stall_wait_ns = t->idle_ns;
+    if (x->facts.stream && others) {
+        a->first_token_wait_ns = fl_first_token_timeout_ns(seen, x->tokens_in, left, t->first_token_ns);
+    }
+    if (x->facts.stream) {
+        a->stall_wait_ns = fl_stall_timeout_ns(seen, t->idle_ns);
+    }
+}
+
+enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
+{
+    const struct fl_target *target = &x->config->table.targets[x->plan->targets[place]];
     struct fl_attempt *a = fl_shelf_take(&x->worker->attempt_shelf);
     if (!a) {
         return FL_ERR_NOMEM;
     }
     fl_assert(x->alive_count < FL_ALIVE_MAX && !x->winner);
-    *a = (struct fl_attempt){.exchange = x, .target = target};
+    *a = (struct fl_attempt){.exchange = x, .target = target, .place = place};
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
-    a->model = model_of(target, x->facts.model);
+    a->model = model_of(target, x->asked ? x->asked[place] : x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
+    set_patience(a);
     a->wait.ready = on_connection_free;
     fl_list_init(&a->wait.link);
-    size_t hold = x->config->limits.response_hold_bytes, head = x->config->limits.head_bytes;
+    enum fl_err err = fl_cross(a);
+    err = err ? err : take_key(x, a);
+    if (err) { /* nobody was asked */
+        fl_translation_destroy(a->translation);
+        fl_shelf_give(&x->worker->attempt_shelf, a);
+        return err;
+    }
+    size_t hold = fl_attempt_hold_bytes(a), head = x->config->limits.head_bytes;
     size_t event = x->config->limits.event_bytes, room = 64 * 1024;
     size_t most = hold > head ? hold : head;
     fl_buf_init(&a->hold, (most > event ? most : event) + room);
@@ -493,7 +590,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *targ
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
     fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
-    enum fl_err err = connect_to(a);
+    err = connect_to(a);
     if (err) {
         fl_attempt_end(a, err);
     }
@@ -519,13 +616,13 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
             a->unsent = a->conn->stream->queued;
             a->sent_ns = now_ns;
         }
-        due = a->sent_ns + t->first_token_ns;
+        due = a->sent_ns + a->first_token_wait_ns;
         err = FL_ERR_FIRST_TOKEN;
         break;
     case FL_ATTEMPT_HOLDING:
     case FL_ATTEMPT_STREAMING:
     case FL_ATTEMPT_PASSING:
-        due = a->alive ? a->last_byte_ns + t->idle_ns : a->sent_ns + t->first_token_ns;
+        due = a->alive ? a->last_byte_ns + a->stall_wait_ns : a->sent_ns + a->first_token_wait_ns;
         err = a->alive ? FL_ERR_IDLE : FL_ERR_FIRST_TOKEN;
         if (a->paused) { /* it is the client that is slow */
             due = FL_NEVER;

@@ -54,7 +54,8 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
 {
     const struct fl_wishes *w = &x->wishes;
     return route->target_count > 1 || route->tier != FL_TIER_UNKNOWN || route->max_cost_picousd > 0 ||
-           x->facts.models.type != FL_JSON_NONE || w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO;
+           w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO ||
+           x->facts.models.type != FL_JSON_NONE || x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
 }
 
 /* *client_key* lives as long as the request. */
@@ -87,6 +88,10 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         x->expected = NULL;
     }
     x->tokens_in = r.tokens_in;
+    x->tools = (r.needs & FL_NEED_TOOLS) != 0;
+    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
+    r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
+    r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
     return r;
 }
 
@@ -325,6 +330,20 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
     d->streamed = x->facts.stream;
     d->served = x->served;
     d->attempts = x->note_count;
+    for (unsigned i = 0; i < x->note_count; i++) {
+        const struct fl_attempt_note *n = &x->notes[i];
+        bool lost = n->err != FL_OK;
+        d->lost_picousd += lost && n->priced ? n->cost_picousd : 0;
+        if (i < FL_DECISION_TRIES) {
+            d->tries[i] = (struct fl_decision_try){.target = n->target,
+                                                   .err = n->err,
+                                                   .status = n->status,
+                                                   .priced = n->priced,
+                                                   .estimated = n->estimated,
+                                                   .took_ns = n->took_ns,
+                                                   .cost_picousd = n->cost_picousd};
+        }
+    }
     d->status = status;
     d->err = err;
     d->first_byte_ns = since_begin(x, x->first_byte_ns);

@@ -50,6 +50,27 @@ static void put_count(struct fl_buf *b, const char *key, uint64_t count)
     fl_buf_put_u64(b, count);
 }
 
+static void put_tries(struct fl_buf *b, const struct fl_decision *d)
+{
+    put_key(b, "tries");
+    fl_buf_putc(b, '[');
+    for (unsigned i = 0; i < d->attempts && i < FL_DECISION_TRIES; i++) {
+        const struct fl_decision_try *t = &d->tries[i];
+        fl_buf_put_cstr(b, i > 0 ? ",{\"target\":" : "{\"target\":");
+        fl_buf_put_json(b, t->target->id);
+        put_text(b, "outcome", fl_err_name(t->err));
+        if (t->status > 0) {
+            put_count(b, "status", (uint64_t)t->status);
+        }
+        put_ms(b, "ms", t->took_ns);
+        if (t->priced) {
+            put_usd(b, t->estimated ? "cost_usd_estimated" : "cost_usd", t->cost_picousd);
+        }
+        fl_buf_putc(b, '}');
+    }
+    fl_buf_putc(b, ']');
+}
+
 static void put_actual(struct fl_buf *b, const struct fl_decision *d)
 {
     fl_buf_put_cstr(b, ",\"actual\":{\"outcome\":");
@@ -60,6 +81,9 @@ static void put_actual(struct fl_buf *b, const struct fl_decision *d)
     }
     put_count(b, "status", (uint64_t)d->status);
     put_count(b, "attempts", d->attempts);
+    if (d->attempts > 1) {
+        put_tries(b, d);
+    }
     put_key(b, "stream");
     fl_buf_put_cstr(b, d->streamed ? "true" : "false");
     if (d->first_byte_ns > 0) {
@@ -73,6 +97,9 @@ static void put_actual(struct fl_buf *b, const struct fl_decision *d)
     }
     if (d->priced) {
         put_usd(b, "cost_usd", d->cost_picousd);
+    }
+    if (d->lost_picousd > 0) {
+        put_usd(b, "lost_cost_usd", d->lost_picousd);
     }
     fl_buf_putc(b, '}');
 }

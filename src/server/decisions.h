@@ -14,6 +14,17 @@
 
 #include <stddef.h>
 
+/* One attempt, as it is kept. */
+struct fl_decision_try {
+    const struct fl_target *target;
+    enum fl_err err;
+    int status;
+    bool priced, estimated;
+    uint64_t took_ns, cost_picousd;
+};
+
+enum { FL_DECISION_TRIES = 4 };
+
 struct fl_decision {
     uint64_t id;
     uint64_t wall_ns; /* when it was made, since 1970-01-01 UTC */
@@ -29,6 +40,8 @@ struct fl_decision {
     bool streamed;
     const struct fl_target *served; /* NULL: none */
     unsigned attempts;
+    struct fl_decision_try tries[FL_DECISION_TRIES]; /* the first of them */
+    uint64_t lost_picousd; /* what those cost that did not answer, as far as it is known */
     int status;
     enum fl_err err;
     uint64_t first_byte_ns, total_ns; /* from the request's arrival; 0: none */

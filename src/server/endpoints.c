@@ -11,25 +11,30 @@
 
 enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT, ACT_DECISIONS, ACT_FEEDBACK };
 
+/* Whose API it is part of; none: it needs no key, and has no version in front. */
+enum speaks { NONE, OPENAI, ANTHROPIC };
+
 struct endpoint {
-    const char *path;   /* without the optional /v1 or /openai/v1 in front when `api` */
+    const char *path;   /* without the optional /v1 or /openai/v1 in front of an API */
     enum action action;
     enum fl_endpoint endpoint;
-    bool api;
+    enum speaks speaks;
 };
 
 static const struct endpoint table[] = {
-    {"/chat/completions", ACT_EXCHANGE, FL_ENDPOINT_CHAT, true},
-    {"/completions", ACT_EXCHANGE, FL_ENDPOINT_COMPLETIONS, true},
-    {"/embeddings", ACT_EXCHANGE, FL_ENDPOINT_EMBEDDINGS, true},
-    {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, true},
-    {"/feedback", ACT_FEEDBACK, FL_ENDPOINT_CHAT, true},
-    {"/models", ACT_MODELS, FL_ENDPOINT_CHAT, true},
-    {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, false},
-    {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, false},
-    {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, false},
-    {"/admin/v1/decisions", ACT_DECISIONS, FL_ENDPOINT_CHAT, false},
-    {"/", ACT_ROOT, FL_ENDPOINT_CHAT, false},
+    {"/chat/completions", ACT_EXCHANGE, FL_ENDPOINT_CHAT, OPENAI},
+    {"/completions", ACT_EXCHANGE, FL_ENDPOINT_COMPLETIONS, OPENAI},
+    {"/embeddings", ACT_EXCHANGE, FL_ENDPOINT_EMBEDDINGS, OPENAI},
+    {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, OPENAI},
+    {"/messages", ACT_EXCHANGE, FL_ENDPOINT_MESSAGES, ANTHROPIC},
+    {"/messages/count_tokens", ACT_EXCHANGE, FL_ENDPOINT_COUNT_TOKENS, ANTHROPIC},
+    {"/feedback", ACT_FEEDBACK, FL_ENDPOINT_CHAT, OPENAI},
+    {"/models", ACT_MODELS, FL_ENDPOINT_CHAT, OPENAI},
+    {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, NONE},
+    {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
+    {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
+    {"/admin/v1/decisions", ACT_DECISIONS, FL_ENDPOINT_CHAT, NONE},
+    {"/", ACT_ROOT, FL_ENDPOINT_CHAT, NONE},
 };
 
 static struct fl_slice drop_prefix(struct fl_slice path, struct fl_slice prefix)
@@ -37,10 +42,11 @@ static struct fl_slice drop_prefix(struct fl_slice path, struct fl_slice prefix)
     return fl_slice_starts(path, prefix) ? fl_slice_from(path, prefix.len - 1) : path;
 }
 
-/* "/openai/v1/models" -> "/models"; Azure's "/models/chat/completions" -> "/chat/completions" */
+/* "/openai/v1/models", "/anthropic/v1/models" -> "/models"; Azure's "/models/chat/completions" -> "/chat/completions" */
 static struct fl_slice without_prefix(struct fl_slice path)
 {
-    path = drop_prefix(drop_prefix(path, FL_LIT("/openai/")), FL_LIT("/v1/"));
+    path = drop_prefix(drop_prefix(path, FL_LIT("/openai/")), FL_LIT("/anthropic/"));
+    path = drop_prefix(path, FL_LIT("/v1/"));
     struct fl_slice azure = drop_prefix(path, FL_LIT("/models/"));
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (table[i].action == ACT_EXCHANGE && fl_slice_eq(azure, fl_slice_cstr(table[i].path))) {
@@ -62,7 +68,7 @@ static const struct endpoint *find(struct fl_slice path, struct fl_slice *ret_re
     *ret_rest = FL_EMPTY;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct fl_slice known = fl_slice_cstr(table[i].path);
-        struct fl_slice asked = table[i].api ? api_path : path;
+        struct fl_slice asked = table[i].speaks != NONE ? api_path : path;
         if (fl_slice_eq(asked, known)) {
             return &table[i];
         }
@@ -109,6 +115,16 @@ static bool authenticate(const struct fl_config *c, const struct fl_h1_head *hea
 
 /* --- answers without a provider --- */
 
+/* As Anthropic lists one: when it was made is not known, so it is as old as time. */
+static void put_anthropic_model(struct fl_buf *b, const struct fl_route *route)
+{
+    fl_buf_put_cstr(b, "{\"type\":\"model\",\"id\":");
+    fl_buf_put_json(b, route->name);
+    fl_buf_put_cstr(b, ",\"display_name\":");
+    fl_buf_put_json(b, route->name);
+    fl_buf_put_cstr(b, ",\"created_at\":\"1970-01-01T00:00:00Z\"}");
+}
+
 static void put_model(struct fl_buf *b, const struct fl_table *t, const struct fl_route *route)
 {
     fl_buf_put_cstr(b, "{\"id\":");
@@ -135,6 +151,34 @@ static void put_decoded(struct fl_buf *b, struct fl_slice path)
     }
 }
 
+static void put_models(struct fl_session *s, const struct fl_table *t, struct fl_buf *b)
+{
+    bool anthropic = s->dialect != &fl_dialect_openai;
+    struct fl_slice first = FL_EMPTY, last = FL_EMPTY;
+    fl_buf_put_cstr(b, anthropic ? "{\"data\":[" : "{\"object\":\"list\",\"data\":[");
+    for (unsigned i = 0; i < t->route_count; i++) {
+        if (!t->routes[i].listed) {
+            continue;
+        }
+        fl_buf_put_cstr(b, first.len > 0 ? "," : "");
+        last = t->routes[i].name;
+        first = first.len > 0 ? first : last;
+        if (anthropic) {
+            put_anthropic_model(b, &t->routes[i]);
+        } else {
+            put_model(b, t, &t->routes[i]);
+        }
+    }
+    fl_buf_putc(b, ']');
+    if (anthropic) {
+        fl_buf_put_cstr(b, ",\"has_more\":false,\"first_id\":");
+        fl_buf_put_json(b, first);
+        fl_buf_put_cstr(b, ",\"last_id\":");
+        fl_buf_put_json(b, last);
+    }
+    fl_buf_putc(b, '}');
+}
+
 static void answer_models(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path_id)
 {
     char decoded[512];
@@ -155,18 +199,13 @@ static void answer_models(struct fl_session *s, const struct fl_h1_head *head, s
             fl_buf_finish(&b);
             return;
         }
-        put_model(&b, t, route);
-    } else {
-        bool first = true;
-        fl_buf_put_cstr(&b, "{\"object\":\"list\",\"data\":[");
-        for (unsigned i = 0; i < t->route_count; i++) {
-            if (t->routes[i].listed) {
-                fl_buf_put_cstr(&b, first ? "" : ",");
-                put_model(&b, t, &t->routes[i]);
-                first = false;
-            }
+        if (s->dialect == &fl_dialect_openai) {
+            put_model(&b, t, route);
+        } else {
+            put_anthropic_model(&b, route);
         }
-        fl_buf_put_cstr(&b, "]}");
+    } else {
+        put_models(s, t, &b);
     }
     if (fl_buf_ok(&b)) {
         fl_reply_plain(s, 200, FL_LIT("application/json"), fl_buf_slice(&b), head->keep_alive,
@@ -240,6 +279,7 @@ static void answer(struct fl_session *s, const struct fl_h1_head *head, const st
         fl_reply_plain(s, 200, text,
                        FL_LIT("fairlead " FL_VERSION ", an AI-model router.\n"
                               "Point an OpenAI SDK here: base URL http://<this host>/v1, model \"auto\".\n"
+                              "An Anthropic SDK: base URL http://<this host>.\n"
                               "GET /v1/models lists the models.\n"),
                        keep, head_only);
         break;
@@ -301,12 +341,15 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
 {
     struct fl_slice rest, key_name = FL_EMPTY;
     const struct endpoint *e = find(head->path, &rest);
+    bool anthropic = e && e->action == ACT_EXCHANGE ? e->speaks == ANTHROPIC
+                                                    : fl_h1_find_text(head, FL_LIT("anthropic-version")) != NULL;
+    s->dialect = anthropic ? &fl_dialect_anthropic : &fl_dialect_openai;
     bool bodyless = head->framing == FL_H1_NO_BODY ||
                     (head->framing == FL_H1_LENGTH && head->content_length == 0);
     if (!e) {
         fl_reply_plain_error(s, FL_ERR_NOT_FOUND,
                              FL_LIT("There is no such endpoint here. Try POST /v1/chat/completions, "
-                                    "/v1/completions, /v1/embeddings, /v1/responses or GET /v1/models."),
+                                    "/v1/completions, /v1/embeddings, /v1/responses, /v1/messages or GET /v1/models."),
                              head->keep_alive && bodyless);
         return false;
     }
@@ -317,7 +360,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
                              head->keep_alive && bodyless);
         return false;
     }
-    if (e->api && !authenticate(s->worker->current->snapshot->config, head, &key_name)) {
+    if (e->speaks != NONE && !authenticate(s->worker->current->snapshot->config, head, &key_name)) {
         fl_reply_plain_error(s, FL_ERR_AUTH,
                              FL_LIT("Invalid or missing key. Send 'Authorization: Bearer <key>' with a key that "
                                     "this gateway's configuration lists."),

@@ -57,6 +57,22 @@ static uint64_t client_budget_ns(const struct fl_h1_head *head)
     return budget;
 }
 
+/* What an Anthropic provider must hear from its client: beta features, by header and by query. */
+static void take_passed(struct fl_exchange *x, const struct fl_h1_head *head)
+{
+    enum { passed_bytes_max = 4096, query_bytes_max = 512 };
+    const struct fl_h1_header *beta = fl_h1_find_text(head, FL_LIT("anthropic-beta"));
+    struct fl_slice query = fl_slice_from(head->target, head->path.len);
+    char memory[passed_bytes_max];
+    struct fl_buf b;
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    if (beta) {
+        fl_h1_put_parsed(&b, beta);
+    }
+    x->passed = fl_buf_ok(&b) ? fl_arena_copy(&x->arena, fl_buf_slice(&b)) : FL_EMPTY;
+    x->query = query.len <= query_bytes_max ? fl_arena_copy(&x->arena, query) : FL_EMPTY;
+}
+
 static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
 {
     const struct fl_h1_header *id = fl_h1_find(head, FL_H_X_REQUEST_ID);
@@ -68,6 +84,9 @@ static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
         char made[40];
         fl_worker_make_id(x->worker, made);
         x->request_id = fl_arena_copy(&x->arena, fl_slice_cstr(made));
+    }
+    if (x->dialect == &fl_dialect_anthropic) {
+        take_passed(x, head);
     }
     if (agent && x->config->access_log) {
         x->user_agent = fl_arena_copy(&x->arena, fl_slice_first(agent->value, 200));
@@ -89,7 +108,7 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
     fl_upstreams_ref(x->upstreams);
     x->config = x->upstreams->snapshot->config;
     fl_assert(x->config->limits.attempts <= FL_ATTEMPTS_MAX);
-    x->dialect = &fl_dialect_openai;
+    x->dialect = s->dialect;
     x->endpoint = endpoint;
     x->keep_alive = head->keep_alive;
     x->http10 = head->minor == 0;
@@ -124,6 +143,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     w->stats.exchanges_open--;
     s->exchange = NULL;
     fl_buf_finish(&x->body);
+    fl_canonical_destroy(x->canonical);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
     fl_shelf_give(&w->exchange_shelf, x);
@@ -225,16 +245,79 @@ static bool read_facts(struct fl_exchange *x)
 
 /* --- trying --- */
 
-static bool may_try_more(const struct fl_exchange *x)
+static struct fl_failover_scene scene_of(struct fl_exchange *x)
 {
-    return x->plan_next < x->plan->count && x->note_count + x->alive_count < x->config->limits.attempts &&
-           x->worker->sys->now_ns < x->deadline_ns;
+    struct fl_route_state *route = x->plan->route->state;
+    return (struct fl_failover_scene){.table = &x->config->table,
+                                      .plan = x->plan,
+                                      .pool = route ? &route->budget : NULL,
+                                      .rng = &x->worker->rng,
+                                      .now_ns = x->worker->sys->now_ns,
+                                      .deadline_ns = x->deadline_ns,
+                                      .attempts_max = x->config->limits.attempts,
+                                      .need = {x->tokens_in, x->tokens_out}};
 }
 
-bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err)
+/* The next place that a route keeps for refusals of this kind. */
+static struct fl_step rescue(struct fl_exchange *x, uint32_t places, const char *why)
 {
-    return x->state == FL_EXCHANGE_TRYING && fl_err_retryable(err) &&
-           (x->alive_count > 1 || may_try_more(x));
+    uint32_t left = places & ~x->failover.tried;
+    unsigned place = 0;
+    if (left == 0 || x->failover.attempts >= x->config->limits.attempts) {
+        return (struct fl_step){.kind = FL_STEP_NONE, .why = "used-up"};
+    }
+    while ((left >> place & 1) == 0) {
+        place++;
+    }
+    x->failover.tried |= UINT32_C(1) << place;
+    x->failover.attempts++;
+    return (struct fl_step){.kind = FL_STEP_TARGET, .place = place, .why = why};
+}
+
+static void settle_step(struct fl_exchange *x, const struct fl_failed *failed)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    x->step = fl_failover_next(&x->failover, &scene, failed);
+    if (x->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_CONTEXT) {
+        x->step = rescue(x, x->context_places, "larger-context");
+    } else if (x->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_POLICY) {
+        x->step = rescue(x, x->policy_places, "other-policy");
+    }
+    x->step_ready = true;
+}
+
+static void settle_step_after(struct fl_attempt *a, enum fl_err err)
+{
+    const struct fl_rates *r = &a->rates;
+    struct fl_failed failed = {.place = a->place,
+                               .err = err,
+                               .key_index = a->lease.on ? (unsigned)(a->lease.on - a->target->keys) : 0,
+                               .untouched = a->sent_ns == 0,
+                               .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
+                               .retry_said = r->retry_said,
+                               .retry = r->retry};
+    if (!a->exchange->step_ready) {
+        settle_step(a->exchange, &failed);
+    }
+}
+
+/* One attempt's failure says nothing about the other's, unless it is the request that is wrong. */
+static bool other_may_answer(enum fl_err err)
+{
+    return fl_consequence_of(err)->elsewhere != 0 || fl_err_blame(err) == FL_BLAME_GATEWAY;
+}
+
+bool fl_exchange_may_retry(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    if (x->state != FL_EXCHANGE_TRYING) {
+        return false;
+    }
+    if (x->alive_count > 1) {
+        return other_may_answer(err);
+    }
+    settle_step_after(a, err);
+    return x->step.kind != FL_STEP_NONE;
 }
 
 /* "No provider could answer: a/m: cannot connect; b/m: provider overloaded (503)." */
@@ -260,6 +343,7 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
 {
     char text[1500];
     struct fl_buf b;
+    end_attempts(x, FL_ERR_HEDGED); /* no other one can mend it */
     if (x->head_by_heartbeat) {
         enter(x, FL_EXCHANGE_ANSWERING);
         fl_exchange_broken(x, err);
@@ -271,6 +355,8 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     }
     if (x->note_count > 0) {
         put_attempts_text(x, &b);
+    } else {
+        fl_buf_put(&b, x->complaint);
     }
     fl_reply_error(x, err, fl_buf_slice(&b), NULL);
     fl_exchange_failed(x, err);
@@ -285,6 +371,12 @@ void fl_exchange_watch(struct fl_exchange *x)
         due = fl_attempt_check_time(x->attempts[i], now, &due) ? now : due;
         next = due < next ? due : next;
     }
+    if (x->wait_until_ns > 0 && x->wait_until_ns < next) {
+        next = x->wait_until_ns;
+    }
+    if (x->hedge_at_ns > 0 && x->state == FL_EXCHANGE_TRYING && x->hedge_at_ns < next) {
+        next = x->hedge_at_ns;
+    }
     uint64_t beat = x->last_write_ns + x->config->limits.heartbeat_ns;
     if (x->facts.stream && beat < next) {
         next = beat;
@@ -294,21 +386,96 @@ void fl_exchange_watch(struct fl_exchange *x)
     }
 }
 
-static void try_next(struct fl_exchange *x, enum fl_err last)
+/* --- hedging --- */
+
+static bool may_hedge(const struct fl_exchange *x)
 {
-    while (may_try_more(x)) {
-        const struct fl_table *t = &x->config->table;
-        const struct fl_target *target = &t->targets[x->plan->targets[x->plan_next++]];
-        if (x->dispatched_ns == 0) {
-            x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
-        }
-        last = fl_attempt_start(x, target);
-        if (!last) {
+    const struct fl_route *route = x->plan->route;
+    const struct fl_hedge_ask ask = {.streaming = x->facts.stream,
+                                     .tools = x->tools,
+                                     .tools_allowed = route->hedge_tools,
+                                     .forbidden = route->hedging == FL_HEDGE_OFF || x->hedged,
+                                     .pushback = x->pushed_back,
+                                     .budget_left = 1 /* fl_failover_hedge() looks at it */};
+    return fl_hedge_allowed(&ask);
+}
+
+/* From the start of an attempt on. */
+static void plan_hedge(struct fl_exchange *x)
+{
+    const struct fl_route *route = x->plan->route;
+    const struct fl_attempt *a = x->attempts[0];
+    uint64_t after_ns = route->hedge_after_ns;
+    x->hedge_at_ns = 0;
+    if (route->hedging == FL_HEDGE_OFF || x->plan->count < 2 || !may_hedge(x)) {
+        return;
+    }
+    if (route->hedging == FL_HEDGE_AUTO) {
+        after_ns = fl_hedge_delay_ns(&a->target->state->spreads, x->tokens_in);
+    }
+    x->hedge_at_ns = after_ns < x->deadline_ns ? a->begun_ns + after_ns : 0;
+}
+
+/* The first attempt says nothing for too long: a second one, of another domain, beside it. */
+static void hedge(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    x->hedge_at_ns = 0;
+    if (x->alive_count != 1 || x->attempts[0]->first_byte_ns > 0 || !may_hedge(x)) {
+        return;
+    }
+    x->hedged = true;
+    struct fl_step step = fl_failover_hedge(&x->failover, &scene, x->attempts[0]->place);
+    if (step.kind == FL_STEP_TARGET) {
+        x->step = step;
+        x->worker->stats.hedges += fl_attempt_start(x, step.place) == FL_OK;
+    }
+}
+
+/* Does the step that is settled, or a later one. */
+static void go_on(struct fl_exchange *x, enum fl_err last)
+{
+    uint64_t now = x->worker->sys->now_ns;
+    x->step_ready = false;
+    while (x->step.kind != FL_STEP_NONE) {
+        if (x->step.wait_ns > 0) {
+            x->wait_until_ns = now + x->step.wait_ns;
+            x->step.wait_ns = 0;
             fl_exchange_watch(x);
             return;
         }
+        if (x->dispatched_ns == 0) {
+            x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
+        }
+        last = fl_attempt_start(x, x->step.place);
+        if (!last) {
+            plan_hedge(x);
+            fl_exchange_watch(x);
+            return;
+        }
+        settle_step(x, &(struct fl_failed){.place = x->step.place, .err = last, .untouched = true});
+        x->step_ready = false;
     }
-    fl_exchange_give_up(x, x->worker->sys->now_ns >= x->deadline_ns ? FL_ERR_DEADLINE : last);
+    fl_exchange_give_up(x, now >= x->deadline_ns ? FL_ERR_DEADLINE : last);
+}
+
+static void start(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    fl_failover_start(&x->failover);
+    x->failover.blocked = x->held_places;
+    if (scene.pool) {
+        fl_retry_budget_request(scene.pool, scene.now_ns);
+    }
+    x->step = fl_failover_first(&x->failover, &scene);
+    go_on(x, FL_ERR_NO_TARGET);
+}
+
+/* Does the provider that would answer count tokens itself? */
+static bool counts_tokens(const struct fl_exchange *x)
+{
+    const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
+    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
 }
 
 void fl_exchange_run(struct fl_exchange *x)
@@ -322,23 +489,36 @@ void fl_exchange_run(struct fl_exchange *x)
     if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
         return;
     }
+    if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {
+        fl_reply_token_count(x);
+        return;
+    }
     enter(x, FL_EXCHANGE_TRYING);
-    try_next(x, FL_ERR_NO_TARGET);
+    start(x);
+}
+
+void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_exchange *x = a->exchange;
+    if (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1) {
+        settle_step_after(a, err);
+    }
+    fl_attempt_end(a, err);
+    fl_exchange_attempt_failed(x, err);
 }
 
 void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
 {
     if (x->state == FL_EXCHANGE_ANSWERING) {
         fl_exchange_broken(x, err);
-    } else if (x->alive_count > 0 && (fl_err_retryable(err) || fl_err_blame(err) == FL_BLAME_GATEWAY)) {
+    } else if (x->alive_count > 0 && other_may_answer(err)) {
         x->served = x->attempts[0]->target;
         x->served_model = x->attempts[0]->model;
         fl_exchange_watch(x);
-    } else if (fl_exchange_may_retry(x, err)) {
+    } else if (x->step_ready && x->step.kind != FL_STEP_NONE) {
         x->worker->stats.failovers++;
-        try_next(x, err);
-    } else { /* no other attempt can mend it */
-        end_attempts(x, FL_ERR_HEDGED);
+        go_on(x, err);
+    } else {
         fl_exchange_give_up(x, err);
     }
 }
@@ -363,8 +543,15 @@ void fl_exchange_commit(struct fl_attempt *winner)
     while (x->alive_count > 1) {
         fl_attempt_end(x->attempts[x->attempts[0] == winner], FL_ERR_HEDGED);
     }
-    fl_buf_finish(&x->body);
-    x->facts.body = FL_EMPTY;
+    struct fl_translation *t = winner->translation;
+    if (t) {
+        t->committed = true;
+        fl_buf_finish(&t->body);
+    }
+    if (!t || !t->options.client->echoes_request) {
+        fl_buf_finish(&x->body);
+        x->facts.body = FL_EMPTY;
+    }
 }
 
 void fl_exchange_drained(struct fl_exchange *x)
@@ -390,8 +577,7 @@ static bool attempts_in_time(struct fl_exchange *x, uint64_t now_ns)
         uint64_t next;
         enum fl_err err = fl_attempt_check_time(x->attempts[i], now_ns, &next);
         if (err) {
-            fl_attempt_end(x->attempts[i], err);
-            fl_exchange_attempt_failed(x, err);
+            fl_attempt_fail(x->attempts[i], err);
             return false;
         }
     }
@@ -409,6 +595,14 @@ static void exchange_due(struct fl_timer *timer)
     }
     if (!attempts_in_time(x, now)) {
         return;
+    }
+    if (x->wait_until_ns > 0 && now >= x->wait_until_ns) {
+        x->wait_until_ns = 0;
+        go_on(x, FL_ERR_NO_TARGET);
+        return;
+    }
+    if (x->hedge_at_ns > 0 && now >= x->hedge_at_ns && x->state == FL_EXCHANGE_TRYING) {
+        hedge(x);
     }
     if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
         beat(x);

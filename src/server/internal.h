@@ -19,9 +19,12 @@
 #include "codec/http1.h"
 #include "codec/sse.h"
 #include "dialect/dialect.h"
+#include "route/failover.h"
+#include "route/state.h"
 #include "server/decisions.h"
 #include "server/quality.h"
 #include "server/server.h"
+#include "server/translate.h"
 #include "server/understand.h"
 #include "tls/tls.h"
 
@@ -124,7 +127,12 @@ struct fl_attempt {
     const struct fl_target *target;
     struct fl_slice model;   /* as its provider knows it */
     const struct fl_dialect *dialect; /* the provider's: its paths, answers, events and errors */
+    unsigned place;          /* of the target in the plan */
     unsigned key;            /* index into the provider's */
+    struct fl_lease lease;   /* what it reserved of the key's limits */
+    struct fl_rates rates;   /* what the answer tells of them */
+    enum fl_endpoint endpoint; /* of the provider */
+    struct fl_translation *translation; /* the provider speaks another form than the client; NULL: the same */
     struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
@@ -142,8 +150,8 @@ struct fl_attempt {
     uint64_t begun_ns, sent_ns, last_byte_ns;
     uint64_t first_byte_ns;  /* of a stream: its first content */
     uint64_t wanted_ns;      /* since when it wants a connection */
+    uint64_t first_token_wait_ns, stall_wait_ns; /* how long it may say nothing */
     size_t unsent;           /* of the request, at the last look */
-    uint64_t retry_after_ns; /* the provider's wish, 0: none */
     struct fl_h1_body body;
     struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
     struct fl_slice packed;  /* compressed bytes of this read not taken yet */
@@ -166,6 +174,8 @@ struct fl_attempt_note { /* for error bodies and headers */
     int status;
     unsigned key;
     uint64_t took_ns;
+    bool priced, estimated; /* what it cost is known; by what it was asked, not by what was counted */
+    uint64_t cost_picousd;
 };
 
 enum { FL_ATTEMPTS_MAX = 16 /* as the key attempts allows */, FL_UNPACKED_BYTES = 16 * 1024 };
@@ -193,6 +203,12 @@ enum fl_exchange_state {
     FL_EXCHANGE_STATE_COUNT
 };
 
+/* A request in canonical form. */
+struct fl_canonical {
+    struct fl_arena arena;
+    struct fl_chat_request request; /* into the body and the arena */
+};
+
 /* What each event of a stream goes through stands first. */
 struct fl_exchange {
     struct fl_session *session;
@@ -216,6 +232,10 @@ struct fl_exchange {
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
+    struct fl_canonical *canonical; /* once an attempt needs it */
+    struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice query;          /* in the arena */
+    struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
@@ -230,8 +250,15 @@ struct fl_exchange {
     struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
-    unsigned tokens_in;      /* expected, 0: unknown */
-    unsigned plan_next;      /* next target of the plan */
+    unsigned tokens_in, tokens_out; /* expected, 0: unknown */
+    struct fl_failover failover; /* what was tried of it */
+    struct fl_step step;     /* the next attempt, once one has failed */
+    bool step_ready;
+    uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
+    uint64_t hedge_at_ns;    /* when a second attempt is started beside the first; 0: none is */
+    bool hedged;             /* one was, or may not be */
+    bool tools;              /* the request has some */
+    bool pushed_back;        /* a provider asked to be left alone */
     struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
     /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
      * these may be asked after no other. */
@@ -270,6 +297,7 @@ struct fl_session {
     uint64_t blocked_since_ns; /* 0: the client takes what it is sent */
     uint64_t blocked_bytes;    /* queued in the stream since then */
     struct fl_addr peer;
+    const struct fl_dialect *dialect; /* the client's, as far as its last request told */
     enum fl_session_state state;
     bool paused, in_loop, served_any;
     bool mute; /* a write failed: nothing can be told any more, it is reset at the timer's next look */
@@ -308,6 +336,7 @@ struct fl_worker {
     struct fl_understanding *understanding; /* of the request being read; valid during one event */
     struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_lesson_scratch *lesson_scratch; /* the same */
+    uint64_t key_turn;           /* decides among keys that are as good */
     struct fl_shelf exchange_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
@@ -358,8 +387,9 @@ void fl_exchange_shut(struct fl_exchange *x);
 /* The commit point: the answer of *winner* goes out now. Any other attempt is cancelled, no other target can be
  * tried any more, the request's body is freed. */
 void fl_exchange_commit(struct fl_attempt *winner);
-/* May another answer than that of an attempt with this error be hoped for? */
-bool fl_exchange_may_retry(const struct fl_exchange *x, enum fl_err err);
+/* May another answer than that of this attempt, which is about to end with *err*, be hoped for? Settles what is
+ * tried next. */
+bool fl_exchange_may_retry(struct fl_attempt *a, enum fl_err err);
 /* No target is left: says so in our own words and ends. */
 void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err);
 /* A refusal was sent to the client as its answer. */
@@ -388,7 +418,12 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd);
 
 /* attempt.c */
-enum fl_err fl_attempt_start(struct fl_exchange *x, const struct fl_target *target) FL_CHECK_RESULT;
+/* *place*: of the target in the plan. */
+enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place) FL_CHECK_RESULT;
+/* Ends it; the exchange waits for its other attempt, tries another target, or tells its client. */
+void fl_attempt_fail(struct fl_attempt *a, enum fl_err err);
+/* A plain answer is held up to this size. A translated one cannot be sent on in parts. */
+size_t fl_attempt_hold_bytes(const struct fl_attempt *a);
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err);
 /* What its timeouts say at *now*: FL_OK and when to look again, or the error. */
@@ -397,6 +432,12 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+
+/* cross.c */
+/* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
+ * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
+enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
+void fl_canonical_destroy(struct fl_canonical *c);
 
 /* relay.c */
 /* Bytes behind the answer's head. The attempt may be over and freed when these return. */
@@ -408,6 +449,10 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err);
 void fl_reply_head(struct fl_exchange *x, int status, struct fl_slice content_type, uint64_t length);
 /* Sends an error envelope in the client's dialect and ends the exchange. */
 void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
+/* The same with another status than the error's own. */
+void fl_reply_refusal(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message);
+/* Answers how long the request is, by our own estimate, and ends the exchange. */
+void fl_reply_token_count(struct fl_exchange *x);
 /* Answers with the decision instead of asking anybody (x-fairlead-explain: only), ends the exchange. */
 void fl_reply_decision(struct fl_exchange *x);
 /* Sends a whole answer without an exchange (endpoints, malformed requests); may close after it. */

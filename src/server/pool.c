@@ -65,7 +65,7 @@ static void put_fields(const struct fl_provider *p, unsigned key, struct fl_buf 
 {
     fl_h1_put_header(b, FL_LIT("host"), p->host_header);
     if (key < p->key_count) {
-        fl_buf_put(b, FL_LIT("authorization: Bearer "));
+        fl_buf_put(b, fl_slice_eq(p->dialect, FL_LIT("anthropic")) ? FL_LIT("x-api-key: ") : fl_slice_eq(p->dialect, FL_LIT("gemini")) ? FL_LIT("x-goog-api-key: ") : FL_LIT("authorization: Bearer "));
         fl_buf_put(b, p->keys[key].value);
         fl_buf_put(b, FL_LIT("\r\n"));
     }

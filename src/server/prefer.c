@@ -192,12 +192,14 @@ static void order_candidates(const struct fl_preference *p, const struct fl_conf
 void fl_preference_order(const struct fl_preference *p, const struct fl_config *config, struct fl_plan *plan)
 {
     unsigned places[FL_PLAN_MAX] = {0}, from[FL_PLAN_MAX], targets[FL_PLAN_MAX];
+    uint64_t ready_ns[FL_PLAN_MAX];
     if (!p->given || plan->count == 0) {
         return;
     }
     for (unsigned i = 0; i < plan->count; i++) {
         places[i] = place_of(p->order, p->order_count, config, plan->targets[i]);
         targets[i] = plan->targets[i];
+        ready_ns[i] = plan->ready_ns[i];
     }
     sort_by(places, plan->count, from);
     if (from[0] != 0) {
@@ -206,6 +208,7 @@ void fl_preference_order(const struct fl_preference *p, const struct fl_config *
     }
     for (unsigned i = 0; i < plan->count; i++) {
         plan->targets[i] = targets[from[i]];
+        plan->ready_ns[i] = ready_ns[from[i]];
     }
     order_candidates(p, config, plan);
     if (p->only_first && p->order_count == 0) {
@@ -250,6 +253,7 @@ uint32_t fl_plan_append(const struct fl_table *t, struct fl_plan *plan, const st
             continue;
         }
         if (at == plan->count) {
+            plan->ready_ns[plan->count] = more->ready_ns[i];
             plan->targets[plan->count++] = more->targets[i];
             add_candidate(plan, more, more->targets[i]);
             fresh |= UINT32_C(1) << at;

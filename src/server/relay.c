@@ -11,6 +11,8 @@
  * pings - says nothing that another target would not say too, and is held in the attempt until then, so that a
  * provider that fails there is not noticed.
  */
+#include "dialect/ratelimit.h"
+#include "dialect/refusal.h"
 #include "server/feedback.h"
 #include "server/internal.h"
 
@@ -133,13 +135,6 @@ static void note_first_byte(struct fl_attempt *a)
     }
 }
 
-static void fail(struct fl_attempt *a, enum fl_err err)
-{
-    struct fl_exchange *x = a->exchange;
-    fl_attempt_end(a, err);
-    fl_exchange_attempt_failed(x, err);
-}
-
 static void succeed(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
@@ -176,14 +171,48 @@ static enum fl_err next_piece(struct fl_attempt *a, struct fl_slice *in, struct 
 
 /* --- plain answers --- */
 
+/* What an answer with an error status means; its body may say when to come again. */
+static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
+{
+    if (a->status == 429 || a->status == 503) {
+        fl_ratelimit_body(&a->rates, body);
+    }
+    return a->dialect->read_error(a->status, body);
+}
+
+/* The same from a provider of another dialect: its message, in the client's envelope. */
+static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
+{
+    enum { message_bytes_max = 2048 };
+    struct fl_exchange *x = a->exchange;
+    char decoded[message_bytes_max];
+    struct fl_buf scratch;
+    fl_buf_init_in(&scratch, decoded, sizeof(decoded));
+    struct fl_slice message = a->translation->err ? fl_translation_error_text(a->translation)
+                                                  : fl_refusal_message(body, &scratch);
+    if (message.len == 0 || x->head_by_heartbeat) {
+        fl_attempt_end(a, err);
+        fl_exchange_give_up(x, err);
+        return;
+    }
+    fl_exchange_commit(a);
+    fl_reply_refusal(x, a->status >= 400 ? a->status : fl_err_status(err), err, message);
+    fl_attempt_end(a, err);
+    fl_exchange_failed(x, err);
+}
+
 /* A refusal that no other target can mend: the provider's own words reach the client, with its status. */
 static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
+    if (a->translation) {
+        translate_refusal(a, err, body);
+        return;
+    }
     struct gather g;
     gather_init(&g);
     struct fl_json whole;
-    bool refusal = a->status >= 400 || err == FL_ERR_ERROR_IN_200;
+    bool refusal = a->status >= 400 || err != FL_ERR_BAD_RESPONSE; /* an error inside a 200 is one too */
     bool json = refusal && body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
                 whole.type == FL_JSON_OBJECT;
     if (!json || x->head_by_heartbeat) {
@@ -200,15 +229,35 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
     fl_exchange_failed(x, err);
 }
 
+/* What the answer is; a translated one becomes the client's. */
+static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
+{
+    struct fl_translation *t = a->translation;
+    if (a->status >= 400) {
+        return read_refusal(a, *body);
+    }
+    if (!t) {
+        enum fl_err plain = a->dialect->read_answer(*body, &a->usage);
+        return plain == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : plain;
+    }
+    bool as_stream = a->exchange->facts.stream;
+    enum fl_err err = fl_translation_answer(t, *body, as_stream);
+    a->usage = t->usage;
+    if (!err) {
+        *body = fl_buf_slice(&t->out);
+        a->content_type = as_stream ? FL_LIT("text/event-stream; charset=utf-8") : FL_LIT("application/json");
+    }
+    return err;
+}
+
 static void held_answer(struct fl_attempt *a, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
     struct gather g;
     gather_init(&g);
-    enum fl_err err = a->status >= 400 ? a->dialect->read_error(a->status, body)
-                                       : a->dialect->read_answer(body, &a->usage);
-    if (err && fl_exchange_may_retry(x, err)) {
-        fail(a, err);
+    enum fl_err err = read_held(a, &body);
+    if (err && fl_exchange_may_retry(a, err)) {
+        fl_attempt_fail(a, err);
         return;
     }
     if (err) {
@@ -219,7 +268,9 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
         fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
     }
     fl_exchange_commit(a);
-    fl_reply_head(x, a->status, a->content_type, body.len);
+    if (!x->head_by_heartbeat) {
+        fl_reply_head(x, a->status, a->content_type, body.len);
+    }
     gather_add(&g, body);
     flush_whole(a, &g);
     succeed(a);
@@ -249,7 +300,7 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
         struct fl_slice piece;
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         gather_add(&g, piece);
@@ -270,8 +321,8 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
  * this read. */
 static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 {
-    if (a->status >= 400) {
-        fail(a, a->dialect->read_error(a->status, fl_buf_slice(&a->hold)));
+    if (a->status >= 400 || a->translation) {
+        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : FL_ERR_TOO_BIG);
         return;
     }
     start_passing(a);
@@ -281,11 +332,11 @@ static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct fl_slice whole = FL_EMPTY, piece;
-    size_t most = a->exchange->config->limits.response_hold_bytes;
+    size_t most = fl_attempt_hold_bytes(a);
     while (more_of(a, in)) {
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
         if (piece.len == 0) {
@@ -307,7 +358,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
     bool all = a->body.done && !more_of(a, in) && a->hold.len <= most;
     fl_buf_put(&a->hold, all ? FL_EMPTY : whole);
     if (!fl_buf_ok(&a->hold)) {
-        fail(a, FL_ERR_NOMEM);
+        fl_attempt_fail(a, FL_ERR_NOMEM);
     } else if (all) {
         a->conn_keep = a->conn_keep && in.len == 0;
         held_answer(a, whole.len > 0 ? whole : fl_buf_slice(&a->hold));
@@ -325,7 +376,8 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
     note_first_byte(a);
     fl_exchange_commit(a);
     if (!x->head_by_heartbeat) {
-        fl_reply_head(x, a->status, a->content_type, UINT64_MAX);
+        struct fl_slice type = a->translation ? FL_LIT("text/event-stream; charset=utf-8") : a->content_type;
+        fl_reply_head(x, a->status, type, UINT64_MAX);
         x->event_stream = true;
     }
     gather_add(g, fl_buf_slice(&a->preamble));
@@ -336,13 +388,14 @@ static bool take_early(struct fl_attempt *a, const struct fl_sse_event *event, s
                        struct gather *g, bool *ret_held)
 {
     bool error = facts->kind == FL_EVENT_ERROR;
+    enum fl_err err = error ? a->dialect->read_error(a->status, event->data) : FL_OK;
     *ret_held = false;
-    if (error && fl_exchange_may_retry(a->exchange, FL_ERR_ERROR_IN_200)) {
-        fail(a, FL_ERR_ERROR_IN_200);
+    if (error && fl_exchange_may_retry(a, err)) {
+        fl_attempt_fail(a, err);
         return false;
     }
     if (!error && !facts->valid && a->preamble.len == 0) { /* a later one may be garbled: it did begin well */
-        fail(a, FL_ERR_BAD_RESPONSE);
+        fl_attempt_fail(a, FL_ERR_BAD_RESPONSE);
         return false;
     }
     bool starts = error /* with no target left it is the client's to see */ || facts->content || facts->finish ||
@@ -393,7 +446,7 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
         fl_buf_put(&a->preamble, *ret_pass ? event->raw : FL_EMPTY);
         *ret_pass = false;
         if (!fl_buf_ok(&a->preamble)) {
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -414,7 +467,7 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
                                       &x->worker->joined, &event);
         if (err) {
             flush(a, g, false);
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return false;
         }
         if (event.raw.len == 0) {
@@ -446,7 +499,7 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         fl_buf_put(&a->hold, piece);
         if (!fl_buf_ok(&a->hold)) { /* an event too long was refused before */
             flush(a, g, false);
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -466,7 +519,7 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         fl_buf_put(&a->hold, fl_slice_from(src, used));
         if (!fl_buf_ok(&a->hold)) {
             flush(a, g, false);
-            fail(a, FL_ERR_NOMEM);
+            fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
     }
@@ -481,7 +534,7 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
     bool complete = a->done_seen || a->finish_seen || told;
     if (!complete || x->state != FL_EXCHANGE_ANSWERING) {
         flush(a, g, false);
-        fail(a, FL_ERR_CLOSED);
+        fl_attempt_fail(a, FL_ERR_CLOSED);
         return;
     }
     if (!a->flushed_end && !told) {
@@ -497,6 +550,73 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
     }
 }
 
+/* --- streams of another dialect --- */
+
+/* What a translation has ready; false: the attempt is over. */
+static bool send_translated(struct fl_attempt *a, struct gather *g)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_translation *t = a->translation;
+    if (x->state != FL_EXCHANGE_ANSWERING) {
+        if (t->err && !t->content) { /* an error, and nothing before it */
+            if (fl_exchange_may_retry(a, t->err)) {
+                fl_attempt_fail(a, t->err);
+            } else {
+                translate_refusal(a, t->err, FL_EMPTY);
+            }
+            return false;
+        }
+        if (!t->content && !t->done && t->out.len <= FL_PREAMBLE_BYTES) {
+            return true;
+        }
+        commit_stream(a, g);
+    }
+    gather_add(g, fl_buf_slice(&t->out));
+    if (!t->done || a->error_seen) {
+        flush(a, g, false);
+    } else {
+        flush_whole(a, g);
+        a->flushed_end = true;
+    }
+    fl_buf_finish(&t->out);
+    return true;
+}
+
+static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+{
+    struct fl_translation *t = a->translation;
+    enum fl_err err = fl_translation_feed(t, piece, at_end);
+    if (piece.len > 0) {
+        note_life(a);
+    }
+    a->usage = t->usage;
+    a->finish_seen = t->finish_seen;
+    a->done_seen = t->done;
+    a->error_seen = t->err != FL_OK;
+    if (!send_translated(a, g)) {
+        return false;
+    }
+    if (err) {
+        fl_attempt_fail(a, err);
+        return false;
+    }
+    return true;
+}
+
+/* --- streams of either kind --- */
+
+/* A piece of body; false: the attempt is over. */
+static bool take_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+{
+    if (a->done_seen || (a->translation && a->error_seen)) {
+        return true; /* nothing that follows an end counts */
+    }
+    if (a->translation) {
+        return translate_piece(a, piece, at_end, g);
+    }
+    return (at_end ? a->hold.len : piece.len) == 0 || stream_piece(a, piece, at_end, g);
+}
+
 static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct gather g;
@@ -506,10 +626,10 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             flush(a, &g, false);
-            fail(a, err);
+            fl_attempt_fail(a, err);
             return;
         }
-        if (piece.len > 0 && !a->done_seen && !stream_piece(a, piece, false, &g)) {
+        if (!take_piece(a, piece, false, &g)) {
             return;
         }
         if (a->gzip && !a->done_seen) {
@@ -517,10 +637,11 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         }
     }
     a->conn_keep = a->conn_keep && in.len == 0;
-    if (a->body.done && !a->done_seen && a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
+    if (a->body.done && !take_piece(a, FL_EMPTY, true, &g)) {
         return;
     }
-    if (a->body.done || a->done_seen) {
+    bool told = a->translation && a->error_seen;
+    if (a->body.done || a->done_seen || told) {
         stream_over(a, &g);
     } else {
         flush(a, &g, false);
@@ -552,12 +673,11 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
         whole = FL_ERR_CLOSED;
     }
     if (whole) {
-        fail(a, whole);
+        fl_attempt_fail(a, whole);
     } else if (a->state == FL_ATTEMPT_STREAMING) {
-        if (a->hold.len > 0 && !stream_piece(a, FL_EMPTY, true, &g)) {
-            return;
+        if (take_piece(a, FL_EMPTY, true, &g)) {
+            stream_over(a, &g);
         }
-        stream_over(a, &g);
     } else if (a->state == FL_ATTEMPT_HOLDING) {
         held_answer(a, fl_buf_slice(&a->hold));
     } else {

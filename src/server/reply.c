@@ -29,19 +29,38 @@ static void put_framing(struct fl_exchange *x, struct fl_buf *b, uint64_t length
     }
 }
 
-/* "openai/gpt-4>groq/llama;provider_timeout": from the first target that failed to the one that serves. */
+/* "groq>openai": who answered first, and who was cancelled for it. */
+static void put_hedged(const struct fl_exchange *x, struct fl_buf *b)
+{
+    for (unsigned i = 0; i < x->note_count; i++) {
+        if (x->notes[i].err == FL_ERR_HEDGED) {
+            fl_buf_put(b, FL_LIT("x-fairlead-hedged: "));
+            fl_buf_put(b, x->served->provider);
+            fl_buf_putc(b, '>');
+            fl_buf_put(b, x->notes[i].target->provider);
+            fl_buf_put(b, FL_LIT("\r\n"));
+            return;
+        }
+    }
+}
+
+/* "openai>groq;provider_timeout": from the first target that failed to the one that serves. One that was only
+ * slower did not fail. */
 static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
 {
-    const struct fl_attempt_note *first = &x->notes[0];
-    if (x->note_count == 0 || !x->winner) {
+    unsigned i = 0;
+    while (i < x->note_count && x->notes[i].err == FL_ERR_HEDGED) {
+        i++;
+    }
+    if (i == x->note_count) {
         return;
     }
     fl_buf_put(b, FL_LIT("x-fairlead-failover: "));
-    fl_buf_put(b, first->target->provider);
+    fl_buf_put(b, x->notes[i].target->provider);
     fl_buf_putc(b, '>');
     fl_buf_put(b, x->served->provider);
     fl_buf_putc(b, ';');
-    fl_buf_put_cstr(b, fl_err_name(first->err));
+    fl_buf_put_cstr(b, fl_err_name(x->notes[i].err));
     fl_buf_put(b, FL_LIT("\r\n"));
 }
 
@@ -77,6 +96,9 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     const struct fl_attempt *a = x->winner;
     unsigned attempts = x->note_count + x->alive_count;
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
+    if (x->dialect == &fl_dialect_anthropic) {
+        fl_h1_put_field(b, FL_LIT("request-id: "), x->request_id);
+    }
     if (attempts > 1 && status >= 400) { /* tried elsewhere already: the SDK need not */
         fl_buf_put(b, FL_LIT("x-should-retry: false\r\n"));
     }
@@ -99,7 +121,15 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     fl_buf_put(b, FL_LIT("x-fairlead-attempts: "));
     fl_buf_put_u64(b, attempts);
     fl_buf_put(b, FL_LIT("\r\n"));
-    put_failover(x, b);
+    if (x->winner) {
+        put_hedged(x, b);
+        put_failover(x, b);
+    }
+    if (a && a->translation && a->translation->losses.count > 0) {
+        fl_buf_put(b, FL_LIT("x-fairlead-dropped: "));
+        fl_losses_put(&a->translation->losses, b);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
     if (x->dispatched_ns > 0) { /* from the request's last byte to the first attempt */
         fl_buf_put(b, FL_LIT("x-fairlead-overhead-ms: "));
         fl_buf_put_scaled(b, x->dispatched_ns - x->ready_ns, 6, 3);
@@ -146,15 +176,14 @@ static void put_attempts_json(const struct fl_exchange *x, struct fl_buf *b)
 
 /* The envelope, made in *b*; an empty message becomes the error's own text. Without memory for it: one that says
  * that. */
-static struct fl_slice make_envelope(const struct fl_exchange *x, struct fl_buf *b, enum fl_err err,
-                                     struct fl_slice message, const char *param)
+static struct fl_slice make_envelope(const struct fl_exchange *x, const struct fl_dialect *dialect, struct fl_buf *b,
+                                     enum fl_err err, struct fl_slice message, const char *param)
 {
     struct fl_buf attempts;
     fl_buf_init(&attempts, 8192);
     if (x && x->note_count > 0 && x->config->expose_decisions) {
         put_attempts_json(x, &attempts);
     }
-    const struct fl_dialect *dialect = x ? x->dialect : &fl_dialect_openai;
     dialect->put_error(b, err, message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)),
                        fl_slice_cstr(param), fl_buf_ok(&attempts) ? fl_buf_slice(&attempts) : FL_EMPTY);
     fl_buf_finish(&attempts);
@@ -163,15 +192,26 @@ static struct fl_slice make_envelope(const struct fl_exchange *x, struct fl_buf 
                                  "\"param\":null,\"code\":\"gateway_no_memory\"}}");
 }
 
-void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
+static void reply_error(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message,
+                        const char *param)
 {
     struct fl_buf b;
     fl_buf_init(&b, 64 * 1024);
-    struct fl_slice body = make_envelope(x, &b, err, message, param);
-    fl_reply_head(x, fl_err_status(err), FL_LIT("application/json"), body.len);
+    struct fl_slice body = make_envelope(x, x->dialect, &b, err, message, param);
+    fl_reply_head(x, status, FL_LIT("application/json"), body.len);
     struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), body};
     (void)fl_session_write(x->session, pieces, 2);
     fl_buf_finish(&b);
+}
+
+void fl_reply_error(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
+{
+    reply_error(x, fl_err_status(err), err, message, param);
+}
+
+void fl_reply_refusal(struct fl_exchange *x, int status, enum fl_err err, struct fl_slice message)
+{
+    reply_error(x, status, err, message, NULL);
 }
 
 /* *field* and *text* as one event. */
@@ -184,6 +224,16 @@ static void write_event(struct fl_exchange *x, struct fl_slice field, struct fl_
     (void)fl_session_write(x->session, x->chunked ? pieces : pieces + 1, x->chunked ? 5 : 3);
 }
 
+/* As the responses API tells it in a stream. Its number is not known here: 0. */
+static void put_responses_error(struct fl_buf *b, enum fl_err err, struct fl_slice message)
+{
+    fl_buf_put_cstr(b, "{\"type\":\"error\",\"sequence_number\":0,\"code\":\"");
+    fl_buf_put_cstr(b, fl_err_name(err));
+    fl_buf_put_cstr(b, "\",\"message\":");
+    fl_buf_put_json(b, message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)));
+    fl_buf_put_cstr(b, ",\"param\":null}");
+}
+
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message)
 {
     struct fl_buf b;
@@ -191,7 +241,14 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
         return; /* a plain answer cut short: the missing bytes say it */
     }
     fl_buf_init(&b, 64 * 1024);
-    write_event(x, FL_LIT("data: "), make_envelope(x, &b, err, message, NULL));
+    if (x->endpoint == FL_ENDPOINT_RESPONSES) {
+        put_responses_error(&b, err, message);
+        write_event(x, FL_LIT("event: error\ndata: "), fl_buf_slice(&b));
+    } else {
+        struct fl_slice body = make_envelope(x, x->dialect, &b, err, message, NULL);
+        write_event(x, x->endpoint == FL_ENDPOINT_MESSAGES ? FL_LIT("event: error\ndata: ") : FL_LIT("data: "),
+                    body);
+    }
     fl_buf_finish(&b);
 }
 
@@ -207,9 +264,25 @@ void fl_reply_heartbeat(struct fl_exchange *x)
         x->head_by_heartbeat = x->event_stream = true;
     }
     bool blocked = x->session->stream && x->session->stream->queued > 0;
-    if (x->event_stream && !blocked) {
+    if (x->event_stream && !blocked && x->endpoint == FL_ENDPOINT_MESSAGES) {
+        write_event(x, FL_LIT("event: ping\ndata: "), FL_LIT("{\"type\": \"ping\"}"));
+    } else if (x->event_stream && !blocked) {
         write_event(x, FL_LIT(": "), FL_LIT("keep-alive"));
     }
+}
+
+void fl_reply_token_count(struct fl_exchange *x)
+{
+    char memory[64];
+    struct fl_buf body;
+    fl_buf_init_in(&body, memory, sizeof(memory));
+    fl_buf_put_cstr(&body, "{\"input_tokens\":");
+    fl_buf_put_u64(&body, x->tokens_in);
+    fl_buf_putc(&body, '}');
+    fl_reply_head(x, 200, FL_LIT("application/json"), body.len);
+    struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), fl_buf_slice(&body)};
+    (void)fl_session_write(x->session, pieces, 2);
+    fl_exchange_done(x);
 }
 
 void fl_reply_decision(struct fl_exchange *x)
@@ -251,7 +324,7 @@ void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice
 {
     struct fl_buf b;
     fl_buf_init(&b, 64 * 1024);
-    struct fl_slice body = make_envelope(NULL, &b, err, message, NULL);
+    struct fl_slice body = make_envelope(NULL, s->dialect, &b, err, message, NULL);
     fl_reply_plain(s, fl_err_status(err), FL_LIT("application/json"), body, keep_alive, s->head_only);
     fl_buf_finish(&b);
 }

@@ -59,7 +59,7 @@ void fl_worker_drain(struct fl_worker *w, void (*done)(void *owner), void *owner
 struct fl_worker_stats {
     uint64_t sessions, exchanges, attempts;    /* begun */
     uint64_t answered, failed, cancelled;      /* exchanges ended */
-    uint64_t failovers, stale_retries, heartbeats;
+    uint64_t failovers, stale_retries, heartbeats, hedges;
     unsigned sessions_open, exchanges_open, attempts_open, connections_open, connections_idle;
 };
 void fl_worker_read(const struct fl_worker *w, struct fl_worker_stats *ret_stats);

@@ -228,6 +228,7 @@ void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_
     }
     s->worker = w;
     s->peer = *peer;
+    s->dialect = &fl_dialect_openai;
     s->timer.fire = session_due;
     s->since_ns = w->sys->now_ns;
     fl_buf_init(&s->in, in_bytes);

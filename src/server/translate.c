@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/translate.h"
 
+#include "codec/eventstream.h"
+
 #include <stdlib.h>
 
 enum { arena_chunk_bytes = 8 * 1024, out_start_bytes = 64 * 1024 };
@@ -66,7 +68,7 @@ static void on_event(void *owner, const struct fl_chat_event *event)
         return; /* nothing follows an end */
     }
     note(t, event);
-    if (event->kind != FL_CHAT_ERROR || t->committed) {
+    if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
         t->options.client->put_event(&t->encoder, event, &t->out);
     }
 }
@@ -169,6 +171,20 @@ static enum fl_err next_line(struct fl_translation *t, struct fl_slice src, bool
     return frame.data.len > 0 ? take_frame(t, &frame) : FL_OK;
 }
 
+static enum fl_err next_message(struct fl_translation *t, struct fl_slice src, size_t *ret_used)
+{
+    struct fl_eventstream_message m;
+    enum fl_err err = fl_eventstream_next(src, t->options.frame_bytes_max, &m);
+    *ret_used = err ? 0 : m.raw.len;
+    if (!err && m.raw.len > 0) {
+        struct fl_frame frame = {.name = m.name,
+                                 .data = m.payload,
+                                 .exception = !fl_slice_eq(m.type, FL_LIT("event"))};
+        err = take_frame(t, &frame);
+    }
+    return err;
+}
+
 static enum fl_err next_frame(struct fl_translation *t, struct fl_slice src, bool at_end,
                               size_t *ret_used)
 {
@@ -179,7 +195,7 @@ static enum fl_err next_frame(struct fl_translation *t, struct fl_slice src, boo
     case FL_FRAMING_LINES:
         return next_line(t, src, at_end, ret_used);
     case FL_FRAMING_AMAZON:
-        break;
+        return next_message(t, src, ret_used);
     }
     return FL_ERR_INTERNAL;
 }

@@ -53,7 +53,7 @@ void fl_translation_destroy(struct fl_translation *t);
 enum fl_err fl_translation_write(struct fl_translation *t,
                                  struct fl_reterr *reterr) FL_CHECK_RESULT;
 /* Bytes of a stream's body, unframed by HTTP: appends what they are to the client to t->out. *at_end*: no more will
- * come; FL_ERR_CLOSED when the answer is not whole then. An error the provider told before t->committed is in
+ * come; FL_ERR_CLOSED when the answer is not whole then. An error the provider told before it said anything is in
  * t->err, and not in t->out. */
 enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
                                 bool at_end) FL_CHECK_RESULT;

@@ -235,6 +235,7 @@ struct fl_worker_stats rig_stats(const struct rig *r)
         sum.cancelled += s.cancelled;
         sum.failovers += s.failovers;
         sum.stale_retries += s.stale_retries;
+        sum.hedges += s.hedges;
         sum.heartbeats += s.heartbeats;
         sum.sessions_open += s.sessions_open;
         sum.exchanges_open += s.exchanges_open;

@@ -37,7 +37,7 @@ static void gzip_bombs_are_no_answers(void **state)
     put_bomb(&bomb, 64 * mega);
     for (unsigned i = 0; i < 6; i++) {
         struct scene s;
-        open_scene(&s, NULL);
+        open_scene(&s, "routing: {attempts: 1}\n");
         rig_say(&s.rig, "bomb, %s, %s", types[i & 1], statuses[i / 2]);
         fl_buf_put_cstr(&s.head, "HTTP/1.1 ");
         fl_buf_put_cstr(&s.head, statuses[i / 2]);
@@ -97,7 +97,7 @@ static void provider_s_endless_things_are_bounded(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
         struct scene s;
-        open_scene(&s, NULL);
+        open_scene(&s, "routing: {attempts: 1}\n");
         rig_say(&s.rig, "endless %s", things[i].name);
         fl_buf_put_cstr(&s.head, things[i].head);
         while (s.filler.len < unit / 2) {

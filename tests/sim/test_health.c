@@ -90,12 +90,15 @@ static void three_failures_in_a_row_eject(void **state)
     (void)state;
     open_scene(&s, 2, "routing: {health_check_interval: 1h}\n");
     rig_say(&s.rig, "ejection");
-    for (unsigned round = 0; round < 2; round++) { /* two failures and a success: none */
+    for (unsigned round = 0; round < 2; round++) { /* two failures, ten successes for each: none */
         fails(&s);
         ask(&s, "other", "2");
         ask(&s, "other", "2");
         works(&s);
-        ask(&s, "quick", "1");
+        for (unsigned i = 0; i < 20; i++) {
+            rig_equal(&s.rig, health(&s), FL_SUSPECT);
+            ask(&s, "quick", "1");
+        }
         rig_equal(&s.rig, health(&s), FL_HEALTHY);
     }
     eject(&s);
@@ -248,7 +251,7 @@ static void the_last_one_is_tried_though_ejected(void **state)
 {
     struct scene s;
     (void)state;
-    open_scene(&s, 1, "routing: {health_check_interval: 1h}\n");
+    open_scene(&s, 1, "routing: {health_check_interval: 1h, attempts: 1}\n");
     rig_say(&s.rig, "panic");
     fails(&s);
     for (unsigned i = 0; i < 5; i++) {

@@ -13,7 +13,7 @@
 enum fate {
     GOOD,   /* the provider's whole answer */
     ERROR,  /* our envelope; with a second provider its answer */
-    OWN,    /* the provider's own words with status 502; with a second provider its answer */
+    OWN,    /* the provider's own words with the status of what they say; with a second provider its answer */
     CUT,    /* the head of a 200, part of a body, a RST at the deadline */
     RESET,  /* the same at once: what was too long to be held turned out bad */
     BROKEN, /* a stream that ends in an error event and without its end */
@@ -119,10 +119,13 @@ static void put_second(struct fl_buf *b, bool stream)
 
 static void open_scene(struct scene *s, bool second, bool stream)
 {
-    static const char more[] =
-        "routing: {failover_threshold: 1000, timeouts: {first_token: 5s, idle: 4s, total: 20s}}\n"
-        "limits: {upstream_idle: 1s}\n";
-    const struct rig_setup setup = {.providers = second ? 2 : 1, .more = more};
+    static const char alone[] = "routing: {failover_threshold: 1000, attempts: 1, timeouts: "
+                                "{first_token: 5s, idle: 4s, total: 20s}}\n"
+                                "limits: {upstream_idle: 1s}\n";
+    static const char both[] = "routing: {failover_threshold: 1000, attempts: 2, timeouts: "
+                               "{first_token: 5s, idle: 4s, total: 20s}}\n"
+                               "limits: {upstream_idle: 1s}\n";
+    const struct rig_setup setup = {.providers = second ? 2 : 1, .more = second ? both : alone};
     struct fl_addr addr;
     *s = (struct scene){.model = {.id = FL_LIT("m")}, .has_second = second};
     rig_open(&s->rig, 1);

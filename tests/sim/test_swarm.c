@@ -40,7 +40,11 @@ static void put_config(struct swarm *r, struct fl_buf *b)
     fl_buf_put_cstr(b, strategies[fl_rng_below(&r->rng, 4)]);
     fl_buf_put_cstr(b, "\n  load_balancing: {algorithm: ");
     fl_buf_put_cstr(b, algorithms[fl_rng_below(&r->rng, 5)]);
-    fl_buf_put_cstr(b, "}\n  health_check_interval: 2\n"
+    static const char *const hedges[] = {"off", "auto", "30ms", "1s"};
+    fl_buf_put_cstr(b, "}\n  hedge: ");
+    fl_buf_put_cstr(b, hedges[fl_rng_below(&r->rng, 4)]);
+    fl_buf_put_cstr(b, fl_rng_below(&r->rng, 2) ? "\n  resume: continue" : "");
+    fl_buf_put_cstr(b, "\n  health_check_interval: 2\n"
                        "  timeouts: {connect: 2s, first_token: 5s, idle: 4s, total: 20s}\n"
                        "limits: {heartbeat: 3s, head_timeout: 5s, body_timeout: 5s, idle: 10s}\n"
                        "auth: {insecure_no_auth: true}\nproviders:\n");

@@ -293,7 +293,7 @@ static void every_error_has_a_row(void **state)
     for (int i = 0; i < FL_ERR_COUNT; i++) {
         assert_true(strlen(fl_err_name((enum fl_err)i)) > 0);
         assert_in_range(fl_err_status((enum fl_err)i), 200, 599);
-        assert_true(i == FL_OK || fl_err_blame((enum fl_err)i) != FL_BLAME_NONE);
+        assert_true(i == FL_OK || i == FL_ERR_HEDGED || fl_err_blame((enum fl_err)i) != FL_BLAME_NONE);
     }
 }
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Vertex AI: Google's own models and Anthropic's behind one host a region, with a path that names
+ * project, region and publisher. What is said is Gemini's dialect there, and Anthropic's messages
+ * without the model here.
+ */
+#include "dialect/gemini.h"
+#include "dialect/path.h"
+
+static void put_publisher(const struct fl_ask *ask, const char *publisher, struct fl_buf *b)
+{
+    fl_buf_putc(b, '/');
+    fl_buf_put(b, ask->api_version.len > 0 ? ask->api_version : FL_LIT("v1"));
+    fl_buf_put_cstr(b, "/projects/");
+    fl_put_segment(b, ask->project);
+    fl_buf_put_cstr(b, "/locations/");
+    fl_put_segment(b, ask->region);
+    fl_buf_put_cstr(b, "/publishers/");
+    fl_buf_put_cstr(b, publisher);
+    fl_buf_put_cstr(b, "/models/");
+    fl_put_segment(b, ask->model);
+}
+
+static void put_gemini_path(const struct fl_ask *ask, struct fl_buf *b)
+{
+    put_publisher(ask, "google", b);
+    if (ask->endpoint == FL_ENDPOINT_EMBEDDINGS) {
+        fl_buf_put_cstr(b, ":embedContent");
+    } else {
+        fl_buf_put_cstr(b, ask->stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
+    }
+}
+
+const struct fl_dialect fl_dialect_vertex = {
+    .name = "vertex",
+    .chat_wire = &fl_wire_gemini,
+    .chat_endpoint = FL_ENDPOINT_CHAT,
+    .put_path = put_gemini_path,
+    .read_answer = fl_gemini_read_answer,
+    .read_event = fl_gemini_read_event,
+    .read_error = fl_gemini_read_error,
+    .read_retry_ns = fl_gemini_read_retry_ns,
+};

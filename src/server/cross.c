@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How an attempt asks its provider. Where both sides speak the same wire form the client's own bytes go through;
+ * else the request is read into its canonical form, once an exchange, and written anew for each provider.
+ */
+#include "server/internal.h"
+
+#include <stdlib.h>
+
+enum { arena_chunk_bytes = 16 * 1024, complaint_bytes = 480 };
+
+void fl_canonical_destroy(struct fl_canonical *c)
+{
+    if (c) {
+        fl_arena_finish(&c->arena);
+        free(c);
+    }
+}
+
+static void complain(struct fl_exchange *x, const struct fl_buf *text)
+{
+    x->complaint = fl_arena_copy(&x->arena, fl_buf_slice(text));
+}
+
+static enum fl_err complain_of_request(struct fl_exchange *x, enum fl_err err,
+                                       const struct fl_reterr *reterr)
+{
+    if (err && reterr->message[0]) {
+        x->complaint = fl_arena_copy(&x->arena, fl_slice_cstr(reterr->message));
+    }
+    return err;
+}
+
+static enum fl_err complain_of_losses(struct fl_attempt *a)
+{
+    char memory[complaint_bytes];
+    struct fl_buf text;
+    fl_buf_init_in(&text, memory, sizeof(memory));
+    fl_buf_put_cstr(&text, "This request cannot be carried to ");
+    fl_buf_put(&text, a->target->id);
+    fl_buf_put_cstr(&text, ", which speaks another dialect: ");
+    fl_losses_put(&a->translation->losses, &text);
+    fl_buf_put_cstr(&text, ".");
+    complain(a->exchange, &text);
+    return FL_ERR_UNTRANSLATABLE;
+}
+
+static enum fl_err complain_of_endpoint(struct fl_attempt *a)
+{
+    char memory[complaint_bytes];
+    struct fl_buf text;
+    fl_buf_init_in(&text, memory, sizeof(memory));
+    fl_buf_put(&text, a->target->id);
+    fl_buf_put_cstr(&text, " does not offer this endpoint, and requests to it are not translated.");
+    complain(a->exchange, &text);
+    return FL_ERR_UNTRANSLATABLE;
+}
+
+/* Reads the request into its canonical form, unless an attempt before did. */
+static enum fl_err read_canonical(struct fl_exchange *x, const struct fl_wire *wire)
+{
+    if (x->canonical) {
+        return FL_OK;
+    }
+    struct fl_canonical *c = calloc(1, sizeof(*c));
+    struct fl_reterr reterr = {0};
+    if (!c) {
+        return FL_ERR_NOMEM;
+    }
+    /* Each node stands for some bytes of the body; decoded texts are not longer than what they are decoded from. */
+    fl_arena_init(&c->arena, arena_chunk_bytes, 64 * x->body.len + arena_chunk_bytes);
+    enum fl_err err = wire->read(fl_buf_slice(&x->body), &c->arena, &c->request, &reterr);
+    if (!err && c->arena.failed) {
+        err = FL_ERR_NOMEM;
+    }
+    if (err) {
+        fl_canonical_destroy(c);
+        return complain_of_request(x, err, &reterr);
+    }
+    x->canonical = c;
+    return FL_OK;
+}
+
+/* Letters and digits for the ids that the client's form gives its answers. */
+static struct fl_slice answer_id(struct fl_exchange *x)
+{
+    char memory[40];
+    struct fl_buf id;
+    fl_buf_init_in(&id, memory, sizeof(memory));
+    fl_buf_put_hex(&id, x->decision_id, 16);
+    fl_buf_put_hex(&id, fl_mix64(x->decision_id ^ x->begun_ns), 16);
+    return fl_arena_copy(&x->arena, fl_buf_slice(&id));
+}
+
+static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
+                             const struct fl_wire *provider)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_reterr reterr = {0};
+    enum fl_err err = read_canonical(x, client);
+    if (err) {
+        return err;
+    }
+    struct fl_translation_options options = {
+        .client = client,
+        .provider = provider,
+        .request = &x->canonical->request,
+        .model = a->model,
+        .vendor = fl_pool_provider(a->pool)->type,
+        .id = answer_id(x),
+        .created_s = x->worker->sys->ops->wall_ns(x->worker->sys) / 1000000000,
+        .tokens_out_default = a->target->output_tokens,
+        .frame_bytes_max = x->config->limits.event_bytes,
+        .answer_bytes_max = x->config->limits.body_bytes,
+    };
+    a->translation = x->arena.failed ? NULL : fl_translation_create(&options);
+    if (!a->translation) {
+        return FL_ERR_NOMEM;
+    }
+    a->endpoint = a->dialect->chat_endpoint;
+    err = fl_translation_write(a->translation, &reterr);
+    return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a)
+                                        : complain_of_request(x, err, &reterr);
+}
+
+enum fl_err fl_cross(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    const struct fl_wire *client = x->dialect->wires[x->endpoint],
+                         *provider = a->dialect->chat_wire;
+    a->endpoint = x->endpoint;
+    if (a->dialect == x->dialect && a->dialect->paths[x->endpoint]) {
+        return FL_OK;
+    }
+    if (!client || !client->read || !provider || !provider->write) {
+        return complain_of_endpoint(a);
+    }
+    return translate(a, client, provider);
+}
