@@ -166,8 +166,11 @@ enum fl_enum {
       "Time between active checks of an ejected target.", "")                                      \
     X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
       "Time an active check may take.", "")                                                        \
+    X(ROUTING, health_check_failures, UINT, NONE, "2", "1", "1000", "0.4", "",                     \
+      "Active checks that fail in a row after which a target is ejected.", "")                     \
     X(ROUTING, failover_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
-      "Consecutive failures after which a target is ejected.", "")                                 \
+      "Requests that fail in a row after which a target is ejected. Failures among successes add " \
+      "up too: a success outweighs a tenth of one.", "")                                           \
     X(ROUTING, recovery_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
       "Consecutive successes after which an ejected target is trusted again.", "")                 \
     X(ROUTING, ejection_time, DURATION, NONE, "30s", "1s", "5m", "0.1", "",                        \

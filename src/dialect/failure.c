@@ -174,6 +174,10 @@ static const struct fl_failure_row status_rows[] = {
     BY_STATUS(500, 599, FL_ERR_SERVER),
     /* an error that came without a status */
     BY_CODE("invalid_request_error", FL_ERR_UPSTREAM_REQUEST),
+    BY_CODE("server_error", FL_ERR_SERVER),
+    BY_CODE("internal_server_error", FL_ERR_SERVER),
+    BY_CODE("api_error", FL_ERR_SERVER),
+    BY_CODE("INTERNAL", FL_ERR_SERVER),
 };
 static const struct fl_failure_table by_status = {status_rows,
                                                   sizeof(status_rows) / sizeof(status_rows[0])};
@@ -208,6 +212,8 @@ enum fl_err fl_failure_read(const struct fl_failure_table *table, int status, st
     }
 
 static const struct fl_failure_row openai_rows[] = {
+    /* Google calls its rates a quota too, in words that OpenAI has for money */
+    CODE_AT(429, 429, "RESOURCE_EXHAUSTED", FL_ERR_RATE_LIMITED),
     /* what asks for money: no other request by this key will fare better */
     BY_CODE("insufficient_quota", FL_ERR_QUOTA),
     BY_CODE("billing_hard_limit_reached", FL_ERR_QUOTA),
@@ -227,7 +233,6 @@ static const struct fl_failure_row openai_rows[] = {
     BY_CODE("rate_limit_error", FL_ERR_RATE_LIMITED),
     BY_CODE("RateLimitReached", FL_ERR_RATE_LIMITED),
     BY_CODE("too_many_requests", FL_ERR_RATE_LIMITED),
-    BY_CODE("RESOURCE_EXHAUSTED", FL_ERR_RATE_LIMITED),
     /* too long */
     BY_CODE("context_length_exceeded", FL_ERR_UPSTREAM_CONTEXT),
     BY_CODE("request_too_large", FL_ERR_UPSTREAM_CONTEXT),
@@ -272,10 +277,6 @@ static const struct fl_failure_row openai_rows[] = {
     CONTAINS(500, 599, "overloaded", FL_ERR_UPSTREAM_OVERLOADED),
     BY_CODE("timeout_error", FL_ERR_UPSTREAM_TIMEOUT),
     BY_CODE("DEADLINE_EXCEEDED", FL_ERR_UPSTREAM_TIMEOUT),
-    BY_CODE("server_error", FL_ERR_SERVER),
-    BY_CODE("internal_server_error", FL_ERR_SERVER),
-    BY_CODE("api_error", FL_ERR_SERVER),
-    BY_CODE("INTERNAL", FL_ERR_SERVER),
 };
 const struct fl_failure_table fl_failures_openai = {openai_rows,
                                                     sizeof(openai_rows) / sizeof(openai_rows[0])};

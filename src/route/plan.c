@@ -385,6 +385,7 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
     static const char *const whys[] = {"fallback", "fallback", "cooling", "panic",
                                        "panic",    "panic",    "panic"};
     struct best best = {.count = 0};
+    unsigned spare[FL_PLAN_MAX], spare_count = 0;
     for (unsigned i = 0; i < s->aside_count; i++) {
         best_offer(&best, &s->aside[i], aside_before);
     }
@@ -392,6 +393,9 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         const struct aside *a = best.items[i];
         if (a->kind >= ASIDE_LIMITED || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
             skip(s, plan, a);
+            if (a->kind == ASIDE_EJECTED || a->kind == ASIDE_TRIAL_BUSY) {
+                spare[spare_count++] = a->at->index;
+            }
             continue;
         }
         if (plan->count == 0) {
@@ -403,6 +407,10 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         if (plan->count > place && a->kind == ASIDE_COOLING) {
             plan->ready_ns[place] = a->key;
         }
+    }
+    for (unsigned i = 0; i < spare_count && plan->count + i < FL_PLAN_MAX && plan->count > 0; i++) {
+        plan->targets[plan->count + i] = spare[i];
+        plan->spare_count++;
     }
 }
 

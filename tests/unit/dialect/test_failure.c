@@ -42,6 +42,9 @@ static const struct refusal refusals[] = {
     {500, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_SERVER},
     {503, "{\"error\":{\"message\":\"The engine is currently overloaded\"}}",
      FL_ERR_UPSTREAM_OVERLOADED},
+    {503, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_UPSTREAM_OVERLOADED},
+    {408, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_UPSTREAM_TIMEOUT},
+    {0, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_SERVER},
     /* Azure */
     {400,
      "{\"error\":{\"code\":\"content_filter\",\"innererror\":{\"code\":"
@@ -86,7 +89,10 @@ static const struct refusal refusals[] = {
      "[{\"error\":{\"code\":400,\"message\":\"API key not valid. Please pass a valid API key.\","
      "\"status\":\"INVALID_ARGUMENT\",\"details\":[{\"reason\":\"API_KEY_INVALID\"}]}}]",
      FL_ERR_UPSTREAM_AUTH},
-    {429, "[{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\"}}]", FL_ERR_RATE_LIMITED},
+    {429,
+     "[{\"error\":{\"code\":429,\"message\":\"You exceeded your current quota, please check your "
+     "plan\",\"status\":\"RESOURCE_EXHAUSTED\"}}]",
+     FL_ERR_RATE_LIMITED},
     {529, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
      FL_ERR_UPSTREAM_OVERLOADED},
     {500, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
@@ -310,6 +316,10 @@ static void every_vendors_headers_are_read(void **state)
     field(&o, "x-ratelimit-limit-tokens-minute", "60000");
     field(&o, "x-ratelimit-remaining-tokens-minute", "-1");
     field(&o, "x-ratelimit-reset-tokens-minute", "1785585630");
+    field(&o, "x-ratelimit-limit-tokens-day", "9");
+    field(&o, "x-ratelimit-remaining-tokens-day", "8");
+    field(&o, "x-ratelimit-renewalperiod-tokens-day", "60");
+    assert_rate(&o, FL_RATE_TOKENS_DAY, 9, 8, 60 * S);
     assert_rate(&o, FL_RATE_REQUESTS, 20, 0, 60 * S);
     assert_rate(&o, FL_RATE_REQUESTS_DAY, 14400, 14399, 33011380 * MS);
     assert_rate(&o, FL_RATE_TOKENS, 60000, 0, 30 * S);
