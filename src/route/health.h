@@ -45,7 +45,7 @@ struct fl_breaker {
     uint64_t jitter;                  /* differs between targets and advances with each ejection */
     unsigned successes;               /* of trials, consecutive */
     unsigned checks_good, checks_bad; /* consecutive */
-    bool by_traffic; /* its last ejection: checks alone do not end it, as they did not see it */
+    bool blind; /* requests ejected it, and no check since has failed: checks do not see its illness */
     unsigned refusals;                /* consecutive, see fl_breaker_refused() */
     struct fl_gcra canaries;          /* billed probes */
 };

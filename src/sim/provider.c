@@ -3,6 +3,7 @@
 #include "sim/provider_impl.h"
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "sim/dist.h"
 
 #include <stdlib.h>
@@ -102,6 +103,22 @@ static bool authorised(const struct fl_simprovider *p, const struct fl_h1_head *
            fl_slice_eq(sim_dialect_key(p->options.dialect, head), p->options.key);
 }
 
+/* Where there are more than there is room for, the last place is shared. */
+static struct sim_key *key_of(struct fl_simprovider *p, const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *h = fl_h1_find(head, FL_H_AUTHORIZATION);
+    uint64_t hash = h ? fl_hash((struct fl_hash_key){5, 6}, h->value) | 1 : 1;
+    unsigned i = 0;
+    if (!p->options.limits_by_key) {
+        return &p->keys[0];
+    }
+    while (i < SIM_KEYS_MAX - 1 && p->keys[i].hash != 0 && p->keys[i].hash != hash) {
+        i++;
+    }
+    p->keys[i].hash = hash;
+    return &p->keys[i];
+}
+
 static bool bad_http(struct sim_conn *c)
 {
     static const struct sim_problem problem = {400, "invalid_request_error", "bad_http", NULL,
@@ -192,7 +209,7 @@ static bool on_request(struct sim_conn *c)
     if (c->ask.endpoint >= SIM_MODELS) {
         return sim_reply_models(c);
     }
-    uint64_t wait_ns = sim_bucket_take(p, &p->requests, p->options.requests_per_min, 1);
+    uint64_t wait_ns = sim_bucket_take(p, &c->key->requests, p->options.requests_per_min, 1);
     if (wait_ns > 0) {
         return sim_reply_limited(c, wait_ns);
     }
@@ -201,7 +218,7 @@ static bool on_request(struct sim_conn *c)
         return sim_reply_refusal(c, &problem, p->refusals.retry_after_ns);
     }
     bool alive = sim_prepare(c);
-    wait_ns = alive ? sim_bucket_take(p, &p->tokens, p->options.tokens_per_min,
+    wait_ns = alive ? sim_bucket_take(p, &c->key->tokens, p->options.tokens_per_min,
                                       c->ask.prompt_tokens + c->tokens_total)
                     : 0;
     if (wait_ns > 0) {
@@ -234,6 +251,7 @@ static bool read_head(struct sim_conn *c)
     c->keep_alive = head.keep_alive;
     c->chunked = head.minor == 1;
     c->authorised = authorised(c->provider, &head);
+    c->key = key_of(c->provider, &head);
     c->ask.method = head.method;
     c->ask.endpoint = sim_dialect_endpoint(c->provider->options.dialect, head.path);
     fl_buf_put(&c->head, fl_slice_first(in, len));
@@ -345,6 +363,7 @@ static void on_accepted(void *owner, struct fl_stream *stream, const struct fl_a
     c->stream = stream;
     c->timer.fire = on_connection_timer;
     c->misdeed = FL_SIM_GOOD;
+    c->key = &p->keys[0];
     fl_buf_init(&c->in, head_bytes_max + body_bytes_max);
     fl_buf_init(&c->head, head_bytes_max);
     fl_buf_init(&c->content, body_bytes_max);

@@ -128,6 +128,8 @@ struct fl_simprovider_options {
     uint64_t answer_tokens;                    /* at least so many; 0: as the task wants */
     unsigned error_permille;                   /* 500 or 503 instead of an answer */
     unsigned requests_per_min, tokens_per_min; /* 0: no limit */
+    bool limits_by_key;                        /* each Authorization has its own, up to eight */
+    unsigned straggle_permille; /* of requests that take ten times as long to their first token */
     const struct fl_sim_outage *outages;
     unsigned outage_count;
     struct fl_sim_misdeeds misdeeds;

@@ -20,7 +20,8 @@
 enum {
     SIM_REPLY_BYTES_MAX = 256 << 20, /* more than the largest embeddings */
     SIM_INPUTS_MAX = 2048,           /* of one request to embeddings */
-    SIM_DIMENSIONS_MAX = 4096
+    SIM_DIMENSIONS_MAX = 4096,
+    SIM_KEYS_MAX = 8
 };
 
 enum sim_endpoint { SIM_UNKNOWN, SIM_CHAT, SIM_COMPLETIONS, SIM_EMBEDDINGS, SIM_MODELS, SIM_MODEL };
@@ -58,6 +59,7 @@ struct sim_conn {
     struct fl_h1_body body;
     struct fl_timer timer;
     bool keep_alive, chunked, authorised, paused;
+    struct sim_key *key; /* whose limits count */
     /* the request being answered */
     bool busy;
     bool begun; /* the head of a streamed answer is out */
@@ -92,6 +94,11 @@ struct sim_bucket {
     uint64_t full_ns; /* when it will be full again */
 };
 
+struct sim_key {
+    uint64_t hash; /* of Authorization; 0: not in use */
+    struct sim_bucket requests, tokens;
+};
+
 struct fl_simprovider {
     struct fl_sys *sys;
     struct fl_simprovider_options options;
@@ -105,7 +112,7 @@ struct fl_simprovider {
     uint64_t start_ns;
     struct fl_sim_outage manual; /* at_ns counts from start_ns, as those planned */
     enum fl_sim_outage_kind state;
-    struct sim_bucket requests, tokens;
+    struct sim_key keys[SIM_KEYS_MAX];
     struct fl_sim_refusals refusals;
     unsigned pace_permille;
     unsigned slots_taken;

@@ -104,8 +104,8 @@ void sim_put_head(struct sim_conn *c, int status, const char *content_type)
     fl_buf_put(out, FL_LIT("\r\nopenai-processing-ms: "));
     fl_buf_put_u64(out, (p->sys->now_ns - c->asked_ns) / FL_NS_MS);
     fl_buf_put(out, FL_LIT("\r\n"));
-    put_limit(p, &p->requests, p->options.requests_per_min, "requests");
-    put_limit(p, &p->tokens, p->options.tokens_per_min, "tokens");
+    put_limit(p, &c->key->requests, p->options.requests_per_min, "requests");
+    put_limit(p, &c->key->tokens, p->options.tokens_per_min, "tokens");
     if (!c->keep_alive) {
         fl_h1_put_header(out, FL_LIT("connection"), FL_LIT("close"));
     }
@@ -318,6 +318,9 @@ bool sim_prepare(struct sim_conn *c)
     const struct fl_simprovider_options *o = &p->options;
     uint64_t wait_ns =
         sim_paced(c, fl_sim_lognormal(&p->rng, o->ttft_median_ns, o->ttft_sigma_permille));
+    if (o->straggle_permille > 0 && fl_rng_below(&p->rng, 1000) < o->straggle_permille) {
+        wait_ns *= 10;
+    }
     if (c->ask.endpoint != SIM_EMBEDDINGS) {
         uint64_t most = c->ask.tokens_max == FL_NEVER ? 0 : c->ask.tokens_max;
         fl_simprovider_text(o, c->ask.model->id, fl_buf_slice(&c->prompt), 0, &c->text);
