@@ -163,11 +163,17 @@ enum fl_enum {
       "says so. false: such a request is refused.",                                                \
       "")                                                                                          \
     X(ROUTING, health_check_interval, DURATION, NONE, "30s", "1s", "1h", "0.1", "",                \
-      "Time between active checks of an ejected target.", "")                                      \
+      "Time between active checks of a provider: a free request with its key.", "")                \
     X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
       "Time an active check may take.", "")                                                        \
+    X(ROUTING, health_check_failures, UINT, NONE, "2", "1", "1000", "0.4", "",                     \
+      "Active checks that must fail in a row to eject a provider's targets. Traffic has a count "  \
+      "of its own (failover_threshold).",                                                          \
+      "")                                                                                          \
     X(ROUTING, failover_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
-      "Consecutive failures after which a target is ejected.", "")                                 \
+      "Failures of requests in a row after which a target is ejected; of a target that fails now " \
+      "and then, as many as are as unlikely.",                                                     \
+      "")                                                                                          \
     X(ROUTING, recovery_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
       "Consecutive successes after which an ejected target is trusted again.", "")                 \
     X(ROUTING, ejection_time, DURATION, NONE, "30s", "1s", "5m", "0.1", "",                        \

@@ -336,7 +336,9 @@ void fl_settings_build(struct fl_load *load)
             (unsigned)unsigned_value(load->routing, FL_KEY_ROUTING_failover_threshold),
         .successes_to_recover =
             (unsigned)unsigned_value(load->routing, FL_KEY_ROUTING_recovery_threshold),
-        .ejection_ns = unsigned_value(load->routing, FL_KEY_ROUTING_ejection_time)};
+        .ejection_ns = unsigned_value(load->routing, FL_KEY_ROUTING_ejection_time),
+        .check_failures_to_eject =
+            (unsigned)unsigned_value(load->routing, FL_KEY_ROUTING_health_check_failures)};
     fl_settings_timeouts(timeouts, &config->timeouts);
     build_listens(load);
     build_tls(load);

@@ -468,6 +468,10 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
 /* Takes the score in the body, answers, ends the exchange. */
 void fl_feedback_answer(struct fl_exchange *x);
 
+/* admin.c */
+/* *path*: behind "/admin/v1/providers/". The caller has checked who asks. */
+void fl_admin_providers(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path);
+
 /* accesslog.c */
 void fl_access_log(struct fl_exchange *x, int status, enum fl_err err);
 
