@@ -54,6 +54,12 @@ void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head)
     if (h) {
         w->session = fl_arena_copy(&x->arena, fl_slice_first(h->value, session_bytes_max));
     }
+    h = fl_h1_find_text(head, FL_LIT("x-fairlead-resume"));
+    w->resume = h && fl_slice_eq_nocase(h->value, FL_LIT("continue"));
+    if (h && !w->resume && !fl_slice_eq_nocase(h->value, FL_LIT("off"))) {
+        wrong(w, "x-fairlead-resume", "continue or off");
+    }
+    w->resume_off = h && !w->resume;
     h = fl_h1_find_text(head, FL_LIT("x-fairlead-explain"));
     if (h) {
         read_explain(h->value, w);
