@@ -167,13 +167,10 @@ enum fl_enum {
     X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
       "Time an active check may take.", "")                                                        \
     X(ROUTING, health_check_failures, UINT, NONE, "2", "1", "1000", "0.4", "",                     \
-      "Active checks that must fail in a row to eject a provider's targets. Traffic has a count "  \
-      "of its own (failover_threshold).",                                                          \
-      "")                                                                                          \
+      "Active checks that fail in a row after which a target is ejected.", "")                     \
     X(ROUTING, failover_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
-      "Failures of requests in a row after which a target is ejected; of a target that fails now " \
-      "and then, as many as are as unlikely.",                                                     \
-      "")                                                                                          \
+      "Requests that fail in a row after which a target is ejected. Failures among successes add " \
+      "up too: a success outweighs a tenth of one.", "")                                           \
     X(ROUTING, recovery_threshold, UINT, NONE, "3", "1", "1000", "0.1", "",                        \
       "Consecutive successes after which an ejected target is trusted again.", "")                 \
     X(ROUTING, ejection_time, DURATION, NONE, "30s", "1s", "5m", "0.1", "",                        \

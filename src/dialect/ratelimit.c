@@ -239,8 +239,8 @@ static bool kind_of(struct fl_slice name, enum fl_rate_kind *ret_kind)
     return false;
 }
 
-enum what { LIMIT, REMAINING, RESET, WHAT_COUNT };
-static const char *const whats[WHAT_COUNT] = {"limit", "remaining", "reset"};
+enum what { LIMIT, REMAINING, RESET, PERIOD, WHAT_COUNT };
+static const char *const whats[WHAT_COUNT] = {"limit", "remaining", "reset", "renewalperiod"};
 
 static void set_rate(struct fl_rates *rates, enum fl_rate_kind kind, enum what what,
                      struct fl_slice value, uint64_t unix_ns)
@@ -249,7 +249,7 @@ static void set_rate(struct fl_rates *rates, enum fl_rate_kind kind, enum what w
     uint64_t n = 0;
     struct fl_slice rest = value = fl_slice_trim(value);
     bool number = take_number(&rest, &n);
-    if (what == RESET) {
+    if (what == RESET || (what == PERIOD && !r->reset_given)) { /* a period over is a reset */
         r->reset_given = when(value, unix_ns, &r->reset_ns);
     } else if (what == LIMIT && number) { /* "100, 100;w=60" of some gateways: its first */
         r->limit_given = true;

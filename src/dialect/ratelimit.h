@@ -7,7 +7,7 @@
  *       OpenAI, Azure, Groq, Cerebras, Fireworks, Mistral ...; KIND: requests, req, tokens,
  *       input-tokens, tokens-prompt, output-tokens, tokens-generated, project-tokens, the first
  *       three with -minute or -day; reset as duration ("1m30.5s", "6ms", "2m59.56s"), seconds,
- *       seconds or milliseconds since 1970, or a date
+ *       seconds or milliseconds since 1970, or a date; Azure: -renewalperiod- instead
  *   x-ratelimit-{limit,remaining,reset}
  *       requests (OpenRouter: reset in milliseconds since 1970)
  *   anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}

@@ -204,8 +204,9 @@ static bool must_shed(struct fl_admit *a, const struct fl_waiter *next, uint64_t
     if (a->above_ns == 0) {
         a->above_ns = now_ns;
     }
+    const struct fl_waiter *least = least_wanted(a);
     if ((double)(now_ns - a->above_ns) < (double)SHED_INTERVAL_NS / sqrt(a->sheds + 1.0) ||
-        least_wanted(a)->class < FL_CLASS_SHEDDABLE_PLUS) {
+        !least || least->class < FL_CLASS_SHEDDABLE_PLUS) {
         return false;
     }
     a->above_ns = now_ns;

@@ -16,6 +16,12 @@ static const struct fl_target *target_at(const struct fl_failover_scene *s, unsi
     return &s->table->targets[s->plan->targets[place]];
 }
 
+/* With those that are there for the worst case. */
+static unsigned places_of(const struct fl_failover_scene *s)
+{
+    return s->plan->count + s->plan->spare_count;
+}
+
 static struct fl_step none(const char *why)
 {
     return (struct fl_step){.kind = FL_STEP_NONE, .why = why};
@@ -85,7 +91,7 @@ static void note_failure(struct fl_failover *f, const struct fl_failover_scene *
         f->failed_accounts[f->failed_count] = t->fate[FL_FATE_ACCOUNT];
         f->failed_vendors[f->failed_count++] = t->fate[FL_FATE_VENDOR];
     }
-    for (unsigned i = 0; i < s->plan->count; i++) {
+    for (unsigned i = 0; i < places_of(s); i++) {
         if (i != failed->place && rules_out(s, i, failed->place, c->elsewhere)) {
             f->blocked |= UINT32_C(1) << i;
         }
@@ -157,11 +163,11 @@ static bool is_throttled(struct fl_failover *f, const struct fl_failover_scene *
  * of another account, then any; of each, such that need not wait first. FL_PLAN_MAX: none in time.
  */
 static unsigned best_place(const struct fl_failover *f, const struct fl_failover_scene *s,
-                           uint64_t *ret_wait_ns, bool *ret_late)
+                           unsigned places, uint64_t *ret_wait_ns, bool *ret_late)
 {
     unsigned best = FL_PLAN_MAX, best_rank = UINT32_MAX;
     *ret_late = false;
-    for (unsigned i = 0; i < s->plan->count; i++) {
+    for (unsigned i = 0; i < places; i++) {
         const struct fl_target *t = target_at(s, i);
         if (((f->tried | f->blocked) >> i & 1) != 0) {
             continue;
@@ -210,7 +216,7 @@ struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover
     unsigned place;
     fl_assert(f->attempts == 0);
     do {
-        place = best_place(f, s, &wait_ns, &late);
+        place = best_place(f, s, s->plan->count, &wait_ns, &late);
         if (place == FL_PLAN_MAX) {
             return none(throttled ? "throttled" : late ? "deadline" : "used-up");
         }
@@ -252,13 +258,13 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
 }
 
 static struct fl_step another(struct fl_failover *f, const struct fl_failover_scene *s,
-                              const struct fl_consequence *c)
+                              const struct fl_consequence *c, unsigned places)
 {
     uint64_t wait_ns = 0;
     bool late, dear = false;
     struct fl_failover left = *f;
     for (;;) { /* a place too dear, because its gate is closed, gives way to the next */
-        unsigned place = best_place(&left, s, &wait_ns, &late);
+        unsigned place = best_place(&left, s, places, &wait_ns, &late);
         if (place == FL_PLAN_MAX) {
             return none(dear ? "budget" : late ? "deadline" : "used-up");
         }
@@ -280,7 +286,7 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
                                 const struct fl_failed *failed)
 {
     const struct fl_consequence *c = fl_consequence_of(failed->err);
-    fl_assert(failed->place < s->plan->count);
+    fl_assert(failed->place < places_of(s));
     note_failure(f, s, failed, c);
     if (s->attempts_max > 0 && f->attempts >= s->attempts_max) {
         return none("used-up");
@@ -298,13 +304,19 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
                 f, (struct fl_step){FL_STEP_KEY, failed->place, 0, price == PAID, "other-key"});
         }
     }
-    struct fl_step step = another(f, s, c);
+    struct fl_step step = another(f, s, c, s->plan->count);
     if (step.kind != FL_STEP_NONE) {
         return step;
     }
     struct fl_step same = same_again(f, s, failed, c);
-    bool final = same.kind == FL_STEP_NONE && strcmp(same.why, "final") == 0;
-    return final ? step : same;
+    if (same.kind != FL_STEP_NONE) {
+        return same;
+    }
+    struct fl_step spare = another(f, s, c, places_of(s));
+    if (spare.kind != FL_STEP_NONE) {
+        return spare;
+    }
+    return strcmp(same.why, "final") == 0 ? step : same;
 }
 
 struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover_scene *s,

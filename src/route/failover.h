@@ -10,8 +10,9 @@
  *
  * A step names a target of the plan, by its place in it, and how long to wait before; or says why
  * there is none. Order: another key of the same target, then targets in the plan's order, but first
- * those that share no failure domain (provider; vendor) with one that failed; the same target again
- * comes last. What is owed to the target's own limits is waited for only if it ends in time.
+ * those that share no failure domain (provider; vendor) with one that failed; then the same target
+ * again; in the end the plan's spares, which are ejected. What is owed to a target's own limits is
+ * waited for only if it ends in time.
  *
  * What is paid: an extra attempt whose predecessor was worked on draws from the route's and the
  * tenant's budget (retry.h), at most FL_FAILOVER_PAID_MAX in an exchange, and never goes where the

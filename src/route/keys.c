@@ -9,7 +9,7 @@
 #include "route/failure.h"
 
 #define MINUTE_NS  UINT64_C(60000000000)
-#define UNKNOWN_NS UINT64_C(1000000000) /* a limit that is used up without a word of its reset */
+#define UNKNOWN_NS UINT64_C(1000000000) /* a refusal without a word of when to come again */
 /* An attempt with a key that was disabled holds the next one back for so long at most. */
 #define PROBE_HOLDS_NS UINT64_C(60000000000)
 
@@ -280,6 +280,9 @@ static bool given(const struct fl_rate *r)
 static void mirror_learn(struct fl_mirror *m, const struct fl_rate *r, const struct fl_lease *lease,
                          unsigned kind, uint64_t now_ns)
 {
+    if (r->limit_given && r->limit == 0) { /* how some say that there is none */
+        return;
+    }
     if (r->limit_given) {
         fl_set(m->limit, r->limit);
     }
@@ -289,7 +292,7 @@ static void mirror_learn(struct fl_mirror *m, const struct fl_rate *r, const str
     fl_set(m->order, lease->order);
     fl_set(m->base, lease->sent[kind]);
     fl_set(m->remaining, r->remaining);
-    fl_set(m->reset_ns, now_ns + (r->reset_given ? larger(r->reset_ns, 1) : UNKNOWN_NS));
+    fl_set(m->reset_ns, now_ns + (r->reset_given ? larger(r->reset_ns, 1) : MINUTE_NS));
 }
 
 void fl_keys_heard(const struct fl_lease *lease, const struct fl_rates *rates, uint64_t now_ns)

@@ -272,12 +272,10 @@ static struct fl_candidate *take(const struct survey *s, struct fl_plan *plan, u
 
 static void skip(const struct survey *s, struct fl_plan *plan, const struct aside *a)
 {
-    static const enum fl_skip of_kind[] = {[ASIDE_TRIAL_BUSY] = FL_SKIP_TRIAL_BUSY,
-                                           [ASIDE_EJECTED] = FL_SKIP_EJECTED,
-                                           [ASIDE_COOLING_LATE] = FL_SKIP_COOLING,
-                                           [ASIDE_NO_KEY] = FL_SKIP_NO_KEY,
-                                           [ASIDE_LIMITED] = FL_SKIP_LIMITED,
-                                           [ASIDE_DRAINED] = FL_SKIP_DRAINED};
+    static const enum fl_skip of_kind[] = {
+        [ASIDE_TRIAL_BUSY] = FL_SKIP_TRIAL_BUSY, [ASIDE_EJECTED] = FL_SKIP_EJECTED,
+        [ASIDE_COOLING_LATE] = FL_SKIP_COOLING,  [ASIDE_NO_KEY] = FL_SKIP_NO_KEY,
+        [ASIDE_LIMITED] = FL_SKIP_LIMITED,       [ASIDE_DRAINED] = FL_SKIP_DRAINED};
     const struct inspected *i = a->at;
     const struct fl_route_request *r = s->choice.request;
     enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(i->faults) : of_kind[a->kind];
@@ -375,6 +373,7 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
 {
     static const char *const whys[] = {"fallback", "cooling", "panic", "panic", "panic", "panic"};
     struct best best = {.count = 0};
+    unsigned spare[FL_PLAN_MAX], spare_count = 0;
     for (unsigned i = 0; i < s->aside_count; i++) {
         best_offer(&best, &s->aside[i], aside_before);
     }
@@ -382,6 +381,9 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         const struct aside *a = best.items[i];
         if (a->kind >= ASIDE_LIMITED || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
             skip(s, plan, a);
+            if (a->kind == ASIDE_EJECTED || a->kind == ASIDE_TRIAL_BUSY) {
+                spare[spare_count++] = a->at->index;
+            }
             continue;
         }
         if (plan->count == 0) {
@@ -393,6 +395,10 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         if (plan->count > place && a->kind == ASIDE_COOLING) {
             plan->ready_ns[place] = a->key;
         }
+    }
+    for (unsigned i = 0; i < spare_count && plan->count + i < FL_PLAN_MAX && plan->count > 0; i++) {
+        plan->targets[plan->count + i] = spare[i];
+        plan->spare_count++;
     }
 }
 

@@ -101,6 +101,11 @@ void fl_retry_gate_failed(struct fl_retry_gate *g)
     gate_move(g, 10);
 }
 
+void fl_retry_gate_fill(struct fl_retry_gate *g)
+{
+    fl_set(g->spent, 0);
+}
+
 bool fl_retry_gate_open(const struct fl_retry_gate *g)
 {
     return fl_get(g->spent) < FL_GATE_FULL / 2;
@@ -169,7 +174,21 @@ double fl_throttle_rejects(struct fl_throttle *t, uint64_t now_ns)
 bool fl_throttle_stops(struct fl_throttle *t, double unit, uint64_t now_ns)
 {
     struct asked sum = asked_of(t, now_ns);
-    return sum.requests >= FL_THROTTLE_LEAST && unit < rejects(sum);
+    bool likely = sum.requests >= FL_THROTTLE_LEAST && unit < rejects(sum);
+    fl_lock(&t->lock);
+    bool stops = likely && now_ns < t->passed_ns + NS_PER_S;
+    t->passed_ns = stops ? t->passed_ns : now_ns;
+    fl_unlock(&t->lock);
+    return stops;
+}
+
+void fl_throttle_forget(struct fl_throttle *t)
+{
+    fl_lock(&t->lock);
+    for (unsigned i = 0; i < FL_THROTTLE_SLOTS; i++) {
+        t->requests[i] = t->accepts[i] = 0;
+    }
+    fl_unlock(&t->lock);
 }
 
 /* --- Backoff --- */

@@ -52,6 +52,7 @@ struct fl_retry_gate {
 
 void fl_retry_gate_succeeded(struct fl_retry_gate *g);
 void fl_retry_gate_failed(struct fl_retry_gate *g);
+void fl_retry_gate_fill(struct fl_retry_gate *g);
 bool fl_retry_gate_open(const struct fl_retry_gate *g);
 
 /* --- Throttle --- */
@@ -66,6 +67,7 @@ struct fl_throttle {
     struct fl_lock lock;
     uint64_t slot;
     unsigned requests[FL_THROTTLE_SLOTS], accepts[FL_THROTTLE_SLOTS];
+    uint64_t passed_ns; /* the last one that was let through */
 };
 
 /* A request for the target, whether it was sent there or throttled here. */
@@ -74,8 +76,12 @@ void fl_throttle_asked(struct fl_throttle *t, uint64_t now_ns);
 void fl_throttle_accepted(struct fl_throttle *t, uint64_t now_ns);
 /* Probability of not asking it: max(0, (requests - K * accepts) / (requests + 1)). */
 double fl_throttle_rejects(struct fl_throttle *t, uint64_t now_ns);
-/* Is this one to be kept from it? *unit*: uniform in [0, 1). */
+/* Is this one to be kept from it? *unit*: uniform in [0, 1). One a second is let through whatever
+ * the probability, or an end of the trouble would be noticed late. */
 bool fl_throttle_stops(struct fl_throttle *t, double unit, uint64_t now_ns);
+
+/* It is well again: what was is forgotten. */
+void fl_throttle_forget(struct fl_throttle *t);
 
 /* --- Backoff --- */
 

@@ -348,6 +348,8 @@ struct fl_plan {
     unsigned skipped[FL_SKIP_COUNT]; /* of these, by reason */
     unsigned count;                  /* targets to try, in order */
     unsigned targets[FL_PLAN_MAX];
+    unsigned spare_count; /* behind these, as far as there is room: ejected ones, for when all of
+                             the plan has failed */
     uint64_t ready_ns[FL_PLAN_MAX];  /* of these: none before then is of use: it would be refused;
                                         0: at once */
     uint64_t retry_ns;        /* with an err: when a target will be ready again; 0: not known */

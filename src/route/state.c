@@ -128,6 +128,7 @@ static void cool_after(struct fl_target_state *s, const struct fl_consequence *c
         return;
     case FL_COOL_NONE:
     case FL_COOL_KEY:
+    case FL_COOL_STREAK:
         return;
     case FL_COOL_BREAKER:
         break;
@@ -165,6 +166,21 @@ static void guard(struct fl_target_state *s, const struct fl_consequence *c, enu
     }
 }
 
+static bool is_ill(const struct fl_target_state *s)
+{
+    uint8_t health = fl_get(s->breaker.health);
+    return health == FL_OPEN || health == FL_HALF_OPEN;
+}
+
+/* A target that came back is met by slow start, not by what is remembered of its bad time. */
+static void forgive(struct fl_target_state *s, bool was_ill)
+{
+    if (was_ill && !is_ill(s)) {
+        fl_retry_gate_fill(&s->gate);
+        fl_throttle_forget(&s->throttle);
+    }
+}
+
 static void settle_success(struct fl_target_state *s, const struct fl_health_policy *policy,
                            const struct fl_dispatch *dispatch, const struct fl_outcome *outcome,
                            uint64_t now_ns)
@@ -181,7 +197,9 @@ static void settle_success(struct fl_target_state *s, const struct fl_health_pol
                       (outcome->total_ns - outcome->first_byte_ns) / (outcome->tokens_out - 1),
                       now_ns);
     }
+    bool was_ill = is_ill(s);
     fl_breaker_succeeded(&s->breaker, policy, dispatch->begun_ns, now_ns);
+    forgive(s, was_ill);
 }
 
 /* Returns whether it counted against the target. */
@@ -201,6 +219,9 @@ static void settle(struct fl_target_state *s, const struct fl_table *t,
         fl_breaker_failed(&s->breaker, &t->health, c->halves, dispatch->begun_ns, now_ns);
     } else {
         s->uncounted++;
+    }
+    if (c->cool == FL_COOL_STREAK) {
+        fl_breaker_refused(&s->breaker, &t->health, dispatch->begun_ns, now_ns);
     }
     guard(s, c, outcome->err, now_ns);
     cool_after(s, c, target, outcome->retry_after_ns, now_ns);
@@ -294,7 +315,9 @@ void fl_route_probe(const struct fl_table *t, const struct fl_target *target, bo
 {
     struct fl_target_state *s = target->state;
     fl_lock(&s->lock);
+    bool was_ill = is_ill(s);
     fl_breaker_probed(&s->breaker, &t->health, ok, now_ns);
+    forgive(s, was_ill);
     fl_unlock(&s->lock);
 }
 
@@ -302,7 +325,9 @@ void fl_route_drain(const struct fl_target *target, bool drained, uint64_t now_n
 {
     struct fl_target_state *s = target->state;
     fl_lock(&s->lock);
+    bool was_ill = is_ill(s);
     fl_breaker_drain(&s->breaker, drained, now_ns);
+    forgive(s, was_ill);
     fl_unlock(&s->lock);
 }
 

@@ -154,6 +154,22 @@ static void throttle_known_answers(void **state)
     assert_true(fl_throttle_rejects(&t, now + 121 * S) == 0); /* forgotten after two minutes */
 }
 
+/* However bad it was, one a second is let through; and when it is well again, all. */
+static void throttle_leaves_a_crack(void **state)
+{
+    (void)state;
+    struct fl_throttle t = {.slot = 0};
+    unsigned passed = 0;
+    for (unsigned i = 0; i < 12000; i++) {
+        uint64_t now = 1000 * S + i * 10 * MS;
+        passed += !fl_throttle_stops(&t, 0, now);
+        fl_throttle_asked(&t, now);
+    }
+    assert_in_range(passed, 116 + FL_THROTTLE_LEAST, 121 + FL_THROTTLE_LEAST);
+    fl_throttle_forget(&t);
+    assert_true(fl_throttle_rejects(&t, 1121 * S) == 0);
+}
+
 /* A backend that takes a: of a demand d > 2a exactly 2a are sent; of d <= 2a all. */
 static void throttle_sends_twice_what_is_taken(void **state)
 {
@@ -220,7 +236,8 @@ static void concurrency_grows_and_shrinks(void **state)
     assert_true(fl_concurrency_limit(&c) == 20);
     fl_concurrency_sample(&c, S, 20); /* .8 * 20 + .2 * (20 * 1 + 4) */
     assert_true(fabs(fl_concurrency_limit(&c) - 20.8) < 1e-9);
-    fl_concurrency_sample(&c, S, 10); /* less than half in flight: nothing is learned of the limit */
+    fl_concurrency_sample(&c, S,
+                          10); /* less than half in flight: nothing is learned of the limit */
     assert_true(fabs(fl_concurrency_limit(&c) - 20.8) < 1e-9);
     for (int i = 0; i < 1000; i++) {
         fl_concurrency_sample(&c, S, 200);
@@ -345,6 +362,7 @@ int main(void)
         cmocka_unit_test(budget_keeps_half_for_retries),
         cmocka_unit_test(gate_closes_at_half),
         cmocka_unit_test(throttle_known_answers),
+        cmocka_unit_test(throttle_leaves_a_crack),
         cmocka_unit_test(throttle_sends_twice_what_is_taken),
         cmocka_unit_test(backoff_is_full_jitter),
         cmocka_unit_test(concurrency_grows_and_shrinks),
