@@ -171,7 +171,7 @@ enum fl_enum {
       "says so. false: such a request is refused.",                                                \
       "")                                                                                          \
     X(ROUTING, health_check_interval, DURATION, NONE, "30s", "1s", "1h", "0.1", "",                \
-      "Time between active checks of an ejected target.", "")                                      \
+      "Time between active checks of a provider: a free request with its key.", "")                \
     X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
       "Time an active check may take.", "")                                                        \
     X(ROUTING, health_check_failures, UINT, NONE, "2", "1", "1000", "0.4", "",                     \

@@ -50,7 +50,7 @@ static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
 {
     struct fl_exchange *x = a->exchange;
     int64_t when_s = (int64_t)(x->decision->wall_ns / FL_NS_S);
-    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in};
+    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = x->resume ? x->resume->tokens : 0};
     bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;
     if (a->usage.known) {
         n->priced = fl_cost_exact(a->target, &a->usage, when_s, &n->cost_picousd);
@@ -443,7 +443,8 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
         return FL_ERR_NOMEM;
     }
     bool stream = head->status < 300 && is_stream(a) && !x->pass;
-    if (!stream && x->head_by_heartbeat && head->status < 300 && !a->translation) {
+    bool told = x->head_by_heartbeat || a->continues;
+    if (!stream && told && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
     enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
@@ -645,6 +646,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     }
     fl_assert(x->alive_count < FL_ALIVE_MAX && !x->winner);
     *a = (struct fl_attempt){.exchange = x, .target = target, .place = place};
+    a->continues = x->state == FL_EXCHANGE_ANSWERING;
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
     a->model = fl_target_model(target, x->asked ? x->asked[place] : x->facts.model);

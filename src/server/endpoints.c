@@ -9,7 +9,17 @@
 
 #include <stdlib.h>
 
-enum action { ACT_EXCHANGE, ACT_PASS, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT, ACT_DECISIONS, ACT_FEEDBACK };
+enum action {
+    ACT_EXCHANGE,
+    ACT_PASS,
+    ACT_MODELS,
+    ACT_LIVE,
+    ACT_READY,
+    ACT_ROOT,
+    ACT_DECISIONS,
+    ACT_FEEDBACK,
+    ACT_PROVIDERS
+};
 
 /* Whose API it is part of; none: it needs no key, and has no version in front. */
 enum speaks { NONE, OPENAI, ANTHROPIC };
@@ -41,6 +51,7 @@ static const struct endpoint table[] = {
     {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
     {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
     {"/admin/v1/decisions", ACT_DECISIONS, FL_ENDPOINT_CHAT, NONE},
+    {"/admin/v1/providers", ACT_PROVIDERS, FL_ENDPOINT_CHAT, NONE},
     {"/", ACT_ROOT, FL_ENDPOINT_CHAT, NONE},
 };
 
@@ -65,7 +76,7 @@ static struct fl_slice without_prefix(struct fl_slice path)
 
 static bool has_items(enum action action)
 {
-    return action == ACT_MODELS || action == ACT_DECISIONS || action == ACT_PASS;
+    return action == ACT_MODELS || action == ACT_DECISIONS || action == ACT_PASS || action == ACT_PROVIDERS;
 }
 
 /* *ret_rest*: of "/models/ID" the ID. */
@@ -269,6 +280,20 @@ static void answer_decisions(struct fl_session *s, const struct fl_h1_head *head
     fl_buf_finish(&b);
 }
 
+/* A page of some other site, open in a browser on this machine, must not change anything here. */
+static void answer_providers(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path)
+{
+    bool foreign = head->method == FL_H1_POST && fl_h1_find_text(head, FL_LIT("origin"));
+    if (!may_see_decisions(s, head) || foreign) {
+        fl_reply_plain_error(s, FL_ERR_AUTH,
+                             FL_LIT("Providers are shown to clients on this machine, and to those with a key that "
+                                    "the configuration lists; browsers may not change them."),
+                             head->keep_alive);
+        return;
+    }
+    fl_admin_providers(s, head, path);
+}
+
 static void answer(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
                    struct fl_slice rest)
 {
@@ -295,6 +320,9 @@ static void answer(struct fl_session *s, const struct fl_h1_head *head, const st
         break;
     case ACT_DECISIONS:
         answer_decisions(s, head, rest);
+        break;
+    case ACT_PROVIDERS:
+        answer_providers(s, head, rest);
         break;
     case ACT_EXCHANGE:
     case ACT_PASS:
@@ -348,12 +376,15 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
     return true;
 }
 
-static bool takes_method(const struct endpoint *e, enum fl_h1_method method)
+static bool takes_method(const struct endpoint *e, enum fl_h1_method method, struct fl_slice rest)
 {
     if (e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK) {
         return method == FL_H1_POST;
     }
     bool get = method == FL_H1_GET;
+    if (e->action == ACT_PROVIDERS && rest.len > 0 && method == FL_H1_POST) { /* drains or enables one */
+        return true;
+    }
     return e->action == ACT_PASS ? get || method == FL_H1_POST || method == FL_H1_DELETE
                                  : get || method == FL_H1_HEAD;
 }
@@ -375,7 +406,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
         return false;
     }
     bool exchange = e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK || e->action == ACT_PASS;
-    if (!takes_method(e, head->method)) {
+    if (!takes_method(e, head->method, rest)) {
         fl_reply_plain_error(s, FL_ERR_NOT_ALLOWED,
                              exchange ? FL_LIT("This endpoint takes POST.") : FL_LIT("This endpoint takes GET."),
                              head->keep_alive && bodyless);
@@ -392,7 +423,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
         return open_exchange(s, head, e, key_name);
     }
     if (!bodyless) {
-        fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("A GET request has no body here."), false);
+        fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("This request has no body here."), false);
         return false;
     }
     answer(s, head, e, rest);

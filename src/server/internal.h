@@ -24,6 +24,7 @@
 #include "server/credentials.h"
 #include "server/decisions.h"
 #include "server/quality.h"
+#include "server/resume.h"
 #include "server/server.h"
 #include "server/translate.h"
 #include "server/understand.h"
@@ -144,6 +145,7 @@ struct fl_attempt {
     struct fl_conn_wait wait;
     enum fl_attempt_state state;
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
+    bool continues;          /* a stream that broke off elsewhere */
     bool head_seen;
     bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
@@ -196,6 +198,7 @@ struct fl_wishes {
     enum fl_tier tier; /* FL_TIER_UNKNOWN: not given */
     uint64_t max_cost_picousd;
     enum fl_explain explain;
+    bool resume, resume_off;     /* a stream that breaks off is continued, is not */
     struct fl_slice session;     /* in the arena */
     const char *wrong, *allowed; /* a header with a value that means nothing, and what would; or NULL */
 };
@@ -269,6 +272,7 @@ struct fl_exchange {
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in, tokens_out; /* expected, 0: unknown */
     struct fl_failover failover; /* what was tried of it */
+    struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
     struct fl_step step;     /* the next attempt, once one has failed */
     bool step_ready;
     uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
@@ -498,12 +502,18 @@ void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_ty
 void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice message, bool keep_alive);
 /* A comment on a waiting stream; sends the head first when none was sent. */
 void fl_reply_heartbeat(struct fl_exchange *x);
+/* Whole events that end a stream, and its end. */
+void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events);
 /* An SSE error event for a stream whose head is sent. */
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message);
 
 /* feedback.c */
 /* Takes the score in the body, answers, ends the exchange. */
 void fl_feedback_answer(struct fl_exchange *x);
+
+/* admin.c */
+/* *path*: behind "/admin/v1/providers/". The caller has checked who asks. */
+void fl_admin_providers(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path);
 
 /* accesslog.c */
 void fl_access_log(struct fl_exchange *x, int status, enum fl_err err);

@@ -262,6 +262,10 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     struct gather g;
     gather_init(&g);
     enum fl_err err = read_held(a, &body);
+    if (a->continues) { /* the client has a stream */
+        fl_attempt_fail(a, err ? err : FL_ERR_BAD_RESPONSE);
+        return;
+    }
     if (err && fl_exchange_may_retry(a, err)) {
         fl_attempt_fail(a, err);
         return;
@@ -429,6 +433,60 @@ static bool is_cut_off(const struct fl_event_facts *event)
     return !event->valid || !last;
 }
 
+/* Sends what a continued stream has ready. */
+static void flush_continued(struct fl_attempt *a, struct gather *g)
+{
+    struct fl_buf *out = &a->exchange->resume->out;
+    gather_add(g, fl_buf_slice(out));
+    flush(a, g, false);
+    fl_buf_reset(out);
+}
+
+/* To those who look: where the stream was joined. */
+static void tell_seam(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_buf *out = &x->resume->out;
+    if (a->first_byte_ns == 0 && x->config->expose_decisions && x->note_count > 0) {
+        fl_buf_put_cstr(out, ": x-fairlead-spliced: ");
+        fl_buf_put(out, x->notes[x->note_count - 1].target->provider);
+        fl_buf_putc(out, '>');
+        fl_buf_put(out, a->target->provider);
+        fl_buf_put_cstr(out, "\n\n");
+    }
+}
+
+/* An event of a stream that continues another one. False: the attempt is over. */
+static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
+                           bool *ret_pass)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_event_facts facts;
+    *ret_pass = false;
+    a->dialect->read_event(x->endpoint, event, true, &facts, &a->usage);
+    if (at_end && is_cut_off(&facts)) {
+        return true;
+    }
+    if (facts.kind == FL_EVENT_ERROR || (!facts.valid && a->first_byte_ns == 0)) {
+        fl_attempt_fail(a, facts.valid ? a->dialect->read_error(a->status, event->data) : FL_ERR_BAD_RESPONSE);
+        return false;
+    }
+    if (facts.content || facts.finish) {
+        tell_seam(a);
+        note_first_byte(a);
+    }
+    a->finish_seen = a->finish_seen || facts.finish;
+    a->done_seen = facts.kind == FL_EVENT_DONE;
+    if (a->done_seen) {
+        fl_resume_end(x->resume);
+    } else if (facts.kind != FL_EVENT_USAGE || x->facts.usage_asked || !fl_pool_provider(a->pool)->stream_options) {
+        fl_resume_take(x->resume, event);
+    }
+    flush_continued(a, g);
+    *ret_pass = a->done_seen;
+    return true;
+}
+
 /* One event: *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
 static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
                        bool *ret_pass)
@@ -436,6 +494,9 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     struct fl_exchange *x = a->exchange;
     struct fl_event_facts facts;
     bool answering = x->state == FL_EXCHANGE_ANSWERING, held = false;
+    if (a->continues && event->data_lines > 0) {
+        return take_continued(a, event, at_end, g, ret_pass);
+    }
     if (event->data_lines == 0) { /* comments keep a stream alive once it has begun */
         *ret_pass = answering;
         return true;
@@ -448,6 +509,12 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     if (!answering && !take_early(a, event, &facts, g, &held)) {
         return false;
     }
+    if (answering && x->resume && facts.kind == FL_EVENT_ERROR &&
+        fl_resume_judge(x->resume) != FL_RESUME_NEVER) { /* not the last word */
+        flush(a, g, false);
+        fl_attempt_fail(a, a->dialect->read_error(a->status, event->data));
+        return false;
+    }
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
     if (facts.finish) {
@@ -456,6 +523,9 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
     *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
+    if (x->resume && x->winner == a && *ret_pass && !held) {
+        fl_resume_note(x->resume, event);
+    }
     if (held) {
         fl_buf_put(&a->preamble, *ret_pass ? event->raw : FL_EMPTY);
         *ret_pass = false;

@@ -54,6 +54,15 @@ static void read_session(struct fl_slice value, struct fl_wishes *w)
     w->session = fl_slice_first(value, session_bytes_max);
 }
 
+static void read_resume(struct fl_slice value, struct fl_wishes *w)
+{
+    w->resume = fl_slice_eq_nocase(value, FL_LIT("continue"));
+    w->resume_off = !w->resume;
+    if (w->resume_off && !fl_slice_eq_nocase(value, FL_LIT("off"))) {
+        wrong(w, "x-fairlead-resume", "continue or off");
+    }
+}
+
 static const struct {
     struct fl_slice name; /* behind "x-fairlead-" */
     void (*read)(struct fl_slice value, struct fl_wishes *w);
@@ -61,6 +70,7 @@ static const struct {
               {{"tier", 4}, read_tier},
               {{"max-cost-usd", 12}, read_max_cost},
               {{"session", 7}, read_session},
+              {{"resume", 6}, read_resume},
               {{"explain", 7}, read_explain}};
 
 /* One header of ours; the first of its name counts. */
