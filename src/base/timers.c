@@ -69,6 +69,11 @@ void fl_timers_set(struct fl_timers *t, struct fl_timer *timer, uint64_t at_ns)
         size_t cap = t->cap > 0 ? t->cap * 2 : 64;
         /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
         struct fl_timer **grown = realloc(t->heap, cap * sizeof(*grown));
+        if (!grown) { /* little memory: as much as is needed now */
+            cap = t->count + 1;
+            /* NOLINTNEXTLINE(bugprone-sizeof-expression): as above */
+            grown = realloc(t->heap, cap * sizeof(*grown));
+        }
         fl_assert(grown != NULL);
         t->heap = grown;
         t->cap = cap;

@@ -177,6 +177,43 @@ const struct fl_command fl_commands[] = {
      "      --bits N           2^N rows of weights (default 16; 8 to 18)\n"
      "      --seed N           the same seed, the same file (default 1)\n",
      fl_cli_train},
+    {"mock", "run a provider that fails as told, to try a gateway or a client against",
+     "usage: fairlead mock [--port N] [--fault NAME] [--at BYTES|event:N] [--rate P] [--seed S] [--script FILE]\n"
+     "                     [--model NAME]... [--ttft-ms N] [--token-ms N] [--tokens N] [--rpm N] [--quiet]\n"
+     "       fairlead mock --list\n\n"
+     "  Speaks the OpenAI dialect on 127.0.0.1 until SIGTERM, takes any key, and tells each request as a line of\n"
+     "  JSON. Answers are made up from the prompt; the same seed gives the same ones.\n\n"
+     "      --port N         default: a free one, told on the first line\n"
+     "      --fault NAME     cut, stall, reset, refuse, half-close, garbage, error-200, slow, truncated-json,\n"
+     "                       wrong-length, endless-head, gzip-bomb, redirect, a status (429, 529, 500, ...), or\n"
+     "                       any of --list; default none\n"
+     "      --at WHERE       where it breaks: after so many bytes of the answer, head included, or event:N, after\n"
+     "                       so many pieces of text of a stream\n"
+     "      --rate P         of the requests, 0 to 1; default 1\n"
+     "      --script FILE    lines 'SECONDS FAULT [at=WHERE] [rate=P]': from then on this fault\n"
+     "      --model NAME     that it knows; default mock\n"
+     "      --ttft-ms N      to the first token (median; default 20), --token-ms N between tokens (1)\n"
+     "      --tokens N       of an answer at least; --rpm N requests a minute\n",
+     fl_cli_mock},
+    {"simulate", "prove the gateway: faults of every kind on a virtual clock",
+     "usage: fairlead simulate --chaos [--seeds N] [--seed S] [--exchanges N] [--json]\n"
+     "       fairlead simulate --chaos --plan FILE [--json]\n"
+     "       fairlead simulate --incidents FILE [--seed S] [--total] [--json]\n\n"
+     "  --chaos runs the real server on a virtual network and clock, each seed with providers, clients and\n"
+     "  faults of its own, and checks after every event what must always hold. A failing seed is printed with\n"
+     "  the invariant, the time, and a plan made as small as it still fails; it replays exactly. Exit code 1\n"
+     "  when one failed.\n\n"
+     "      --seeds N       so many, from --seed on (default 200; with --seed alone 1)\n"
+     "      --seed S        default 1\n"
+     "      --exchanges N   requests of each seed (default 500)\n"
+     "      --plan FILE     this plan, as printed\n"
+     "      --self-test     lie to the checker in each way it must notice\n"
+     "      --trace         all that happens, on standard error\n"
+     "      --json          one line of JSON a seed\n\n"
+     "  --incidents replays recorded outages of two providers (CSV: provider, service, start_unix, end_unix,\n"
+     "  severity) and explains every request that failed.\n"
+     "      --total         every incident is a total outage, whatever its severity\n",
+     fl_cli_simulate},
     {"version", "print the version", "usage: fairlead version [--json]\n", run_version},
     {"help", "print this, or help on one command", "usage: fairlead help [COMMAND]\n", run_help},
 };

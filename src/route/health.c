@@ -130,6 +130,7 @@ static void eject(struct fl_breaker *b, const struct fl_health_policy *policy, u
 
 static void recover(struct fl_breaker *b, uint64_t now_ns)
 {
+    b->by_traffic = false;
     enter(b, FL_HEALTHY, now_ns);
     fl_set(b->strength, FL_STRENGTH_FULL);
     fl_set(b->recovered_ns, now_ns);
@@ -195,7 +196,8 @@ void fl_breaker_succeeded(struct fl_breaker *b, const struct fl_health_policy *p
         enter(b, FL_HALF_OPEN, now_ns);
         __attribute__((fallthrough));
     case FL_HALF_OPEN:
-        if (++b->successes >= policy->successes_to_recover) {
+        if (++b->successes >= policy->successes_to_recover ||
+            b->checks_good >= policy->successes_to_recover) {
             recover(b, now_ns);
         }
         break;
@@ -215,12 +217,14 @@ void fl_breaker_failed(struct fl_breaker *b, const struct fl_health_policy *poli
         add_evidence(b, FL_EVIDENCE_FAILURE * halves / 2);
         if (fl_get(b->evidence) >= fl_evidence_limit(policy)) {
             eject(b, policy, now_ns);
+            b->by_traffic = true;
         }
         break;
     case FL_OPEN: /* tried in panic: known already */
         break;
     case FL_HALF_OPEN:
         eject(b, policy, now_ns);
+        b->by_traffic = true;
         break;
     }
 }
@@ -271,13 +275,15 @@ void fl_breaker_probed(struct fl_breaker *b, const struct fl_health_policy *poli
     b->checks_good = ok ? b->checks_good + 1 : 0;
     if (serving && b->checks_bad >= bad_max) {
         eject(b, policy, now_ns);
+        b->by_traffic = false;
     } else if (health == FL_HALF_OPEN && !ok) {
         eject(b, policy, now_ns);
     } else if (health == FL_OPEN && ok) {
         enter(b, FL_HALF_OPEN, now_ns);
         b->checks_good = 1;
     }
-    if (!serving && ok && b->checks_good >= policy->successes_to_recover) {
+    bool trusted = !b->by_traffic || b->successes > 0;
+    if (!serving && ok && trusted && b->checks_good >= policy->successes_to_recover) {
         recover(b, now_ns);
     }
 }

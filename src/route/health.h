@@ -46,6 +46,7 @@ struct fl_breaker {
     unsigned successes;               /* of trials, consecutive */
     unsigned checks_good, checks_bad; /* consecutive */
     unsigned refusals;                /* consecutive, see fl_breaker_refused() */
+    bool by_traffic; /* its last ejection: checks alone do not end it, as they did not see it */
     struct fl_gcra canaries;          /* billed probes */
 };
 

@@ -457,6 +457,9 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
             fl_exchange_watch(x);
             return;
         }
+        if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
+            break; /* it cannot be read, for whomever */
+        }
         settle_step(x, &(struct fl_failed){.place = x->step.place, .err = last, .untouched = true});
         x->step_ready = false;
     }
@@ -502,7 +505,11 @@ void fl_exchange_run(struct fl_exchange *x)
         fl_feedback_answer(x);
         return;
     }
-    if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
+    if (x->arena.failed) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return;
+    }
+    if (fl_wishes_refused(x) || !(x->pass ? fl_pass_read(x) : read_facts(x)) || !fl_decide(x)) {
         return;
     }
     if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {
@@ -615,6 +622,13 @@ void fl_exchange_drained(struct fl_exchange *x)
 {
     if (x->winner) {
         fl_attempt_resume(x->winner);
+    }
+}
+
+void fl_exchange_stalled(struct fl_exchange *x)
+{
+    if (x->winner) {
+        fl_attempt_pause(x->winner);
     }
 }
 

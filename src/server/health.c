@@ -116,7 +116,8 @@ static bool send_check(struct check *c)
     if (p->health_path.len > 0) {
         fl_buf_put(b, p->health_path);
     } else {
-        fl_buf_put_cstr(b, c->conn->pool->dialect->models_path);
+        const char *models = c->conn->pool->dialect->models_path;
+        fl_buf_put_cstr(b, models ? models : p->base_path.len > 0 ? "" : "/");
     }
     fl_buf_put_cstr(b, " HTTP/1.1\r\n");
     fl_buf_put(b, fl_buf_slice(fields));

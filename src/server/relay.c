@@ -236,9 +236,15 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
     if (a->status >= 400) {
         return read_refusal(a, *body);
     }
+    if (a->exchange->pass) {
+        if (fl_pass_is_json(a->content_type)) {
+            fl_pass_read_usage(*body, &a->usage);
+        }
+        return FL_OK;
+    }
     if (!t) {
-        enum fl_err plain = a->dialect->read_answer(*body, &a->usage);
-        return plain == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : plain;
+        enum fl_err told = a->dialect->read_answer(*body, &a->usage);
+        return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
     }
     bool as_stream = a->exchange->facts.stream;
     enum fl_err err = fl_translation_answer(t, *body, as_stream);
@@ -337,6 +343,13 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct fl_slice whole = FL_EMPTY, piece;
     size_t most = fl_attempt_hold_bytes(a);
+    if (a->exchange->pass && a->status < 300 && !fl_pass_is_json(a->content_type)) { /* sound, perhaps as it is made */
+        note_life(a);
+        note_first_byte(a);
+        start_passing(a);
+        pass_bytes(a, in);
+        return;
+    }
     while (more_of(a, in)) {
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
@@ -382,6 +395,7 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
     if (!x->head_by_heartbeat) {
         struct fl_slice type = a->translation ? FL_LIT("text/event-stream; charset=utf-8") : a->content_type;
         fl_reply_head(x, a->status, type, UINT64_MAX);
+        fl_buf_finish(&a->fields); /* a stream may last */
         x->event_stream = true;
     }
     gather_add(g, fl_buf_slice(&a->preamble));

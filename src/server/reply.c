@@ -52,7 +52,7 @@ static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
     while (i < x->note_count && x->notes[i].err == FL_ERR_HEDGED) {
         i++;
     }
-    if (i == x->note_count) {
+    if (i == x->note_count || !x->winner) {
         return;
     }
     fl_buf_put(b, FL_LIT("x-fairlead-failover: "));

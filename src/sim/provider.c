@@ -26,6 +26,7 @@ static void forget_request(struct sim_conn *c)
         c->busy = false;
         p->stats.in_flight--;
     }
+    sim_job_end(c, false);
     fl_timers_stop(&p->sys->timers, &c->timer);
     fl_buf_finish(&c->head);
     fl_buf_finish(&c->content);
@@ -35,6 +36,7 @@ static void forget_request(struct sim_conn *c)
     c->misdeed = FL_SIM_GOOD;
     c->begun = c->held = false;
     c->text_at = 0;
+    c->said_bytes = 0;
     c->tokens = c->tokens_total = 0;
 }
 
@@ -57,6 +59,9 @@ static void cancel(struct sim_conn *c)
 
 bool sim_send(struct sim_conn *c, const struct fl_slice *pieces, unsigned count)
 {
+    if (c->misdeed >= FL_SIM_BYTE_FIN && c->misdeed <= FL_SIM_BYTE_STALL) {
+        return sim_send_broken(c, pieces, count);
+    }
     if (fl_stream_write(c->stream, pieces, count) == FL_OK) {
         return true;
     }
@@ -77,6 +82,7 @@ bool sim_send_out(struct sim_conn *c)
 bool sim_done(struct sim_conn *c)
 {
     bool keep = c->keep_alive && c->misdeed != FL_SIM_CLOSE_IDLE;
+    sim_job_end(c, true);
     forget_request(c);
     c->phase = SIM_HEAD;
     if (!keep) {
@@ -106,6 +112,36 @@ static bool bad_http(struct sim_conn *c)
     c->provider->stats.bad_http++;
     c->keep_alive = false;
     return sim_reply_problem(c, &problem);
+}
+
+static const struct refusal_text {
+    int status;
+    const char *type, *code, *message;
+} refusal_texts[] = {
+    {400, "invalid_request_error", "simulated_refusal", "The simulated provider refuses this."},
+    {401, "invalid_request_error", "invalid_api_key", "The simulated provider lost this key."},
+    {402, "insufficient_quota", "insufficient_quota", "The simulated account is empty."},
+    {404, "invalid_request_error", "model_not_found", "The simulated model is gone."},
+    {429, "requests", "rate_limit_exceeded", "The simulated provider wants fewer requests."},
+    {503, "server_error", "overloaded", "The simulated engine is overloaded."},
+    {529, "overloaded_error", "overloaded", "The simulated engine is overloaded."},
+};
+
+static struct sim_problem refusal_of(int status)
+{
+    for (unsigned i = 0; i < sizeof(refusal_texts) / sizeof(refusal_texts[0]); i++) {
+        const struct refusal_text *r = &refusal_texts[i];
+        if (r->status == status) {
+            return (struct sim_problem){status, r->type, r->code, NULL, r->message};
+        }
+    }
+    return (struct sim_problem){status, status < 500 ? "invalid_request_error" : "server_error",
+                                "simulated_error", NULL, "The simulated provider failed."};
+}
+
+static bool draws_refusal(struct fl_simprovider *p)
+{
+    return p->refusals.permille > 0 && fl_rng_below(&p->rng, 1000) < p->refusals.permille;
 }
 
 /* The reasons to refuse that do not need the body. */
@@ -163,14 +199,21 @@ static bool on_request(struct sim_conn *c)
     if (wait_ns > 0) {
         return sim_reply_limited(c, wait_ns);
     }
-    sim_prepare(c);
-    wait_ns = sim_bucket_take(p, &p->tokens, p->options.tokens_per_min,
-                              c->ask.prompt_tokens + c->tokens_total);
+    if (draws_refusal(p)) {
+        problem = refusal_of(p->refusals.status);
+        return sim_reply_refusal(c, &problem, p->refusals.retry_after_ns);
+    }
+    bool alive = sim_prepare(c);
+    wait_ns = alive ? sim_bucket_take(p, &p->tokens, p->options.tokens_per_min,
+                                      c->ask.prompt_tokens + c->tokens_total)
+                    : 0;
     if (wait_ns > 0) {
         return sim_reply_limited(c, wait_ns);
     }
-    c->misdeed = sim_draw_misdeed(c);
-    return true;
+    if (alive) {
+        c->misdeed = sim_draw_misdeed(c);
+    }
+    return alive;
 }
 
 static bool read_head(struct sim_conn *c)
@@ -293,7 +336,7 @@ static void on_connection_timer(struct fl_timer *timer)
 
 static void on_accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
 {
-    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL};
+    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL, NULL};
     struct fl_simprovider *p = owner;
     struct sim_conn *c = calloc(1, sizeof(*c));
     (void)peer;
@@ -441,7 +484,10 @@ enum fl_err fl_simprovider_create(struct fl_sys *sys, const struct fl_addr *addr
     p->misdeeds = options->misdeeds;
     p->start_ns = sys->now_ns;
     p->edge.fire = on_edge;
+    p->pace_permille = 1000;
     fl_list_init(&p->conns);
+    fl_list_init(&p->waiting);
+    fl_list_init(&p->deserted);
     fl_rng_seed(&p->rng, options->seed);
     fl_buf_init(&p->out, SIM_REPLY_BYTES_MAX);
     enum fl_err err = sys->ops->listen(sys, addr, on_accepted, p, &p->listener, &p->addr);
@@ -460,6 +506,7 @@ void fl_simprovider_destroy(struct fl_simprovider *p)
         return;
     }
     drop_all(p, FL_CLOSE_NOW);
+    sim_jobs_finish(p);
     if (p->listener) {
         p->sys->ops->unlisten(p->sys, p->listener);
     }
@@ -481,6 +528,16 @@ const struct fl_simprovider_stats *fl_simprovider_stats(const struct fl_simprovi
 void fl_simprovider_misbehave(struct fl_simprovider *p, struct fl_sim_misdeeds misdeeds)
 {
     p->misdeeds = misdeeds;
+}
+
+void fl_simprovider_refuse(struct fl_simprovider *p, struct fl_sim_refusals refusals)
+{
+    p->refusals = refusals;
+}
+
+void fl_simprovider_pace(struct fl_simprovider *p, unsigned permille)
+{
+    p->pace_permille = permille;
 }
 
 void fl_simprovider_watch(struct fl_simprovider *p, fl_simprovider_watch_fn *watch, void *owner)

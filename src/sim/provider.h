@@ -67,7 +67,16 @@ struct fl_sim_outage {
     X(SSE_RESET, "sse_reset")       /* RST after n */                                              \
     X(SSE_STALL, "sse_stall")       /* nothing more after n, the connection stays */               \
     X(CLOSE_IDLE,                                                                                  \
-      "close_idle") /* a right answer, then FIN although the connection was to be kept */
+      "close_idle") /* a right answer, then FIN although the connection was to be kept */          \
+    X(TRUNCATED_JSON, "truncated_json") /* 200, half of a JSON body, as long as it says */         \
+    X(GZIP_BOMB, "gzip_bomb")           /* 100 KB of gzip that inflate to 16 MB, unasked */        \
+    X(HALF_CLOSE,                                                                                  \
+      "half_close")             /* FIN after n, or instead of a plain answer; still reads */       \
+    X(SSE_LATE, "sse_late")     /* one more piece of text behind [DONE] */                         \
+    X(WRONG_USAGE, "bad_usage") /* a right answer with nonsense for usage */                       \
+    X(BYTE_FIN, "byte_fin")     /* FIN after misdeeds.after_bytes of the answer, head included */  \
+    X(BYTE_RESET, "byte_reset") /* RST there */                                                    \
+    X(BYTE_STALL, "byte_stall") /* nothing more from there on; the connection stays */
 
 enum fl_sim_misdeed {
 #define X(id, name) FL_SIM_##id,
@@ -76,15 +85,23 @@ enum fl_sim_misdeed {
         FL_SIM_MISDEED_COUNT,
     FL_SIM_GOOD = FL_SIM_MISDEED_COUNT
 };
-#define FL_SIM_MISDEED_BIT(id) (UINT32_C(1) << (id))
+#define FL_SIM_MISDEED_BIT(id) (UINT64_C(1) << (id))
 #define FL_SIM_MISDEED_ALL     (FL_SIM_MISDEED_BIT(FL_SIM_MISDEED_COUNT) - 1)
 
 /* One of the set bits, at random, for so many of a thousand requests to chat, completions,
  * embeddings. A misdeed that makes no sense for the answer (SSE_* without a stream) is not done. */
 struct fl_sim_misdeeds {
-    uint32_t bits;
+    uint64_t bits;
     unsigned permille;
     unsigned after_tokens;
+    uint64_t after_bytes; /* of BYTE_* */
+};
+
+/* So many of a thousand requests are answered with an error of this status and nothing else. */
+struct fl_sim_refusals {
+    int status; /* 400 to 599 */
+    unsigned permille;
+    uint64_t retry_after_ns; /* said in retry-after and retry-after-ms; 0: not said */
 };
 
 struct fl_simprovider_options {
@@ -103,6 +120,10 @@ struct fl_simprovider_options {
     const struct fl_sim_outage *outages;
     unsigned outage_count;
     struct fl_sim_misdeeds misdeeds;
+    /* Requests worked on at a time; others wait their turn, first come, first served. 0: no limit.
+     */
+    unsigned slots;
+    bool deaf; /* goes on working for clients that went away: its slots stay taken */
 };
 
 struct fl_simprovider_stats {
@@ -116,6 +137,7 @@ struct fl_simprovider_stats {
     uint64_t cancelled; /* the client went away before the end */
     uint64_t bad_http;  /* connections that did not speak HTTP */
     uint64_t in_flight;
+    uint64_t waiting; /* of these, for a slot; the deserted ones of a deaf provider included */
     uint64_t prompt_tokens,
         completion_tokens; /* of 2xx answers, the cancelled ones as far as they came */
     uint64_t cost_picousd; /* of these tokens */
@@ -133,6 +155,9 @@ struct fl_addr fl_simprovider_addr(const struct fl_simprovider *p);
 const struct fl_simprovider_stats *fl_simprovider_stats(const struct fl_simprovider *p);
 /* From now on, for new requests. */
 void fl_simprovider_misbehave(struct fl_simprovider *p, struct fl_sim_misdeeds misdeeds);
+void fl_simprovider_refuse(struct fl_simprovider *p, struct fl_sim_refusals refusals);
+/* From now on, for new requests and tokens: delays of so many thousandths of what is drawn. */
+void fl_simprovider_pace(struct fl_simprovider *p, unsigned permille);
 /* An outage from now on, besides those planned; a new one replaces it, FL_SIM_UP ends it. */
 void fl_simprovider_outage(struct fl_simprovider *p, enum fl_sim_outage_kind kind, uint64_t for_ns);
 enum fl_sim_outage_kind fl_simprovider_state(const struct fl_simprovider *p);

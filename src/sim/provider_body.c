@@ -17,6 +17,10 @@ void sim_put_string(struct fl_buf *b, const char *text)
 static void put_usage(const struct sim_conn *c, struct fl_buf *b)
 {
     bool embeds = c->ask.endpoint == SIM_EMBEDDINGS;
+    if (c->misdeed == FL_SIM_WRONG_USAGE) {
+        fl_buf_put(b, FL_LIT(SIM_WRONG_USAGE));
+        return;
+    }
     fl_buf_put(b, FL_LIT("\"usage\":{\"prompt_tokens\":"));
     fl_buf_put_u64(b, c->ask.prompt_tokens);
     if (!embeds) {

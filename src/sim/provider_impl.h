@@ -2,7 +2,8 @@
 /*
  * Inside of the simulated provider: provider.c (life, outages, connections), provider_ask.c (what a
  * request wants), provider_reply.c (right
- * answers), provider_body.c (their JSON), provider_misdeed.c (wrong ones).
+ * answers), provider_body.c (their JSON), provider_misdeed.c (wrong ones), provider_slots.c (waiting
+ * for a slot).
  *
  * A connection:  HEAD -> BODY -> WAIT -> (STREAM ->) HEAD ...      one request at a time; what is
  *                                `-> FLOOD | MUTE                  pipelined waits in `in`
@@ -68,8 +69,22 @@ struct sim_conn {
     size_t text_at;
     uint64_t tokens, tokens_total;
     const char *finish_reason;
+    uint64_t said_bytes; /* of the answer so far */
+    struct sim_job *job; /* in a slot or waiting for one; NULL: there is no limit, or it is over */
     struct fl_slice flood; /* what is sent again and again */
     uint64_t flooded;      /* bytes of it sent */
+};
+
+/* A request's work. It outlives its connection at a deaf provider. */
+struct sim_job {
+    struct fl_list link; /* in provider->waiting, or provider->deserted, or alone */
+    struct fl_simprovider *provider;
+    struct sim_conn *conn; /* NULL: its client went away */
+    bool working;          /* holds a slot */
+    uint64_t first_ns;     /* from the slot to the first token, or the whole plain answer */
+    uint64_t rest_ns;      /* and to the last one */
+    uint64_t end_ns;       /* while it works */
+    struct fl_timer timer; /* of a deserted one: its end */
 };
 
 /* A generic cell rate bucket of a minute's burst. */
@@ -91,6 +106,10 @@ struct fl_simprovider {
     struct fl_sim_outage manual; /* at_ns counts from start_ns, as those planned */
     enum fl_sim_outage_kind state;
     struct sim_bucket requests, tokens;
+    struct fl_sim_refusals refusals;
+    unsigned pace_permille;
+    unsigned slots_taken;
+    struct fl_list waiting, deserted; /* of struct sim_job */
     struct fl_buf out; /* one message while it is built */
     fl_simprovider_watch_fn *watch;
     void *watch_owner;
@@ -117,8 +136,10 @@ void sim_put_length(struct fl_buf *out, uint64_t length);
 bool sim_reply_problem(struct sim_conn *c, const struct sim_problem *problem);
 bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns);
 bool sim_reply_models(struct sim_conn *c);
+/* *wait_ns* 0: without a hint when to come again. */
+bool sim_reply_refusal(struct sim_conn *c, const struct sim_problem *problem, uint64_t wait_ns);
 /* Draws the answer and when it is due; the timer is set then. */
-void sim_prepare(struct sim_conn *c);
+bool sim_prepare(struct sim_conn *c);
 /* The timer has fired: sends what is due now. */
 bool sim_begin(struct sim_conn *c);
 bool sim_go_on(struct sim_conn *c);
@@ -128,6 +149,17 @@ bool sim_end_chunks(struct sim_conn *c);
 /* 0: taken; else how long until *count* would fit. */
 uint64_t sim_bucket_take(struct fl_simprovider *p, struct sim_bucket *b, uint64_t limit,
                          uint64_t count);
+
+/* Some wait for the next token. */
+uint64_t sim_paced(const struct sim_conn *c, uint64_t ns);
+
+/* provider_slots.c */
+/* The answer may begin *first_ns* after its work does, which is now or when a slot is free: sets
+ * the connection's timer then. False: no memory, and the connection is gone. */
+bool sim_job_begin(struct sim_conn *c, uint64_t first_ns, uint64_t rest_ns);
+/* The connection's work is over: done, or its client went away. */
+void sim_job_end(struct sim_conn *c, bool done);
+void sim_jobs_finish(struct fl_simprovider *p);
 
 /* provider_body.c */
 void sim_put_string(struct fl_buf *b, const char *text); /* NULL: null */
@@ -146,5 +178,12 @@ bool sim_misdeed_begin(struct sim_conn *c, bool *ret_done);
 /* Before the token at which a misdeed in a stream is due. *ret_done as above. */
 bool sim_misdeed_stream(struct sim_conn *c, bool *ret_done);
 bool sim_flood(struct sim_conn *c);
+/* Sends of an answer that is to break at a byte what comes before it, and breaks. False as
+ * sim_send(): the caller is done with the connection. */
+bool sim_send_broken(struct sim_conn *c, const struct fl_slice *pieces, unsigned count);
+/* The nonsense of WRONG_USAGE. */
+#define SIM_WRONG_USAGE                                                                            \
+    "\"usage\":{\"prompt_tokens\":18446744073709551615,\"completion_tokens\":-5,"                  \
+    "\"total_tokens\":\"many\"}"
 
 #endif

@@ -23,11 +23,11 @@ const char *fl_sim_misdeed_name(enum fl_sim_misdeed misdeed)
 
 static bool needs_stream(enum fl_sim_misdeed misdeed)
 {
-    uint32_t bits = FL_SIM_MISDEED_BIT(FL_SIM_ENDLESS_EVENT) |
+    uint64_t bits = FL_SIM_MISDEED_BIT(FL_SIM_ENDLESS_EVENT) |
                     FL_SIM_MISDEED_BIT(FL_SIM_CHUNK_CUT) | FL_SIM_MISDEED_BIT(FL_SIM_SSE_ERROR) |
                     FL_SIM_MISDEED_BIT(FL_SIM_SSE_NO_DONE) |
                     FL_SIM_MISDEED_BIT(FL_SIM_SSE_BAD_JSON) | FL_SIM_MISDEED_BIT(FL_SIM_SSE_RESET) |
-                    FL_SIM_MISDEED_BIT(FL_SIM_SSE_STALL);
+                    FL_SIM_MISDEED_BIT(FL_SIM_SSE_STALL) | FL_SIM_MISDEED_BIT(FL_SIM_SSE_LATE);
     return (FL_SIM_MISDEED_BIT(misdeed) & bits) != 0;
 }
 
@@ -92,6 +92,37 @@ static bool gzip(struct sim_conn *c)
     sim_put_length(out, sizeof(member) - 1);
     fl_buf_put(out, fl_slice(member, sizeof(member) - 1));
     return sim_send_out(c) && sim_done(c);
+}
+
+/* One deflate block of fixed codes (RFC 1951), in bits: the block's head and a zero byte (11), then
+ * copies of 258 bytes from one byte back (13 each). It has no end: who inflates it has had enough
+ * before. */
+static bool gzip_bomb(struct sim_conn *c)
+{
+    struct fl_buf *out = &c->provider->out, body;
+    uint32_t bits = 0x62, count = 11;
+    fl_buf_init(&body, 1 << 20);
+    fl_buf_put(&body, fl_slice("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10));
+    for (unsigned i = 0; i < (16U << 20) / 258; i++) {
+        bits |= UINT32_C(0xa3) << count;
+        for (count += 13; count >= 8; count -= 8, bits >>= 8) {
+            fl_buf_putc(&body, (char)(bits & 0xff));
+        }
+    }
+    sim_put_head(c, 200, "application/json");
+    fl_h1_put_header(out, FL_LIT("content-encoding"), FL_LIT("gzip"));
+    sim_put_length(out, body.len);
+    fl_buf_put(out, fl_buf_slice(&body));
+    fl_buf_finish(&body);
+    return sim_send_out(c) && sim_done(c);
+}
+
+static bool half_close(struct sim_conn *c)
+{
+    c->provider->stats.misdone += c->phase == SIM_STREAM;
+    c->phase = SIM_MUTE;
+    c->stream->ops->finish(c->stream);
+    return true;
 }
 
 /* Claims *length* bytes and sends *body*. */
@@ -203,6 +234,14 @@ static bool wrong_answer(struct sim_conn *c, enum fl_sim_misdeed misdeed)
                sim_done(c);
     case FL_SIM_TWO_LENGTHS:
         return two_lengths(c);
+    case FL_SIM_TRUNCATED_JSON:
+        return send_body(c, 200, "application/json",
+                         FL_LIT("{\"id\":\"cut\",\"object\":\"chat.completion\",\"choices\":[{"
+                                "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"So"));
+    case FL_SIM_GZIP_BOMB:
+        return gzip_bomb(c);
+    case FL_SIM_HALF_CLOSE:
+        return half_close(c);
     default: /* FL_SIM_BAD_CHUNK */
         return send_chunked_head(c, "application/json") &&
                send_and_close(c, FL_LIT("2\r\n{}\r\n0x0\r\n\r\n"));
@@ -214,8 +253,9 @@ bool sim_misdeed_begin(struct sim_conn *c, bool *ret_done)
     struct fl_simprovider *p = c->provider;
     enum fl_sim_misdeed misdeed = c->misdeed;
     *ret_done = true;
-    if (misdeed == FL_SIM_CLOSE_IDLE ||
-        (needs_stream(misdeed) && misdeed != FL_SIM_ENDLESS_EVENT)) {
+    bool later = needs_stream(misdeed) && misdeed != FL_SIM_ENDLESS_EVENT;
+    if (later || misdeed == FL_SIM_CLOSE_IDLE || misdeed >= FL_SIM_SSE_LATE ||
+        (misdeed == FL_SIM_HALF_CLOSE && c->ask.stream)) {
         *ret_done = false;
         return true;
     }
@@ -264,6 +304,8 @@ bool sim_misdeed_stream(struct sim_conn *c, bool *ret_done)
             *ret_done = false;
         }
         return alive;
+    case FL_SIM_HALF_CLOSE:
+        return half_close(c);
     case FL_SIM_SSE_RESET:
         p->stats.misdone++;
         sim_drop(c, FL_CLOSE_RESET);
@@ -276,4 +318,31 @@ bool sim_misdeed_stream(struct sim_conn *c, bool *ret_done)
         *ret_done = false;
         return true;
     }
+}
+
+bool sim_send_broken(struct sim_conn *c, const struct fl_slice *pieces, unsigned count)
+{
+    struct fl_simprovider *p = c->provider;
+    enum fl_sim_misdeed how = c->misdeed;
+    enum fl_err err = FL_OK;
+    for (unsigned i = 0; i < count && !err; i++) {
+        struct fl_slice piece =
+            fl_slice_first(pieces[i], (size_t)(p->misdeeds.after_bytes - c->said_bytes < SIZE_MAX
+                                                   ? p->misdeeds.after_bytes - c->said_bytes
+                                                   : SIZE_MAX));
+        if (piece.len > 0) {
+            err = fl_stream_write(c->stream, &piece, 1);
+            c->said_bytes += piece.len;
+        }
+    }
+    if (!err && c->said_bytes < p->misdeeds.after_bytes) {
+        return true;
+    }
+    p->stats.misdone += c->phase == SIM_STREAM;
+    if (!err && how == FL_SIM_BYTE_STALL) {
+        c->phase = SIM_MUTE;
+    } else {
+        sim_drop(c, how == FL_SIM_BYTE_RESET ? FL_CLOSE_RESET : FL_CLOSE_FLUSH);
+    }
+    return false;
 }

@@ -130,10 +130,8 @@ bool sim_reply_problem(struct sim_conn *c, const struct sim_problem *problem)
     return send_problem(c, problem, FL_EMPTY);
 }
 
-bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns)
+static bool send_wait(struct sim_conn *c, const struct sim_problem *problem, uint64_t wait_ns)
 {
-    static const struct sim_problem problem = {429, "requests", "rate_limit_exceeded", NULL,
-                                               "The simulated provider's rate limit is reached."};
     char memory[80];
     struct fl_buf extra;
     fl_buf_init_in(&extra, memory, sizeof(memory));
@@ -142,8 +140,28 @@ bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns)
     fl_buf_put(&extra, FL_LIT("\r\nretry-after-ms: "));
     fl_buf_put_u64(&extra, (wait_ns + FL_NS_MS - 1) / FL_NS_MS);
     fl_buf_put(&extra, FL_LIT("\r\n"));
+    return send_problem(c, problem, fl_buf_slice(&extra));
+}
+
+bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns)
+{
+    static const struct sim_problem problem = {429, "requests", "rate_limit_exceeded", NULL,
+                                               "The simulated provider's rate limit is reached."};
     c->provider->stats.limited++;
-    return send_problem(c, &problem, fl_buf_slice(&extra));
+    return send_wait(c, &problem, wait_ns);
+}
+
+bool sim_reply_refusal(struct sim_conn *c, const struct sim_problem *problem, uint64_t wait_ns)
+{
+    struct fl_simprovider_stats *stats = &c->provider->stats;
+    if (problem->status == 429) {
+        stats->limited++;
+    } else if (problem->status >= 500) {
+        stats->failed++;
+    } else {
+        stats->refused++;
+    }
+    return wait_ns > 0 ? send_wait(c, problem, wait_ns) : send_problem(c, problem, FL_EMPTY);
 }
 
 /* --- Models --- */
@@ -226,16 +244,17 @@ void fl_simprovider_text(const struct fl_simprovider_options *options, struct fl
     }
 }
 
-static uint64_t paced(const struct sim_conn *c, uint64_t ns)
+uint64_t sim_paced(const struct sim_conn *c, uint64_t ns)
 {
     unsigned pace = c->ask.model->pace_permille;
-    return pace == 0 ? ns : ns / 1000 * pace;
+    ns = pace == 0 ? ns : ns / 1000 * pace;
+    return c->provider->pace_permille == 1000 ? ns : ns / 1000 * c->provider->pace_permille;
 }
 
 static uint64_t token_gap_ns(struct sim_conn *c)
 {
     struct fl_simprovider *p = c->provider;
-    return paced(c, fl_sim_jitter(&p->rng, p->options.token_ns, p->options.token_jitter_permille));
+    return sim_paced(c, fl_sim_jitter(&p->rng, p->options.token_ns, p->options.token_jitter_permille));
 }
 
 static void settle(struct sim_conn *c)
@@ -252,12 +271,12 @@ static void settle_tokens(struct sim_conn *c, uint64_t tokens)
     c->provider->stats.cost_picousd += tokens * c->ask.model->output_picousd;
 }
 
-void sim_prepare(struct sim_conn *c)
+bool sim_prepare(struct sim_conn *c)
 {
     struct fl_simprovider *p = c->provider;
     const struct fl_simprovider_options *o = &p->options;
     uint64_t wait_ns =
-        paced(c, fl_sim_lognormal(&p->rng, o->ttft_median_ns, o->ttft_sigma_permille));
+        sim_paced(c, fl_sim_lognormal(&p->rng, o->ttft_median_ns, o->ttft_sigma_permille));
     if (c->ask.endpoint != SIM_EMBEDDINGS) {
         uint64_t most = c->ask.tokens_max == FL_NEVER ? 0 : c->ask.tokens_max;
         fl_simprovider_text(o, c->ask.model->id, fl_buf_slice(&c->prompt), 0, &c->text);
@@ -272,7 +291,12 @@ void sim_prepare(struct sim_conn *c)
             wait_ns += token_gap_ns(c);
         }
     }
-    fl_sys_timer_in(p->sys, &c->timer, wait_ns);
+    if (p->options.slots == 0) {
+        fl_sys_timer_in(p->sys, &c->timer, wait_ns);
+        return true;
+    }
+    uint64_t rest_ns = c->ask.stream ? c->tokens_total * sim_paced(c, p->options.token_ns) : 0;
+    return sim_job_begin(c, wait_ns, rest_ns);
 }
 
 /* --- Streams --- */
@@ -312,6 +336,9 @@ static bool send_ending(struct sim_conn *c)
         }
     }
     fl_buf_put(out, FL_LIT("data: [DONE]\n\n"));
+    if (c->misdeed == FL_SIM_SSE_LATE) {
+        sim_put_event(c, "\"content\":", FL_LIT(" And another thing."), NULL);
+    }
     if (!sim_send_chunk(c) || !sim_end_chunks(c)) {
         return false;
     }

@@ -15,6 +15,7 @@ enum fate {
     ERROR,  /* our envelope; with a second provider its answer */
     OWN,    /* the provider's own words with the status of what they say; with a second provider its answer */
     CUT,    /* the head of a 200, part of a body, a RST at the deadline */
+    RESET,  /* the same at once: what was too long to be held turned out bad */
     BROKEN, /* a stream that ends in an error event and without its end */
     TOLD,   /* a stream that ends in the provider's own error event, whole */
     EARLY   /* the same before anything was said: with a second provider its answer */
@@ -82,6 +83,15 @@ static const struct end ends[FL_SIM_MISDEED_COUNT][2] = {
     [FL_SIM_SSE_RESET] = {FINE, BREAKS("provider_reset")},
     [FL_SIM_SSE_STALL] = {FINE, {BROKEN, 200, "provider_idle_timeout", 4 * FL_NS_S}},
     [FL_SIM_CLOSE_IDLE] = {FINE, FINE},
+    [FL_SIM_TRUNCATED_JSON] = {BAD, BAD},
+    [FL_SIM_GZIP_BOMB] = {{RESET, 200, NULL, 0}, {RESET, 200, NULL, 0}},
+    [FL_SIM_HALF_CLOSE] = {CLOSED, BREAKS("provider_closed")},
+    [FL_SIM_SSE_LATE] = {FINE, FINE},
+    [FL_SIM_WRONG_USAGE] = {FINE, FINE},
+    [FL_SIM_BYTE_FIN] = {CLOSED, BREAKS("provider_closed")},
+    [FL_SIM_BYTE_RESET] = {{ERROR, 502, "provider_reset", 0}, BREAKS("provider_reset")},
+    [FL_SIM_BYTE_STALL] = {{ERROR, 504, "provider_idle_timeout", 4 * FL_NS_S},
+                           {BROKEN, 200, "provider_idle_timeout", 4 * FL_NS_S}},
 };
 
 struct scene {
@@ -197,6 +207,9 @@ static void check_end(struct scene *s, const struct fl_simanswer *a, const struc
         rig_check(r, a->status == 200 && !a->complete && a->err == FL_ERR_RESET &&
                          a->body.len > 256 * 1024);
         break;
+    case RESET:
+        rig_check(r, a->status == 200 && !a->complete && a->err == FL_ERR_RESET);
+        break;
     case BROKEN:
         rig_check_broken(r, a, 1, end->code);
         break;
@@ -238,7 +251,8 @@ static void run(struct scene *s, enum fl_sim_misdeed misdeed, bool stream, unsig
     rig_say(r, "%s after %u tokens, %s, %s second", fl_sim_misdeed_name(misdeed), after_tokens,
             stream ? "stream" : "plain", s->has_second ? "with" : "without");
     fl_simprovider_misbehave(
-        s->first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(misdeed), 1000, after_tokens});
+        s->first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(misdeed), 1000, after_tokens,
+                                  stream && after_tokens > 0 ? 3000 : 600});
     struct fl_simclient *c = rig_client(r, 0, NULL);
     fl_simclient_chat(c, "chat", PROMPT, stream);
     rig_settle(r, c, 30 * FL_NS_S);
@@ -274,7 +288,7 @@ static void no_request_gets_bytes_of_the_answer_before(void **state)
     (void)state;
     open_scene(&s, true, false);
     fl_simprovider_misbehave(
-        s.first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(FL_SIM_LENGTH_SMALL), 1000, 0});
+        s.first, (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(FL_SIM_LENGTH_SMALL), 1000, 0, 0});
     struct fl_simclient *c = rig_client(&s.rig, 0, NULL);
     for (unsigned i = 0; i < 5; i++) {
         fl_simclient_chat(c, "chat", PROMPT, false);

@@ -592,19 +592,27 @@ static const struct misdeed_case misdeed_cases[] = {
     {FL_SIM_SSE_RESET, true, 200, false, FL_ERR_RESET},
     {FL_SIM_SSE_STALL, true, 200, false, FL_OK},
     {FL_SIM_CLOSE_IDLE, true, 200, true, FL_OK},
+    {FL_SIM_TRUNCATED_JSON, false, 200, true, FL_OK},
+    {FL_SIM_GZIP_BOMB, false, 200, true, FL_OK},
+    {FL_SIM_HALF_CLOSE, true, 200, false, FL_ERR_CLOSED},
+    {FL_SIM_SSE_LATE, true, 200, true, FL_OK},
+    {FL_SIM_WRONG_USAGE, false, 200, true, FL_OK},
+    {FL_SIM_BYTE_FIN, true, 200, false, FL_ERR_CLOSED},
+    {FL_SIM_BYTE_RESET, true, 200, false, FL_ERR_RESET},
+    {FL_SIM_BYTE_STALL, false, 200, false, FL_OK},
 };
 
 static void run_misdeed(const struct misdeed_case *m, uint64_t seed)
 {
     struct scene s;
     setup(&s, seed);
-    s.options.misdeeds = (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(m->misdeed), 1000, 3};
+    s.options.misdeeds = (struct fl_sim_misdeeds){FL_SIM_MISDEED_BIT(m->misdeed), 1000, 3, 600};
     start(&s);
     fl_simclient_chat(s.client, "sim-large", "tell a story", m->stream);
     bool settled = fl_world_run_until(s.w, fl_simclient_until, s.client, 10 * FL_NS_S);
     const struct fl_simanswer *a = answer(&s, 0);
     assert_int_equal(settled, m->complete || m->err != FL_OK);
-    if (m->misdeed != FL_SIM_SSE_RESET && m->misdeed != FL_SIM_RESET) { /* a RST may overtake all */
+    if (m->err != FL_ERR_RESET) { /* a RST may overtake all */
         assert_int_equal(a->status, m->status);
     }
     assert_int_equal(a->complete, m->complete);
@@ -647,7 +655,7 @@ static uint64_t busy_hour(uint64_t seed)
 {
     struct scene s;
     setup(&s, seed);
-    s.options.misdeeds = (struct fl_sim_misdeeds){FL_SIM_MISDEED_ALL, 300, 4};
+    s.options.misdeeds = (struct fl_sim_misdeeds){FL_SIM_MISDEED_ALL, 300, 4, 500};
     s.options.error_permille = 100;
     s.options.requests_per_min = 30;
     start(&s);

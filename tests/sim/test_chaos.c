@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Chaos: 200 seeds keep every invariant; a seed replays exactly; each lie about what a client saw is
+ * noticed, and its plan is made small. FL_SIM_SEED=n runs one seed (and prints its plan),
+ * FL_SIM_SEEDS=n so many, FL_SIM_EXCHANGES=n of a seed, FL_SIM_TRACE=1 all that happens.
+ */
+#include "sim/chaos.h"
+
+#include "unit/cm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { seeds_usual = 200, exchanges_usual = 120 };
+
+/* --- failing allocations: the linker sends all calls of malloc, calloc and realloc here --- */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+static struct {
+    bool in_server;
+    unsigned left; /* allocations until the one that fails; 0: none does */
+} heap;
+
+static bool fails(void)
+{
+    return heap.in_server && heap.left > 0 && --heap.left == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return fails() ? NULL : __real_realloc(memory, size);
+}
+
+static void heap_inside(bool server)
+{
+    heap.in_server = server;
+}
+
+static void heap_fail(unsigned nth)
+{
+    heap.left = nth;
+}
+
+static const struct fl_chaos_heap failing = {heap_inside, heap_fail};
+
+/* --- running --- */
+
+static uint64_t number(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    uint64_t n = otherwise;
+    return text && fl_slice_u64(fl_slice_cstr(text), &n) ? n : otherwise;
+}
+
+static void print_line(struct fl_slice line)
+{
+    (void)fprintf(stderr, "%.*s\n", (int)line.len, line.ptr);
+}
+
+static void print_plan(const struct fl_chaos_plan *plan)
+{
+    struct fl_buf b;
+    fl_buf_init(&b, 65536);
+    fl_chaos_put(plan, &b);
+    (void)fprintf(stderr, "%.*s", (int)b.len, b.ptr);
+    fl_buf_finish(&b);
+}
+
+static void run(void *owner, const struct fl_chaos_plan *plan, struct fl_chaos_verdict *ret)
+{
+    struct fl_chaos_options options = {.heap = &failing};
+    options.lie = owner ? *(const enum fl_chaos_lie *)owner : FL_CHAOS_HONEST;
+    options.trace = number("FL_SIM_TRACE", 0) > 0 ? print_line : NULL;
+    heap.in_server = false;
+    heap.left = 0;
+    fl_chaos_run(plan, &options, ret);
+}
+
+static void print_verdict(const struct fl_chaos_plan *plan, const struct fl_chaos_verdict *v)
+{
+    (void)fprintf(stderr, "\nseed %llu at %llu ms, exchange %d: not so: %s (%s)\n",
+                  (unsigned long long)plan->seed, (unsigned long long)(v->at_ns / FL_NS_MS),
+                  (int)v->exchange, v->invariant, v->what);
+}
+
+static void seeds_keep_the_invariants(void **state)
+{
+    uint64_t only = number("FL_SIM_SEED", 0), count = number("FL_SIM_SEEDS", seeds_usual);
+    unsigned exchanges = (unsigned)number("FL_SIM_EXCHANGES", exchanges_usual), broken = 0;
+    uint64_t done = 0, calm = 0;
+    (void)state;
+    for (uint64_t seed = only ? only : 1; seed <= (only ? only : count); seed++) {
+        struct fl_chaos_plan plan;
+        struct fl_chaos_verdict v;
+        fl_chaos_draw(seed, exchanges, true, &plan);
+        run(NULL, &plan, &v);
+        done += v.exchanges;
+        calm += v.calm;
+        if (v.invariant[0]) {
+            broken++;
+            print_verdict(&plan, &v);
+            unsigned runs = fl_chaos_shrink(&plan, &v, run, NULL, 300);
+            print_verdict(&plan, &v);
+            (void)fprintf(stderr, "after %u runs:\n", runs);
+            print_plan(&plan);
+        }
+    }
+    (void)fprintf(stderr, "%llu exchanges, %llu of them a minute after the storm\n",
+                  (unsigned long long)done, (unsigned long long)calm);
+    assert_int_equal(broken, 0);
+    assert_true(done > 0 && calm > 0);
+}
+
+static void a_seed_replays_exactly(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct fl_chaos_plan plan;
+        struct fl_chaos_verdict first, second;
+        fl_chaos_draw(seed, exchanges_usual, true, &plan);
+        run(NULL, &plan, &first);
+        run(NULL, &plan, &second);
+        assert_true(first.bytes_hash == second.bytes_hash);
+        assert_true(first.decisions_hash == second.decisions_hash);
+        assert_true(first.steps == second.steps);
+    }
+}
+
+static void a_plan_survives_being_text(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct fl_chaos_plan plan, read;
+        struct fl_buf b, again;
+        unsigned line = 0;
+        fl_chaos_draw(seed, 100, true, &plan);
+        fl_buf_init(&b, 65536);
+        fl_buf_init(&again, 65536);
+        fl_chaos_put(&plan, &b);
+        assert_true(fl_chaos_read(fl_buf_slice(&b), &read, &line));
+        fl_chaos_put(&read, &again);
+        assert_true(fl_slice_eq(fl_buf_slice(&b), fl_buf_slice(&again)));
+        fl_buf_finish(&b);
+        fl_buf_finish(&again);
+    }
+}
+
+static void what_is_no_plan_is_refused(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "plan seed=1\nnonsense\n",
+                                        "plan seed=x\nprovider ttft_ms=1\n",
+                                        "provider ttft_ms=1\nfault kind=earthquake\n",
+                                        "provider ttft_ms=1\nfault kind=misdeed arg=yawn\n",
+                                        "plan healthy=3\nprovider ttft_ms=1\n",
+                                        "provider ttft_ms=1\ngateway by=luck\n"};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct fl_chaos_plan plan;
+        unsigned line = 0;
+        assert_false(fl_chaos_read(fl_slice_cstr(texts[i]), &plan, &line));
+    }
+}
+
+/* A checker that finds nothing proves nothing. */
+static void every_lie_is_noticed_and_made_small(void **state)
+{
+    (void)state;
+    for (enum fl_chaos_lie lie = FL_CHAOS_HONEST + 1; lie < FL_CHAOS_LIE_COUNT; lie++) {
+        struct fl_chaos_plan plan;
+        struct fl_chaos_verdict v = {.invariant = ""};
+        uint64_t seed = 0;
+        while (!v.invariant[0] && seed < 200) {
+            fl_chaos_draw(++seed, exchanges_usual, false, &plan);
+            run(&lie, &plan, &v);
+        }
+        assert_true(v.invariant[0] != '\0');
+        unsigned faults = plan.fault_count, exchanges = plan.exchanges + plan.settling + plan.calm;
+        unsigned runs = fl_chaos_shrink(&plan, &v, run, &lie, 400);
+        unsigned left = plan.exchanges - plan.first + (plan.calm > 0 ? plan.settling + plan.calm : 0);
+        (void)fprintf(stderr, "%s: seed %llu, %s: %u faults and %u exchanges -> %u and %u by %u runs\n",
+                      fl_chaos_lie_name(lie), (unsigned long long)seed, v.invariant, faults,
+                      exchanges, plan.fault_count, left, runs);
+        assert_true(plan.fault_count <= 2);
+        assert_true(left <= (plan.calm > 0 ? plan.settling + 10 : 10));
+        struct fl_chaos_verdict again, honest;
+        run(&lie, &plan, &again); /* what is left still fails, the same way, at the same time */
+        assert_string_equal(again.invariant, v.invariant);
+        assert_true(again.at_ns == v.at_ns && again.bytes_hash == v.bytes_hash);
+        run(NULL, &plan, &honest);
+        assert_string_equal(honest.invariant, "");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plan_survives_being_text),
+        cmocka_unit_test(what_is_no_plan_is_refused),
+        cmocka_unit_test(a_seed_replays_exactly),
+        cmocka_unit_test(every_lie_is_noticed_and_made_small),
+        cmocka_unit_test(seeds_keep_the_invariants),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
