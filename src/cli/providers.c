@@ -34,7 +34,8 @@ static void look(struct fl_timer *timer)
 }
 
 /* The answer's body into *body*, its status; 0: there was no answer. */
-static int ask(const struct fl_addr *addr, const char *method, const char *path, const char *key, struct fl_buf *body)
+static int ask(const struct fl_addr *addr, const char *method, const char *path, const char *key,
+               struct fl_buf *body)
 {
     struct asking a = {.timer.fire = look};
     char host[64], headers[600] = "";
@@ -59,7 +60,8 @@ static int ask(const struct fl_addr *addr, const char *method, const char *path,
     fl_simclient_request(a.client, method, path, headers, FL_EMPTY);
     fl_timers_set(&sys->timers, &a.timer, sys->ops->clock_ns(sys));
     fl_net_run(a.net);
-    const struct fl_simanswer *answer = fl_simclient_answers(a.client) > 0 ? fl_simclient_answer(a.client, 0) : NULL;
+    const struct fl_simanswer *answer =
+        fl_simclient_answers(a.client) > 0 ? fl_simclient_answer(a.client, 0) : NULL;
     if (answer && answer->complete) {
         status = answer->status;
         fl_buf_put(body, fl_buf_slice(&answer->body));
@@ -96,8 +98,9 @@ static void print_targets(struct fl_json provider)
         struct fl_slice id = text_of(target, "id", &scratch);
         (void)printf("  %-40.*s ", (int)id.len, id.ptr);
         struct fl_slice health = text_of(target, "health", &scratch);
-        (void)printf("%-10.*s %u in flight, %u of %u attempts failed\n", (int)health.len, health.ptr,
-                     number_of(target, "in_flight"), number_of(target, "failed"), number_of(target, "attempts"));
+        (void)printf("%-10.*s %u in flight, %u of %u attempts failed\n", (int)health.len,
+                     health.ptr, number_of(target, "in_flight"), number_of(target, "failed"),
+                     number_of(target, "attempts"));
     }
 }
 
@@ -112,7 +115,8 @@ static void print_keys(struct fl_json provider)
         bool usable = true;
         (void)fl_json_bool(fl_json_get(key, FL_LIT("usable")), &usable);
         struct fl_slice source = text_of(key, "source", &scratch);
-        (void)printf("  key from %.*s%s", (int)source.len, source.ptr, usable ? "" : ": left alone, ");
+        (void)printf("  key from %.*s%s", (int)source.len, source.ptr,
+                     usable ? "" : ": left alone, ");
         struct fl_slice why = text_of(key, "why", &scratch);
         (void)printf("%.*s\n", (int)why.len, why.ptr);
     }
@@ -188,8 +192,8 @@ static int run(const char *verb, const char *name, const char *at, bool json)
     if (!fl_addr_parse(fl_slice_cstr(at), &addr)) {
         return fl_usage_error("providers", "'%s' is not an address such as 127.0.0.1:3247", at);
     }
-    (void)snprintf(path, sizeof(path), "/admin/v1/providers%s%s%s%s", name ? "/" : "", name ? name : "",
-                   list ? "" : "/", list ? "" : verb);
+    (void)snprintf(path, sizeof(path), "/admin/v1/providers%s%s%s%s", name ? "/" : "",
+                   name ? name : "", list ? "" : "/", list ? "" : verb);
     fl_buf_init(&body, 16 * 1024 * 1024);
     int status = ask(&addr, list ? "GET" : "POST", path, getenv("FAIRLEAD_KEY"), &body);
     int code = status == 200 ? show(&body, json) : explain_refusal(status, at, &body);
@@ -214,7 +218,8 @@ int fl_cli_providers(int argc, char **argv)
             return FL_EXIT_USAGE;
         }
     }
-    const char *verb = optind < argc ? argv[optind] : "list", *name = optind + 1 < argc ? argv[optind + 1] : NULL;
+    const char *verb = optind < argc ? argv[optind] : "list",
+               *name = optind + 1 < argc ? argv[optind + 1] : NULL;
     bool changes = strcmp(verb, "drain") == 0 || strcmp(verb, "enable") == 0;
     if ((!changes && strcmp(verb, "list") != 0) || optind + 2 < argc) {
         return fl_usage_error("providers", "'%s' is not list, drain or enable", verb);

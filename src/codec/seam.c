@@ -50,7 +50,8 @@ static void mismatch(struct fl_seam *s)
     }
 }
 
-/* Reads on in the tail until the head's next byte is asked for (true) or there is nothing left to find. */
+/* Reads on in the tail until the head's next byte is asked for (true) or there is nothing left to
+ * find. */
 static bool wants_more(struct fl_seam *s)
 {
     while (s->at < s->tail_len) {
@@ -87,7 +88,8 @@ void fl_seam_end(struct fl_seam *s, struct fl_buf *out)
     if (s->settled) {
         return;
     }
-    while (s->head_len > 0 && wants_more(s)) { /* the whole head stands inside the tail, not at its end */
+    while (s->head_len > 0 &&
+           wants_more(s)) { /* the whole head stands inside the tail, not at its end */
         mismatch(s);
     }
     settle(s, out);

@@ -7,12 +7,13 @@
  *   tail     the end of what was said, at most FL_SEAM_TAIL bytes
  *   overlap  the longest end of the tail that the continuation begins with; it is dropped
  *
- * An overlap of less than FL_SEAM_LEAST bytes is chance ("all" + "low"), and kept, unless it is all that was
- * said so far and has FL_SEAM_WHOLE bytes or more: then the source began anew. A text that repeats itself in a
- * period shorter than its overlap cannot be told from one said twice; the longer overlap wins.
+ * An overlap of less than FL_SEAM_LEAST bytes is chance ("all" + "low"), and kept, unless it is all
+ * that was said so far and has FL_SEAM_WHOLE bytes or more: then the source began anew. A text that
+ * repeats itself in a period shorter than its overlap cannot be told from one said twice; the
+ * longer overlap wins.
  *
- * Streaming Knuth-Morris-Pratt: the continuation's bytes are the pattern, searched for in the tail as
- * they come. What is held back meanwhile is never more than the tail; amortised O(1) a byte.
+ * Streaming Knuth-Morris-Pratt: the continuation's bytes are the pattern, searched for in the tail
+ * as they come. What is held back meanwhile is never more than the tail; amortised O(1) a byte.
  */
 #ifndef FL_CODEC_SEAM_H
 #define FL_CODEC_SEAM_H
@@ -26,10 +27,11 @@ enum { FL_SEAM_TAIL = 512, FL_SEAM_LEAST = 16, FL_SEAM_WHOLE = 4 };
 
 struct fl_seam {
     char tail[FL_SEAM_TAIL], head[FL_SEAM_TAIL];
-    uint16_t border[FL_SEAM_TAIL]; /* of head's prefixes: the longest proper prefix that is also a suffix */
-    unsigned tail_len, head_len;   /* head: what is held of the continuation */
-    unsigned at, matched;          /* of the tail are read; of the head end there */
-    bool whole;                    /* the tail is all that was said */
+    uint16_t border
+        [FL_SEAM_TAIL]; /* of head's prefixes: the longest proper prefix that is also a suffix */
+    unsigned tail_len, head_len; /* head: what is held of the continuation */
+    unsigned at, matched;        /* of the tail are read; of the head end there */
+    bool whole;                  /* the tail is all that was said */
     bool settled;
     unsigned overlap; /* once settled: bytes dropped */
 };

@@ -3,7 +3,8 @@
 
 enum { C_ID, C_CREATED, C_MODEL, C_CHOICES, C_COUNT };
 
-static bool scan_chunk(struct fl_slice data, struct fl_json_watch w[C_COUNT], struct fl_json *ret_whole)
+static bool scan_chunk(struct fl_slice data, struct fl_json_watch w[C_COUNT],
+                       struct fl_json *ret_whole)
 {
     static const struct fl_json_watch keys[C_COUNT] = {[C_ID] = {.key = {"id", 2}},
                                                        [C_CREATED] = {.key = {"created", 7}},
@@ -33,7 +34,8 @@ static void read_member(struct fl_slice key, struct fl_json value, struct fl_ope
         d->strange = d->strange || value.type != FL_JSON_STRING;
     } else if (fl_json_spells(key, FL_LIT("tool_calls"))) {
         d->calls = value;
-    } else if (fl_json_spells(key, FL_LIT("reasoning_content")) || fl_json_spells(key, FL_LIT("reasoning")) ||
+    } else if (fl_json_spells(key, FL_LIT("reasoning_content")) ||
+               fl_json_spells(key, FL_LIT("reasoning")) ||
                fl_json_spells(key, FL_LIT("reasoning_details"))) {
         d->reasoning = true;
     } else {
@@ -86,7 +88,8 @@ static void add_patch(struct fl_json_patch *patches, unsigned *count, struct fl_
     patches[at] = patch;
 }
 
-static void put_pieces(struct fl_buf *b, struct fl_slice text, const struct fl_json_patch *patches, unsigned count)
+static void put_pieces(struct fl_buf *b, struct fl_slice text, const struct fl_json_patch *patches,
+                       unsigned count)
 {
     struct fl_slice pieces[2 * 8 + 1];
     size_t bytes;
@@ -107,7 +110,8 @@ enum fl_err fl_openai_resume_body(struct fl_slice body, struct fl_slice said, ui
     struct fl_buf message, numbers;
     char digits[48];
     unsigned count = 0;
-    if (fl_json_scan(body, FL_JSON_LIMITS, w, 3, &whole, NULL) || w[0].value.type != FL_JSON_ARRAY) {
+    if (fl_json_scan(body, FL_JSON_LIMITS, w, 3, &whole, NULL) ||
+        w[0].value.type != FL_JSON_ARRAY) {
         return FL_ERR_REQUEST;
     }
     struct fl_slice messages = w[0].value.span;
@@ -118,15 +122,17 @@ enum fl_err fl_openai_resume_body(struct fl_slice body, struct fl_slice said, ui
     fl_buf_put_cstr(&message, "{\"role\":\"assistant\",\"content\":");
     fl_buf_put_json(&message, said);
     fl_buf_putc(&message, '}');
-    add_patch(patches, &count, (struct fl_json_patch){fl_slice(messages.ptr + messages.len - 1, 0),
-                                                      fl_buf_slice(&message)});
+    add_patch(patches, &count,
+              (struct fl_json_patch){fl_slice(messages.ptr + messages.len - 1, 0),
+                                     fl_buf_slice(&message)});
     for (unsigned i = 1; i < 3; i++) {
         uint64_t most = 0;
         size_t start = numbers.len;
         if (fl_json_u64(w[i].value, &most)) {
             fl_buf_put_u64(&numbers, most > said_tokens ? most - said_tokens : 1);
             add_patch(patches, &count,
-                      (struct fl_json_patch){w[i].value.span, fl_slice_from(fl_buf_slice(&numbers), start)});
+                      (struct fl_json_patch){w[i].value.span,
+                                             fl_slice_from(fl_buf_slice(&numbers), start)});
         }
     }
     put_pieces(ret_body, body, patches, count);
@@ -137,15 +143,16 @@ enum fl_err fl_openai_resume_body(struct fl_slice body, struct fl_slice said, ui
 
 /* --- telling --- */
 
-static void restamp(struct fl_json_patch *patches, unsigned *count, struct fl_json value, struct fl_slice stamp)
+static void restamp(struct fl_json_patch *patches, unsigned *count, struct fl_json value,
+                    struct fl_slice stamp)
 {
     if (value.type != FL_JSON_NONE && stamp.len > 0) {
         add_patch(patches, count, (struct fl_json_patch){value.span, stamp});
     }
 }
 
-void fl_openai_put_restamped(struct fl_buf *b, struct fl_slice data, const struct fl_openai_stamp *stamp,
-                             struct fl_slice content)
+void fl_openai_put_restamped(struct fl_buf *b, struct fl_slice data,
+                             const struct fl_openai_stamp *stamp, struct fl_slice content)
 {
     struct fl_openai_delta d;
     struct fl_json_patch patches[4];
@@ -177,8 +184,8 @@ static void put_stamp(struct fl_buf *b, const char *key, struct fl_slice value)
     }
 }
 
-void fl_openai_put_chunk(struct fl_buf *b, const struct fl_openai_stamp *stamp, struct fl_slice content,
-                         const char *finish_reason)
+void fl_openai_put_chunk(struct fl_buf *b, const struct fl_openai_stamp *stamp,
+                         struct fl_slice content, const char *finish_reason)
 {
     fl_buf_put_cstr(b, "data: {");
     put_stamp(b, "\"id\":", stamp->id);

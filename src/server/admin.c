@@ -4,7 +4,7 @@
  *
  *   GET  /admin/v1/providers               all, with their targets and keys; /NAME: one
  *   POST /admin/v1/providers/NAME/drain    out of the choice; requests under way end as they would
- *   POST /admin/v1/providers/NAME/enable   in again, and well: ejections, pauses and refused keys are forgotten
+ *   POST /admin/v1/providers/NAME/enable   in again, and well: what was held against it is forgotten
  *
  * What is set by hand outlives a reload, not a restart.
  */
@@ -39,7 +39,8 @@ static void put_target(struct fl_buf *b, const struct fl_target *t, uint64_t now
 }
 
 /* Where each key comes from, never the key. */
-static void put_keys(struct fl_buf *b, const struct fl_provider *p, const struct fl_target *t, uint64_t now_ns)
+static void put_keys(struct fl_buf *b, const struct fl_provider *p, const struct fl_target *t,
+                     uint64_t now_ns)
 {
     fl_buf_put_cstr(b, "],\"keys\":[");
     for (unsigned i = 0; i < p->key_count; i++) {
@@ -58,7 +59,8 @@ static void put_keys(struct fl_buf *b, const struct fl_provider *p, const struct
     fl_buf_put_cstr(b, "]}");
 }
 
-static void put_provider(struct fl_buf *b, const struct fl_config *c, unsigned provider, uint64_t now_ns)
+static void put_provider(struct fl_buf *b, const struct fl_config *c, unsigned provider,
+                         uint64_t now_ns)
 {
     const struct fl_provider *p = &c->providers[provider];
     const struct fl_target *first = NULL;
@@ -113,10 +115,11 @@ void fl_admin_providers(struct fl_session *s, const struct fl_h1_head *head, str
     unsigned provider = find_provider(c, name);
     struct fl_buf b;
     if (!known || (name.len > 0 && provider == c->provider_count)) {
-        fl_reply_plain_error(s, FL_ERR_NOT_FOUND,
-                             FL_LIT("There is no such provider, or nothing of this kind to do with it. "
-                                    "GET /admin/v1/providers lists them; POST .../NAME/drain and .../NAME/enable."),
-                             head->keep_alive);
+        fl_reply_plain_error(
+            s, FL_ERR_NOT_FOUND,
+            FL_LIT("There is no such provider, or nothing of this kind to do with it. "
+                   "GET /admin/v1/providers lists them; POST .../NAME/drain and .../NAME/enable."),
+            head->keep_alive);
         return;
     }
     if (post) {

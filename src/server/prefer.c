@@ -12,7 +12,8 @@ static struct fl_slice text_of(struct fl_json value, struct fl_arena *arena)
     return fl_json_text(value, &scratch, &text) ? fl_arena_copy(arena, text) : FL_EMPTY;
 }
 
-static unsigned names_of(struct fl_json list, struct fl_arena *arena, unsigned max, struct fl_slice *ret_names)
+static unsigned names_of(struct fl_json list, struct fl_arena *arena, unsigned max,
+                         struct fl_slice *ret_names)
 {
     struct fl_json_iter it = fl_json_iter(list);
     struct fl_json item;
@@ -35,8 +36,8 @@ static bool means(struct fl_slice name, const struct fl_provider *p)
 }
 
 /* The place of the first name that means the target's provider, or *count*. */
-static unsigned place_of(const struct fl_slice *names, unsigned count, const struct fl_config *config,
-                         unsigned target)
+static unsigned place_of(const struct fl_slice *names, unsigned count,
+                         const struct fl_config *config, unsigned target)
 {
     const struct fl_provider *p = &config->providers[config->table.targets[target].provider_index];
     unsigned i = 0;
@@ -48,7 +49,8 @@ static unsigned place_of(const struct fl_slice *names, unsigned count, const str
 
 /* --- who may be asked --- */
 
-static void deny(const struct fl_config *config, struct fl_arena *arena, struct fl_preference *p, unsigned target)
+static void deny(const struct fl_config *config, struct fl_arena *arena, struct fl_preference *p,
+                 unsigned target)
 {
     if (!p->denied) {
         p->denied = fl_arena_zero(arena, config->table.target_count);
@@ -59,8 +61,8 @@ static void deny(const struct fl_config *config, struct fl_arena *arena, struct 
 }
 
 /* Those of the list are denied, or all others are. */
-static void deny_by(struct fl_json list, bool listed, const struct fl_config *config, struct fl_arena *arena,
-                    struct fl_preference *p)
+static void deny_by(struct fl_json list, bool listed, const struct fl_config *config,
+                    struct fl_arena *arena, struct fl_preference *p)
 {
     struct fl_slice names[FL_PREFER_NAMES_MAX];
     unsigned count = names_of(list, arena, FL_PREFER_NAMES_MAX, names);
@@ -85,8 +87,8 @@ static bool price_of(struct fl_json value, struct fl_arena *arena, uint64_t *ret
     return true;
 }
 
-static void deny_dearer(struct fl_json limits, const struct fl_config *config, struct fl_arena *arena,
-                        struct fl_preference *p)
+static void deny_dearer(struct fl_json limits, const struct fl_config *config,
+                        struct fl_arena *arena, struct fl_preference *p)
 {
     uint64_t in = UINT64_MAX, out = UINT64_MAX;
     struct fl_json prompt = fl_json_get(limits, FL_LIT("prompt"));
@@ -116,15 +118,16 @@ static void read_sort(struct fl_json sort, struct fl_preference *p)
     p->sort_given = true;
     if (fl_json_spells(by.span, FL_LIT("price"))) {
         p->sort = (struct fl_selection){.strategy = FL_STRATEGY_COST};
-    } else if (fl_json_spells(by.span, FL_LIT("throughput")) || fl_json_spells(by.span, FL_LIT("latency"))) {
+    } else if (fl_json_spells(by.span, FL_LIT("throughput")) ||
+               fl_json_spells(by.span, FL_LIT("latency"))) {
         p->sort = (struct fl_selection){.strategy = FL_STRATEGY_PERFORMANCE};
     } else {
         p->wrong = "'provider.sort' is price, throughput or latency.";
     }
 }
 
-void fl_preference_read(const struct fl_facts *facts, const struct fl_config *config, struct fl_arena *arena,
-                        struct fl_preference *ret_preference)
+void fl_preference_read(const struct fl_facts *facts, const struct fl_config *config,
+                        struct fl_arena *arena, struct fl_preference *ret_preference)
 {
     struct fl_preference *p = ret_preference;
     const struct fl_json given = facts->provider;
@@ -174,7 +177,8 @@ static void sort_by(const unsigned *places, unsigned count, unsigned *ret_from)
     }
 }
 
-static void order_candidates(const struct fl_preference *p, const struct fl_config *config, struct fl_plan *plan)
+static void order_candidates(const struct fl_preference *p, const struct fl_config *config,
+                             struct fl_plan *plan)
 {
     struct fl_candidate copy[FL_PLAN_MAX];
     unsigned places[FL_PLAN_MAX] = {0}, from[FL_PLAN_MAX], count = 0;
@@ -189,7 +193,8 @@ static void order_candidates(const struct fl_preference *p, const struct fl_conf
     }
 }
 
-void fl_preference_order(const struct fl_preference *p, const struct fl_config *config, struct fl_plan *plan)
+void fl_preference_order(const struct fl_preference *p, const struct fl_config *config,
+                         struct fl_plan *plan)
 {
     unsigned places[FL_PLAN_MAX] = {0}, from[FL_PLAN_MAX], targets[FL_PLAN_MAX];
     uint64_t ready_ns[FL_PLAN_MAX];
@@ -218,7 +223,8 @@ void fl_preference_order(const struct fl_preference *p, const struct fl_config *
 
 /* --- more targets --- */
 
-/* The line of a target on the record, behind those of the targets before it; the last skipped one makes room. */
+/* The line of a target on the record, behind those of the targets before it; the last skipped one
+ * makes room. */
 static void add_candidate(struct fl_plan *plan, const struct fl_plan *more, unsigned target)
 {
     unsigned at = 0, i = 0;

@@ -76,7 +76,8 @@ static void put_decoded(struct fl_json text, struct fl_buf *b)
 static bool is_whole(const struct fl_buf *json)
 {
     struct fl_json whole;
-    return fl_buf_ok(json) && fl_json_scan(fl_buf_slice(json), FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK;
+    return fl_buf_ok(json) &&
+           fl_json_scan(fl_buf_slice(json), FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK;
 }
 
 static void keep_calls(struct fl_resume *r, struct fl_json calls)
@@ -92,7 +93,8 @@ static void keep_calls(struct fl_resume *r, struct fl_json calls)
             r->calls++;
             r->call_index = index;
         }
-        put_decoded(fl_json_get(fl_json_get(call, FL_LIT("function")), FL_LIT("arguments")), &r->call);
+        put_decoded(fl_json_get(fl_json_get(call, FL_LIT("function")), FL_LIT("arguments")),
+                    &r->call);
     }
 }
 
@@ -127,7 +129,8 @@ enum fl_resumable fl_resume_judge(const struct fl_resume *r)
 
 /* --- going on --- */
 
-enum fl_err fl_resume_ask(struct fl_resume *r, const struct fl_dialect *dialect, struct fl_facts *io_facts)
+enum fl_err fl_resume_ask(struct fl_resume *r, const struct fl_dialect *dialect,
+                          struct fl_facts *io_facts)
 {
     char memory[1024];
     struct fl_buf scratch;
@@ -136,9 +139,12 @@ enum fl_err fl_resume_ask(struct fl_resume *r, const struct fl_dialect *dialect,
     uint64_t by_length = r->said.len / 6; /* some send many tokens in a piece */
     fl_buf_init_in(&scratch, memory, sizeof(memory));
     fl_buf_reset(&r->body);
-    enum fl_err err = fl_openai_resume_body(r->facts.body, fl_buf_slice(&r->said),
-                                            r->tokens > by_length ? r->tokens : by_length, &r->body);
-    err = err ? err : dialect->read_request(r->facts.endpoint, fl_buf_slice(&r->body), &scratch, &facts, &reterr);
+    enum fl_err err =
+        fl_openai_resume_body(r->facts.body, fl_buf_slice(&r->said),
+                              r->tokens > by_length ? r->tokens : by_length, &r->body);
+    err = err ? err
+              : dialect->read_request(r->facts.endpoint, fl_buf_slice(&r->body), &scratch, &facts,
+                                      &reterr);
     if (err) {
         return err;
     }
@@ -192,12 +198,14 @@ void fl_resume_take(struct fl_resume *r, const struct fl_sse_event *event)
     bool usage = d.content.type == FL_JSON_NONE && !more && !d.reasoning && !d.strange;
     if (more || d.strange || (fresh.len > 0 && d.content.type != FL_JSON_NONE)) {
         fl_openai_put_restamped(&r->out, event->data, &r->stamp, fl_buf_slice(&fresh));
-    } else if (usage && r->seam.settled) { /* nothing but numbers; before the text's end it is a preamble */
+    } else if (usage &&
+               r->seam.settled) { /* nothing but numbers; before the text's end it is a preamble */
         fl_openai_put_restamped(&r->out, event->data, &r->stamp, FL_EMPTY);
     }
     keep_calls(r, d.calls);
     r->finished = r->finished || d.finish_reason.type != FL_JSON_NONE;
-    r->lost = r->lost || d.strange || !fl_buf_ok(&r->out) || !fl_buf_ok(&text) || !fl_buf_ok(&fresh);
+    r->lost =
+        r->lost || d.strange || !fl_buf_ok(&r->out) || !fl_buf_ok(&text) || !fl_buf_ok(&fresh);
     fl_buf_finish(&text);
     fl_buf_finish(&fresh);
 }

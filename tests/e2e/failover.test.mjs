@@ -53,7 +53,7 @@ describe('failover', () => {
         'a connection that is reset': [(seen) => seen.cutNow({ reset: true }), 'provider_(closed|reset)'],
         'garbage instead of HTTP': [(seen) => { seen.raw('SSH-2.0-OpenSSH_9.2\r\n\r\n'); seen.response.socket.end(); }, 'provider_bad_response'],
         'a redirect': [(seen) => seen.send(307, '', { location: f.b.url + '/chat/completions' }), 'provider_redirect'],
-        'a 200 with an error in it': [(seen) => seen.error(200, 'not really'), 'provider_error_in_200'],
+        'a 200 with an error in it': [(seen) => seen.error(200, 'not really'), 'provider_server_error'],
     };
     for (const [name, [handler, reason]] of Object.entries(failures)) {
         test(`${name} before the answer: another provider answers`, LIMIT, async () => {

@@ -99,8 +99,8 @@ static void check(struct scene *s, const struct fl_simanswer *a, const char *tex
 #define ASKED(...) ((const unsigned[upstreams_max]){__VA_ARGS__})
 
 #define TARGET(name, ip, more)                                                                     \
-    "  " name ": {type: openai_compatible, api_key: k, base_url: \"http://10.0.1." ip ":80/v1\"" more \
-    "}\n"
+    "  " name ": {type: openai_compatible, api_key: k, base_url: \"http://10.0.1." ip              \
+    ":80/v1\"" more "}\n"
 
 static bool asked_with_key(const struct upstream *u, const char *key)
 {
@@ -121,7 +121,8 @@ static void a_refused_key_gives_way_to_the_next_one(void **state)
                "\"http://10.0.1.1:80/v1\"}\n" TARGET("p1", "2", ", models: [m]"));
     const struct upstream_part refused = {FL_LIT(REFUSAL("401 No", "", "invalid_api_key")), 1, 0};
     const struct upstream_part fine = {fl_buf_slice(&s.says[0]), 1, 0};
-    const struct upstream_answer answers[] = {{&refused, 1, UPSTREAM_FIN}, {&fine, 1, UPSTREAM_FIN}};
+    const struct upstream_answer answers[] = {{&refused, 1, UPSTREAM_FIN},
+                                              {&fine, 1, UPSTREAM_FIN}};
     upstream_plan(&s.up[0], answers, 2);
     check(&s, ask(&s, CHAT), "0", ASKED(2));
     bool second = asked_with_key(&s.up[0], "two");
@@ -148,7 +149,8 @@ static void a_rate_limit_is_of_a_key(void **state)
     const struct upstream_part limited = {
         FL_LIT(REFUSAL("429 Slow", "retry-after: 30\r\n", "rate_limit_exceeded")), 1, 0};
     const struct upstream_part fine = {fl_buf_slice(&s.says[0]), 1, 0};
-    const struct upstream_answer answers[] = {{&limited, 1, UPSTREAM_FIN}, {&fine, 1, UPSTREAM_FIN}};
+    const struct upstream_answer answers[] = {{&limited, 1, UPSTREAM_FIN},
+                                              {&fine, 1, UPSTREAM_FIN}};
     upstream_plan(&s.up[0], answers, 2);
     check(&s, ask(&s, CHAT), "0", ASKED(2));
     for (unsigned i = 0; i < 5; i++) {
@@ -161,9 +163,10 @@ static void headers_tell_when_a_key_is_used_up(void **state)
 {
     struct scene s;
     (void)state;
-    open_scene(&s, "remaining 0", "models:\n  chat: {targets: [p0/m], fallback: [p1/m]}\n"
-                                  "providers:\n" TARGET("p0", "1", ", models: [m]")
-                                      TARGET("p1", "2", ", models: [m]"));
+    open_scene(&s, "remaining 0",
+               "models:\n  chat: {targets: [p0/m], fallback: [p1/m]}\n"
+               "providers:\n" TARGET("p0", "1", ", models: [m]")
+                   TARGET("p1", "2", ", models: [m]"));
     say(&s, 0,
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-ratelimit-limit-requests: 60\r\n"
         "x-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 20s\r\n\r\n"
@@ -234,9 +237,10 @@ static void a_policy_s_refusal_is_the_answer_where_nothing_else_is_said(void **s
 {
     struct scene s;
     (void)state;
-    open_scene(&s, "policy", "models:\n  chat: {targets: [p0/m], fallback: [p1/m]}\n"
-                             "providers:\n" TARGET("p0", "1", ", models: [m]")
-                                 TARGET("p1", "2", ", models: [m]"));
+    open_scene(&s, "policy",
+               "models:\n  chat: {targets: [p0/m], fallback: [p1/m]}\n"
+               "providers:\n" TARGET("p0", "1", ", models: [m]")
+                   TARGET("p1", "2", ", models: [m]"));
     say(&s, 0, REFUSAL("400 No", "", "content_policy_violation"));
     rig_check_error(&s.rig, ask(&s, CHAT), 400, "content_policy_violation");
     rig_equal(&s.rig, s.up[1].requests, 0);
@@ -246,12 +250,11 @@ static void a_policy_s_refusal_is_the_answer_where_nothing_else_is_said(void **s
 
 /* --- what a client asks for --- */
 
-static const char named[] =
-    "models:\n  chat: {targets: [p0/m, p1/m, p2/m]}\nproviders:\n" TARGET(
-        "p0", "1", ", models: [m], prices: {input: 9, output: 9}")
-        TARGET("p1", "2", ", models: [m], prices: {input: 2, output: 2}")
-            TARGET("p2", "3", ", models: [m, alone], prices: {input: 5, output: 5}")
-                TARGET("p3", "4", "");
+static const char named[] = "models:\n  chat: {targets: [p0/m, p1/m, p2/m]}\nproviders:\n" TARGET(
+    "p0", "1", ", models: [m], prices: {input: 9, output: 9}")
+    TARGET("p1", "2", ", models: [m], prices: {input: 2, output: 2}")
+        TARGET("p2", "3", ", models: [m, alone], prices: {input: 5, output: 5}")
+            TARGET("p3", "4", "");
 
 static void a_client_names_models_to_fall_back_on(void **state)
 {
@@ -264,7 +267,10 @@ static void a_client_names_models_to_fall_back_on(void **state)
     rig_check(&s.rig, rig_has(fl_buf_slice(&s.up[2].body), "{\"model\":\"alone\",\"messages\""));
     check(&s, ask(&s, "{\"models\":[\"p0/m\",\"p3/x\"]," MESSAGES "}"), "3", ASKED(2, 0, 1, 1));
     rig_check(&s.rig, rig_has(fl_buf_slice(&s.up[3].body), "{\"model\":\"x\",\"messages\""));
-    check(&s, ask(&s, "{\"model\":\"none\",\"models\":[\"p1/m\"],\"provider\":{\"only\":[\"p1\"]}," MESSAGES "}"),
+    check(&s,
+          ask(&s,
+              "{\"model\":\"none\",\"models\":[\"p1/m\"],\"provider\":{\"only\":[\"p1\"]}," MESSAGES
+              "}"),
           "1", ASKED(2, 1, 1, 1));
     close_scene(&s);
 }
@@ -286,8 +292,8 @@ static void a_client_says_which_providers_it_wants(void **state)
     open_scene(&s, "provider", named);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char body[400];
-        (void)snprintf(body, sizeof(body), "{\"model\":\"chat\",\"provider\":%s,%s}", rows[i].provider,
-                       MESSAGES);
+        (void)snprintf(body, sizeof(body), "{\"model\":\"chat\",\"provider\":%s,%s}",
+                       rows[i].provider, MESSAGES);
         rig_say(&s.rig, "provider %s", rows[i].provider);
         rig_check_text(&s.rig, ask(&s, body), rows[i].text);
         unsigned served = (unsigned)(rows[i].text[0] - '0');
@@ -295,14 +301,17 @@ static void a_client_says_which_providers_it_wants(void **state)
     }
     rig_say(&s.rig, "no fallbacks");
     say(&s, 1, REFUSAL("500 Oh", "", "oh"));
-    const struct fl_simanswer *a =
-        ask(&s, "{\"model\":\"chat\",\"provider\":{\"order\":[\"p1\"],\"allow_fallbacks\":false}," MESSAGES "}");
+    const struct fl_simanswer *a = ask(
+        &s,
+        "{\"model\":\"chat\",\"provider\":{\"order\":[\"p1\"],\"allow_fallbacks\":false}," MESSAGES
+        "}");
     rig_check_error(&s.rig, a, 500, "oh");
     rig_say(&s.rig, "nobody is left");
     a = ask(&s, "{\"model\":\"chat\",\"provider\":{\"only\":[\"p9\"]}," MESSAGES "}");
     rig_check_error(&s.rig, a, 403, "policy_model_blocked");
     rig_say(&s.rig, "misspelt");
-    a = ask(&s, "{\"model\":\"chat\",\"provider\":{\"max_price\":{\"prompt\":\"cheap\"}}," MESSAGES "}");
+    a = ask(&s, "{\"model\":\"chat\",\"provider\":{\"max_price\":{\"prompt\":\"cheap\"}}," MESSAGES
+                "}");
     rig_check_error(&s.rig, a, 400, "caller_invalid_request");
     close_scene(&s);
 }
@@ -324,7 +333,8 @@ static void the_same_is_tried_again_after_a_backoff(void **state)
     check(&s, a, "0", ASKED(2));
     rig_check(&s.rig, a->end_ns - a->asked_ns < 600 * FL_NS_MS);
     rig_check(&s.rig, fl_slice_eq(fl_simanswer_header(a, "x-fairlead-attempts"), FL_LIT("2")));
-    say(&s, 0, REFUSAL("500 Oh", "x-should-retry: false\r\n", "oh")); /* the provider knows better */
+    say(&s, 0,
+        REFUSAL("500 Oh", "x-should-retry: false\r\n", "oh")); /* the provider knows better */
     rig_check_error(&s.rig, ask(&s, CHAT), 500, "oh");
     rig_equal(&s.rig, s.up[0].requests, 3);
     close_scene(&s);
@@ -338,14 +348,17 @@ static void retry_after_is_waited_for_if_that_is_in_time(void **state)
     const struct upstream_part limited = {
         FL_LIT(REFUSAL("429 Slow", "retry-after: 7\r\n", "rate_limit_exceeded")), 1, 0};
     const struct upstream_part fine = {fl_buf_slice(&s.says[0]), 1, 0};
-    const struct upstream_answer answers[] = {{&limited, 1, UPSTREAM_FIN}, {&fine, 1, UPSTREAM_FIN}};
+    const struct upstream_answer answers[] = {{&limited, 1, UPSTREAM_FIN},
+                                              {&fine, 1, UPSTREAM_FIN}};
     upstream_plan(&s.up[0], answers, 2);
     const struct fl_simanswer *a = ask(&s, CHAT);
     check(&s, a, "0", ASKED(2));
-    rig_check(&s.rig, a->end_ns - a->asked_ns >= 7 * FL_NS_S && a->end_ns - a->asked_ns < 8 * FL_NS_S);
+    rig_check(&s.rig,
+              a->end_ns - a->asked_ns >= 7 * FL_NS_S && a->end_ns - a->asked_ns < 8 * FL_NS_S);
     upstream_plan(&s.up[0], answers, 1);
     a = ask_with(&s, "x-fairlead-timeout-ms: 3000\r\n", CHAT);
-    rig_check_error(&s.rig, a, 429, "rate_limit_exceeded"); /* told at once, with the provider's words */
+    rig_check_error(&s.rig, a, 429,
+                    "rate_limit_exceeded"); /* told at once, with the provider's words */
     rig_check(&s.rig, a->end_ns - a->asked_ns < 100 * FL_NS_MS);
     rig_check(&s.rig, fl_slice_eq(fl_simanswer_header(a, "retry-after"), FL_LIT("7")));
     close_scene(&s);
@@ -375,7 +388,8 @@ static void a_client_may_leave_while_its_request_waits(void **state)
 #define TWO                                                                                        \
     "models:\n  chat: {targets: [p0/m], fallback: [p1/m]}\nproviders:\n" TARGET(                   \
         "p0", "1", ", models: [m]") TARGET("p1", "2", ", models: [m]")
-#define ROLE  "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+#define ROLE                                                                                       \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
 #define SSE   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 #define STOP  "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 #define DONE  "data: [DONE]\n\n"

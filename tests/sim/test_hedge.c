@@ -13,7 +13,8 @@
 #define STREAM   "{\"model\":\"chat\",\"stream\":true," MESSAGES "}"
 #define PLAIN    "{\"model\":\"chat\"," MESSAGES "}"
 #define TOOLS                                                                                      \
-    "{\"model\":\"chat\",\"stream\":true,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"  \
+    "{\"model\":\"chat\",\"stream\":true,\"tools\":[{\"type\":\"function\",\"function\":{"         \
+    "\"name\":"                                                                                    \
     "\"f\",\"parameters\":{}}}]," MESSAGES "}"
 
 enum { upstreams_max = 3 };
@@ -200,8 +201,10 @@ static void a_refusal_of_the_request_ends_both(void **state)
     open_scene(&s, "refusal", ", hedge: 200ms");
     says_after(&s, 0, 10 * FL_NS_S);
     fl_buf_reset(&s.says[1]);
-    fl_buf_put_cstr(&s.says[1], "HTTP/1.1 400 No\r\ncontent-type: application/json\r\ncontent-length: 44\r\n\r\n"
-                                "{\"error\":{\"message\":\"no\",\"code\":\"theirs..\"}}");
+    fl_buf_put_cstr(
+        &s.says[1],
+        "HTTP/1.1 400 No\r\ncontent-type: application/json\r\ncontent-length: 44\r\n\r\n"
+        "{\"error\":{\"message\":\"no\",\"code\":\"theirs..\"}}");
     says_after(&s, 1, 0);
     const struct fl_simanswer *a = ask(&s, STREAM);
     rig_check_error(&s.rig, a, 400, "theirs..");

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stream cut behind every byte, by RST and by FIN: with `resume: continue` and a second provider
- * that goes on where the first stopped, or says the end of it once more, the client reads the text as
- * if nothing had happened; without it, an error event. And tool calls, errors told in the stream, and
- * what cannot be continued.
+ * that goes on where the first stopped, or says the end of it once more, the client reads the text
+ * as if nothing had happened; without it, an error event. And tool calls, errors told in the
+ * stream, and what cannot be continued.
  */
 #include "sim/rig.h"
 #include "sim/upstream.h"
 
 #include <stdio.h>
 
-static const char *const words[] = {"First ",   "light ", "over ",  "the ", "harbour: ", "gulls, a bell, ",
-                                    "\xc3\xa4nd ", "\"slow\" ", "wheels\n", "of ",  "the ",      "ferry; ",
-                                    "nobody ",  "all",    "owed ",  "to ",  "tell."};
+static const char *const words[] = {
+    "First ",      "light ",    "over ",    "the ", "harbour: ", "gulls, a bell, ",
+    "\xc3\xa4nd ", "\"slow\" ", "wheels\n", "of ",  "the ",      "ferry; ",
+    "nobody ",     "all",       "owed ",    "to ",  "tell."};
 enum { word_count = sizeof(words) / sizeof(words[0]) };
 
-#define HEAD  "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-#define STAMP "\"id\":\"first\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m1\","
-#define OTHER "\"id\":\"second\",\"object\":\"chat.completion.chunk\",\"created\":9,\"model\":\"m2\","
-#define DONE  "data: [DONE]\n\n"
+#define HEAD "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+#define STAMP                                                                                      \
+    "\"id\":\"first\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m1\","
+#define OTHER                                                                                      \
+    "\"id\":\"second\",\"object\":\"chat.completion.chunk\",\"created\":9,\"model\":\"m2\","
+#define DONE "data: [DONE]\n\n"
 #define BODY                                                                                       \
-    "{\"model\":\"chat\",\"stream\":true,\"max_tokens\":100,\"messages\":[{\"role\":\"user\","      \
+    "{\"model\":\"chat\",\"stream\":true,\"max_tokens\":100,\"messages\":[{\"role\":\"user\","     \
     "\"content\":\"Hi\"}]}"
 
 struct scene {
@@ -108,7 +111,8 @@ static void close_scene(struct scene *s)
     rig_close(&s->rig);
 }
 
-/* The second provider says the text from byte *from* on, in pieces of seven bytes or a little more. */
+/* The second provider says the text from byte *from* on, in pieces of seven bytes or a little more.
+ * */
 static void go_on_from(struct scene *s, size_t from)
 {
     struct fl_slice rest = fl_slice_from(fl_buf_slice(&s->text), from);
@@ -211,8 +215,8 @@ static void check_asked_to_go_on(struct scene *s, size_t said)
 static void check_cut(struct scene *s, size_t at, bool reset, enum second second)
 {
     size_t said = said_before(s, at);
-    rig_say(&s->rig, "cut by %s at %zu of %zu, %zu said, second %u", reset ? "RST" : "FIN", at, s->says.len,
-            said, (unsigned)second);
+    rig_say(&s->rig, "cut by %s at %zu of %zu, %zu said, second %u", reset ? "RST" : "FIN", at,
+            s->says.len, said, (unsigned)second);
     go_on_from(s, begins_at(s, said, second));
     cut_at(s, at, reset);
     unsigned asked = s->second.requests;
@@ -283,7 +287,9 @@ static void errors_and_stalls_in_the_stream_are_continued_too(void **state)
     struct fl_buf broken;
     fl_buf_init(&broken, 65536);
     fl_buf_put(&broken, fl_slice_first(fl_buf_slice(&s.says), s.ends[5]));
-    fl_buf_put_cstr(&broken, "data: {\"error\":{\"message\":\"Overloaded\",\"type\":\"overloaded_error\"}}\n\n");
+    fl_buf_put_cstr(
+        &broken,
+        "data: {\"error\":{\"message\":\"Overloaded\",\"type\":\"overloaded_error\"}}\n\n");
     upstream_say(&s.first, fl_buf_slice(&broken), UPSTREAM_FIN);
     go_on_from(&s, said_before(&s, s.ends[5]));
     const struct fl_simanswer *a = ask(&s, "");
@@ -311,7 +317,8 @@ static void a_continuation_may_be_cut_as_well(void **state)
     (void)state;
     open_scene(&s, "two cuts", RESUME);
     go_on_from(&s, said_before(&s, s.ends[4]));
-    upstream_say(&s.second, fl_slice_first(fl_buf_slice(&s.goes_on), s.goes_on.len / 2), UPSTREAM_FIN);
+    upstream_say(&s.second, fl_slice_first(fl_buf_slice(&s.goes_on), s.goes_on.len / 2),
+                 UPSTREAM_FIN);
     cut_at(&s, s.ends[4], true);
     const struct fl_simanswer *a = ask(&s, "");
     rig_check_broken(&s.rig, a, 1, "provider_closed");
@@ -324,7 +331,8 @@ static void tool_calls_are_whole_or_broken(void **state)
     static const struct {
         const char *what, *arguments;
         bool whole;
-    } rows[] = {{"whole call", "{\\\"city\\\":\\\"Oslo\\\"}", true}, {"part of a call", "{\\\"city\\\":\\\"Os", false}};
+    } rows[] = {{"whole call", "{\\\"city\\\":\\\"Oslo\\\"}", true},
+                {"part of a call", "{\\\"city\\\":\\\"Os", false}};
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         struct scene s;
@@ -333,18 +341,21 @@ static void tool_calls_are_whole_or_broken(void **state)
         fl_buf_reset(&s.says);
         fl_buf_put_cstr(&s.says, HEAD);
         put_event(&s.says, STAMP,
-                  "\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":"
+                  "\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"function\",\"function\":{"
+                  "\"name\":"
                   "\"weather\",\"arguments\":\"\"}}]",
                   "null");
         (void)snprintf(delta, sizeof(delta),
-                       "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"%s\"}}]", rows[i].arguments);
+                       "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"%s\"}}]",
+                       rows[i].arguments);
         put_event(&s.says, STAMP, delta, "null");
         upstream_say(&s.first, fl_buf_slice(&s.says), UPSTREAM_FIN);
         go_on_from(&s, 0);
         const struct fl_simanswer *a = ask(&s, "");
         if (rows[i].whole) {
             rig_check(&s.rig, a->complete && a->done_marker);
-            rig_check(&s.rig, rig_has(fl_buf_slice(&a->body), "\"finish_reason\":\"tool_calls\"}]}\n\n" DONE));
+            rig_check(&s.rig, rig_has(fl_buf_slice(&a->body),
+                                      "\"finish_reason\":\"tool_calls\"}]}\n\n" DONE));
         } else {
             rig_check_broken(&s.rig, a, 1, "provider_closed");
         }

@@ -15,7 +15,8 @@
 static const char text[] =
     "First light over the harbour: gulls, a bell, \xc3\xa4nd the slow wheel of the ferry. "
     "Nobody had told the lamplighter that the day would be different; he put out the last flame, "
-    "counted his steps home, and found the letter under the door, unsigned, still wet from the rain.";
+    "counted his steps home, and found the letter under the door, unsigned, still wet from the "
+    "rain.";
 
 /* *said* + the seam's output of *next* in pieces of *step* bytes. */
 static void join(struct fl_slice said, struct fl_slice next, size_t step, struct fl_buf *out)
@@ -40,12 +41,14 @@ static void a_text_cut_anywhere_and_continued_from_anywhere_is_whole(void **stat
     for (size_t cut = 0; cut <= all.len; cut++) {
         for (size_t from = 0; from <= cut; from++) {
             size_t overlap = cut - from;
-            bool known = overlap == 0 || overlap >= FL_SEAM_LEAST ||
-                         (from == 0 && overlap >= FL_SEAM_WHOLE);
+            bool known =
+                overlap == 0 || overlap >= FL_SEAM_LEAST || (from == 0 && overlap >= FL_SEAM_WHOLE);
             if (known) {
-                join(fl_slice_first(all, cut), fl_slice_from(all, from), 1 + (cut + from) % 7, &out);
+                join(fl_slice_first(all, cut), fl_slice_from(all, from), 1 + (cut + from) % 7,
+                     &out);
                 if (!fl_slice_eq(fl_buf_slice(&out), all)) {
-                    fail_msg("cut at %zu, continued from %zu: '%.*s'", cut, from, (int)out.len, out.ptr);
+                    fail_msg("cut at %zu, continued from %zu: '%.*s'", cut, from, (int)out.len,
+                             out.ptr);
                 }
             }
         }
@@ -95,7 +98,8 @@ static void nothing_is_held_that_cannot_be_an_overlap(void **state)
 
 static size_t longest_overlap(struct fl_slice said, struct fl_slice next)
 {
-    struct fl_slice tail = said.len > FL_SEAM_TAIL ? fl_slice_from(said, said.len - FL_SEAM_TAIL) : said;
+    struct fl_slice tail =
+        said.len > FL_SEAM_TAIL ? fl_slice_from(said, said.len - FL_SEAM_TAIL) : said;
     for (size_t k = tail.len < next.len ? tail.len : next.len; k >= FL_SEAM_WHOLE; k--) {
         bool counts = k >= FL_SEAM_LEAST || k == said.len;
         if (counts && fl_slice_eq(fl_slice_from(tail, tail.len - k), fl_slice_first(next, k))) {
@@ -128,7 +132,8 @@ static void it_is_the_longest_overlap(void **state)
     for (unsigned n = 0; n < 20000; n++) {
         unsigned letters = 1 + (unsigned)fl_rng_below(&rng, 3);
         size_t cap = n % 2 ? 40 : sizeof(said);
-        size_t said_len = random_text(&rng, letters, said, cap), next_len = random_text(&rng, letters, next, cap);
+        size_t said_len = random_text(&rng, letters, said, cap),
+               next_len = random_text(&rng, letters, next, cap);
         if (said_len > 0 && n % 3 == 0) { /* one that does overlap */
             size_t from = fl_rng_below(&rng, said_len);
             size_t len = said_len - from < next_len ? said_len - from : next_len;
@@ -140,8 +145,8 @@ static void it_is_the_longest_overlap(void **state)
         fl_buf_put(&wanted, a);
         fl_buf_put(&wanted, fl_slice_from(b, longest_overlap(a, b)));
         if (!fl_slice_eq(fl_buf_slice(&out), fl_buf_slice(&wanted))) {
-            fail_msg("seed %llu, case %u: '%.*s' + '%.*s'", (unsigned long long)seed, n, (int)a.len, a.ptr,
-                     (int)b.len, b.ptr);
+            fail_msg("seed %llu, case %u: '%.*s' + '%.*s'", (unsigned long long)seed, n, (int)a.len,
+                     a.ptr, (int)b.len, b.ptr);
         }
     }
     fl_buf_finish(&out);
