@@ -398,10 +398,19 @@ static void keep_rates(struct fl_attempt *a)
     }
 }
 
+static bool has_type(const struct fl_attempt *a, const char *name)
+{
+    const struct fl_slice type = fl_slice_cstr(name);
+    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
+}
+
+/* Proxies lose or rename the type of a stream: what is to be translated was asked for as one, and is
+ * read as one unless it says that it is something else. */
 static bool is_stream(const struct fl_attempt *a)
 {
-    const struct fl_slice type = fl_slice_cstr(stream_type(a));
-    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
+    bool asked = a->translation && a->exchange->facts.stream;
+    return has_type(a, stream_type(a)) ||
+           (asked && !has_type(a, "application/json") && !has_type(a, "text/html"));
 }
 
 /* We ask for no coding; gzip is understood all the same. */
@@ -611,8 +620,8 @@ static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
         return FL_OK;
     }
     const struct fl_target_key *key =
-        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++, x->plan->panic,
-                     x->worker->sys->now_ns, &a->lease);
+        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++,
+                     x->plan->panic || x->step.at_once, x->worker->sys->now_ns, &a->lease);
     a->key = key ? key->index : 0;
     return key ? FL_OK : FL_ERR_RATE_LIMITED;
 }

@@ -451,18 +451,21 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
         bool continues = x->state == FL_EXCHANGE_ANSWERING;
-        last = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
-        last = last ? last : fl_attempt_start(x, x->step.place);
-        if (!last) {
+        enum fl_err err = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
+        err = err ? err : fl_attempt_start(x, x->step.place);
+        if (!err) {
             x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
             fl_exchange_watch(x);
             return;
         }
-        if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
+        /* Nobody was asked for want of a key: the client is told what those said who were asked. */
+        bool said = err == FL_ERR_RATE_LIMITED && x->note_count > 0;
+        last = said ? x->notes[x->note_count - 1].err : err;
+        if (fl_err_blame(err) == FL_BLAME_CALLER && !fl_err_retryable(err)) {
             break; /* it cannot be read, for whomever */
         }
-        settle_step(x, &(struct fl_failed){.place = x->step.place, .err = last, .untouched = true});
+        settle_step(x, &(struct fl_failed){.place = x->step.place, .err = err, .untouched = true});
         x->step_ready = false;
     }
     last = now >= x->deadline_ns ? FL_ERR_DEADLINE : last;
