@@ -363,6 +363,12 @@ static bool passes(const struct fl_h1_header *h)
     return false;
 }
 
+static bool names_error(const struct fl_attempt *a, const struct fl_h1_header *h)
+{
+    const char *field = a->dialect->error_field;
+    return field && a->status >= 400 && fl_slice_eq_nocase(h->name, fl_slice_cstr(field));
+}
+
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
@@ -378,6 +384,8 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
             a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         } else if (h->value.len <= 1024 && passes(h)) {
             fl_h1_put_parsed(&a->fields, h);
+        } else if (names_error(a, h)) {
+            a->error_name = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         }
     }
 }

@@ -385,6 +385,23 @@ static void a_long_pause_is_the_clients_to_wait(void **state)
     close_scene(&s);
 }
 
+/* Bedrock says in the head what its error is. */
+static void an_error_is_named_in_the_head(void **state)
+{
+    struct scene s;
+    (void)state;
+    open_scene(&s, "named error",
+               "models:\n  chat: {targets: [p0/m]}\nproviders:\n  p0: {type: bedrock, api_key: k, "
+               "region: r, base_url: \"http://10.0.1.1:80\", models: [m]}\n");
+#define BODY "content-type: application/json\r\n\r\n{\"message\":\"no\"}"
+    say(&s, 0, "HTTP/1.1 403 No\r\n" BODY);
+    rig_check_error(&s.rig, ask(&s, CHAT), 403, "provider_forbidden");
+    say(&s, 0, "HTTP/1.1 403 No\r\nx-amzn-ErrorType: ExpiredTokenException:http://x/\r\n" BODY);
+    rig_check_error(&s.rig, ask(&s, CHAT), 403, "provider_auth_failed");
+#undef BODY
+    close_scene(&s);
+}
+
 static void a_client_may_leave_while_its_request_waits(void **state)
 {
     struct scene s;
@@ -493,6 +510,7 @@ int main(void)
         cmocka_unit_test(the_same_is_tried_again_after_a_backoff),
         cmocka_unit_test(retry_after_is_waited_for_if_that_is_in_time),
         cmocka_unit_test(a_long_pause_is_the_clients_to_wait),
+        cmocka_unit_test(an_error_is_named_in_the_head),
         cmocka_unit_test(a_client_may_leave_while_its_request_waits),
         cmocka_unit_test(what_comes_before_content_is_held),
         cmocka_unit_test(a_stream_without_content_is_passed_whole),
