@@ -11,6 +11,8 @@
 //   with a JSON schema        {"answer": 42}
 //   a forced tool             a call of it
 //   with an image             "saw TYPE, N bytes"
+//   of an agent, anywhere     "read note.txt": a call of the agent's tool that runs commands; once the note is in
+//                             the request: "the note says: lighthouse X"
 //
 // Each request is kept in `seen`: what a vendor would refuse is a fault of the test's subject, and thrown.
 import assert from 'node:assert/strict';
@@ -62,8 +64,24 @@ export function frame(type, payload, exception = false) {
 
 // --- what is wanted, the same for all ---
 
+// How the tools of agents that run a command want to be called.
+const COMMANDS = {
+    Bash: { command: 'cat note.txt', description: 'Read the note' },
+    shell: { command: ['cat', 'note.txt'] },
+    shell_command: { command: 'cat note.txt' },
+    exec_command: { cmd: 'cat note.txt' },
+};
+
+function wantedOfAgent(ask) {
+    const note = /lighthouse \w+/.exec(JSON.stringify(ask.body))?.[0];
+    const tool = Object.keys(COMMANDS).find((name) => ask.tools.includes(name));
+    if (note) return { text: `the note says: ${note}` };
+    return tool ? { text: '', calls: [tool] } : { text: 'nothing to do it with' };
+}
+
 // *ask*: {text, image: {type, bytes}, tools: [names], results: [texts], schema, thinking}
 function wanted(ask) {
+    if (/read note\.txt/.test(JSON.stringify(ask.body))) return wantedOfAgent(ask);
     const [verb, ...rest] = (ask.text ?? '').split(' ');
     if (verb === 'fail') return { fail: Number(rest[0]) };
     if (verb === 'slow') return { slow: true };
@@ -76,7 +94,7 @@ function wanted(ask) {
     return { text: rest.join(' ') };
 }
 
-const argumentsOf = (name, i) => (/^json$|_answer$/.test(name) ? { answer: 42 } : { city: `Köln ${i}`, tool: name, list: [1, 2.50, null] });
+const argumentsOf = (name, i) => COMMANDS[name] ?? (/^json$|_answer$/.test(name) ? { answer: 42 } : { city: `Köln ${i}`, tool: name, list: [1, 2.50, null] });
 const image = (type, base64) => ({ type, bytes: Buffer.from(base64, 'base64').length });
 const parseDataUrl = (url) => {
     const found = /^data:([^;]+);base64,(.*)$/.exec(url);
@@ -377,6 +395,10 @@ export async function vendor(name) {
             response.writeHead(status, { 'content-type': 'application/json', ...headers });
             response.end(JSON.stringify(value));
         };
+        if (request.method === 'GET') { // the list of models: a look whether it is well
+            send(200, { data: [], models: [] });
+            return;
+        }
         try {
             assert.ok(v.match(path), `${name} does not know ${request.method} ${request.url}`);
             const body = JSON.parse(Buffer.concat(chunks));
@@ -386,7 +408,7 @@ export async function vendor(name) {
             self.seen.push(ask);
             const w = wanted(ask);
             const model = 'up-model';
-            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '7' }) });
+            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '60' }) });
             else if (!ask.stream) send(200, v.whole(w, model, ask));
             else {
                 response.writeHead(200, { 'content-type': v.type });
