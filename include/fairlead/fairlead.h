@@ -93,6 +93,12 @@ void fairlead_setup_destroy(struct fairlead_setup *setup);
  * one; "" when it did not fail. */
 const char *fairlead_setup_error(const struct fairlead_setup *setup);
 
+/* Lays a catalogue of your own over the built-in one, for targets that were added and that will be: *len*
+ * bytes in the format that `fairlead catalog update` writes. Your rows come over those of the same
+ * name; a second catalogue takes the place of the first. The bytes are not needed afterwards.
+ * Statuses: NO_MEMORY, INVALID (the error has the line; nothing was changed). */
+int fairlead_setup_catalog(struct fairlead_setup *setup, const char *text, size_t len);
+
 /* Adds a target, "provider/model": facts and prices from the catalogue where it knows the model at
  * this provider; only the facts where it knows the model of somebody else; neither for a model of
  * your own. A target whose id is known from an earlier apply keeps what was measured of it. */

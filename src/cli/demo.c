@@ -21,19 +21,27 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { provider_count = 3, model_count = 3, tries_max = 30, flights_max = 256, poll_ms = 5, report_s = 5 };
+enum { provider_count = 5, model_count = 3, tries_max = 30, flights_max = 256, poll_ms = 5, report_s = 5 };
 
 /* One vendor-like personality each: prices in pico-USD a token, 1e6 = 1 USD a million tokens. */
 static const struct personality {
-    const char *name;
+    const char *name, *type, *path; /* behind the provider's address */
+    enum fl_sim_dialect dialect;
     unsigned weight;
     const char *models[model_count];
     uint64_t input_picousd, output_picousd;
     uint64_t ttft_ms, token_ms;
 } personalities[provider_count] = {
-    {"openai-sim", 3, {"gpt-large-sim", "gpt-small-sim", "gpt-nano-sim"}, 2500000, 10000000, 180, 12},
-    {"groq-sim", 2, {"llama-large-sim", "llama-small-sim", "qwen-sim"}, 590000, 790000, 60, 3},
-    {"mistral-sim", 1, {"mistral-large-sim", "mistral-small-sim", "codestral-sim"}, 400000, 2000000, 120, 8},
+    {"openai-sim", "openai_compatible", "/v1", FL_SIM_OPENAI, 3,
+     {"gpt-large-sim", "gpt-small-sim", "gpt-nano-sim"}, 2500000, 10000000, 180, 12},
+    {"anthropic-sim", "anthropic", "/v1", FL_SIM_ANTHROPIC, 2,
+     {"claude-large-sim", "claude-medium-sim", "claude-small-sim"}, 3000000, 15000000, 210, 14},
+    {"gemini-sim", "gemini", "/v1beta", FL_SIM_GEMINI, 2,
+     {"gemini-pro-sim", "gemini-flash-sim", "gemini-lite-sim"}, 750000, 3750000, 150, 7},
+    {"groq-sim", "openai_compatible", "/v1", FL_SIM_OPENAI, 2,
+     {"llama-large-sim", "llama-small-sim", "qwen-sim"}, 590000, 790000, 60, 3},
+    {"bedrock-sim", "bedrock", "", FL_SIM_BEDROCK, 1,
+     {"nova-pro-sim", "nova-lite-sim", "nova-micro-sim"}, 800000, 3200000, 120, 8},
 };
 
 static const char *const prompts[] = {
@@ -85,6 +93,7 @@ static enum fl_err start_provider(struct demo *d, unsigned i, struct fl_addr *re
         .name = fl_slice_cstr(p->name),
         .models = d->models[i],
         .model_count = model_count,
+        .dialect = p->dialect,
         .key = FL_LIT("sk-simulated"),
         .seed = d->seed + i,
         .ttft_median_ns = p->ttft_ms * FL_NS_MS,
@@ -112,9 +121,13 @@ static void put_provider(struct fl_buf *b, const struct personality *p, const st
 {
     fl_buf_put_cstr(b, "  ");
     fl_buf_put_cstr(b, p->name);
-    fl_buf_put_cstr(b, ": {type: openai_compatible, api_key: sk-simulated, base_url: \"http://");
+    fl_buf_put_cstr(b, ": {type: ");
+    fl_buf_put_cstr(b, p->type);
+    fl_buf_put_cstr(b, p->dialect == FL_SIM_BEDROCK ? ", region: us-east-1" : "");
+    fl_buf_put_cstr(b, ", api_key: sk-simulated, base_url: \"http://");
     fl_addr_put(addr, b);
-    fl_buf_put_cstr(b, "/v1\", weight: ");
+    fl_buf_put_cstr(b, p->path);
+    fl_buf_put_cstr(b, "\", weight: ");
     fl_buf_put_u64(b, p->weight);
     fl_buf_put_cstr(b, ", models: [");
     for (unsigned m = 0; m < model_count; m++) {

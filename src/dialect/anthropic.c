@@ -72,8 +72,9 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     return FL_OK;
 }
 
-static void write_request(const struct fl_facts *facts, struct fl_slice model, struct fl_request_wishes wishes,
-                          struct fl_buf *storage, struct fl_request_body *ret_body)
+static void write_request(const struct fl_facts *facts, struct fl_slice model,
+                          struct fl_request_wishes wishes, struct fl_buf *storage,
+                          struct fl_request_body *ret_body)
 {
     struct fl_json_patch patch;
     unsigned count = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request's settings for Claude, and the order of its body. */
 #include "dialect/anthropic_write.h"
+#include "dialect/lose.h"
 
 static void put_output_config(struct fl_anthropic_writer *w, const char *effort,
                               enum fl_format_way way)
@@ -87,7 +88,7 @@ static void put_others(struct fl_anthropic_writer *w)
             fl_put_raw(w->out, key, m->value);
             beta = beta && strcmp(key, "anthropic_beta") != 0;
         } else {
-            fl_losses_add(w->losses, FL_LOSS_DROPPED, fl_other_name(m->key));
+            fl_lose_member(m, w->losses);
         }
     }
     if (beta) {

@@ -32,8 +32,8 @@ static enum fl_err take_frame(struct fl_decoder *d, const struct fl_frame *frame
 }
 
 /* {"bytes": base64 of an event, "p": padding} */
-static enum fl_err take_chunk(struct fl_decoder *d, const struct fl_frame *frame,
-                              const struct fl_chat_sink *sink)
+enum fl_err fl_anthropic_take_chunk(struct fl_decoder *d, const struct fl_frame *frame,
+                                    const struct fl_chat_sink *sink)
 {
     struct fl_json_watch w = {.key = FL_LIT("bytes")};
     struct fl_json whole;
@@ -70,7 +70,7 @@ const struct fl_wire fl_wire_anthropic_bedrock = {
     .framing = FL_FRAMING_AMAZON,
     .write = write_bedrock,
     .take_answer = fl_anthropic_take_answer,
-    .take_frame = take_chunk,
+    .take_frame = fl_anthropic_take_chunk,
     .take_end = fl_anthropic_take_end,
 };
 

@@ -202,7 +202,8 @@ static bool is_set(struct fl_slice number)
     return number.len > 0 && (fl_number_value(number) > 0 || fl_number_value(number) < 0);
 }
 
-static void lose_hints(const struct fl_chat_request *q, struct fl_losses *losses)
+/* What is left out wherever it stands, also in a message that is left out whole. */
+static void lose_parts(const struct fl_chat_request *q, struct fl_losses *losses)
 {
     for (const struct fl_message *m = q->messages; m; m = m->next) {
         if (m->name.len > 0) {
@@ -211,6 +212,12 @@ static void lose_hints(const struct fl_chat_request *q, struct fl_losses *losses
         for (const struct fl_part *p = m->parts; p; p = p->next) {
             if (p->media.detail.len > 0 && !fl_escaped_is(p->media.detail, "auto")) {
                 fl_losses_add(losses, FL_LOSS_DROPPED, "messages.image.detail");
+            }
+            if (p->kind == FL_PART_THINKING && p->signature.len == 0) {
+                fl_losses_add(losses, FL_LOSS_DROPPED, "messages.thinking");
+            }
+            if (p->kind == FL_PART_NATIVE && !fl_is_claudes(p)) {
+                fl_losses_add(losses, FL_LOSS_DROPPED, "messages.content");
             }
         }
     }
@@ -235,51 +242,17 @@ bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
             fl_losses_add(losses, FL_LOSS_DROPPED, rows[i].what);
         }
     }
-    lose_hints(q, losses);
+    lose_parts(q, losses);
+    for (const struct fl_tool *t = q->tools; t; t = t->next) {
+        if (t->custom_format.len > 0) {
+            fl_losses_add(losses, FL_LOSS_DROPPED, "tools.format");
+        }
+    }
     if (q->choices > 1) {
         fl_losses_add(losses, FL_LOSS_FATAL, "n");
         return false;
     }
     return true;
-}
-
-const char *fl_other_name(struct fl_slice key)
-{
-    static const char *const names[] = {"store",
-                                        "prediction",
-                                        "modalities",
-                                        "audio",
-                                        "web_search_options",
-                                        "verbosity",
-                                        "prompt_cache_retention",
-                                        "prompt_cache_options",
-                                        "moderation",
-                                        "safety_identifier",
-                                        "context_management",
-                                        "mcp_servers",
-                                        "container",
-                                        "inference_geo",
-                                        "include",
-                                        "truncation",
-                                        "max_tool_calls",
-                                        "previous_response_id",
-                                        "prompt",
-                                        "background",
-                                        "conversation",
-                                        "top_a",
-                                        "min_p",
-                                        "repetition_penalty",
-                                        "provider",
-                                        "plugins",
-                                        "route",
-                                        "transforms",
-                                        "guardrails"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (fl_slice_eq(key, fl_slice_cstr(names[i]))) {
-            return names[i];
-        }
-    }
-    return "other members";
 }
 
 bool fl_is_system(const struct fl_message *m)
@@ -292,22 +265,51 @@ bool fl_of_model(const struct fl_message *m)
     return m->role == FL_CHAT_ASSISTANT;
 }
 
-static bool says_something(const struct fl_message *m)
+bool fl_is_claudes(const struct fl_part *native)
 {
-    for (const struct fl_part *p = m->parts; p; p = p->next) {
-        bool text = p->kind == FL_PART_TEXT || p->kind == FL_PART_REFUSAL;
-        bool mute = (text && fl_text_is_blank(p->text)) ||
-                    (p->kind == FL_PART_THINKING && p->signature.len == 0);
-        if (!mute) {
-            return true;
-        }
+    static const char *const words[] = {"server_tool_use", "container_upload", "mcp_tool_use",
+                                        "compaction"};
+    struct fl_json block = {FL_JSON_OBJECT, native->json};
+    struct fl_json type = fl_json_get(block, FL_LIT("type"));
+    struct fl_slice word = fl_get_escaped(type), tail = FL_LIT("_tool_result");
+    bool result =
+        word.len > tail.len && fl_slice_eq(fl_slice_from(word, word.len - tail.len), tail);
+    return result || fl_get_word(type, words, 4) >= 0;
+}
+
+static bool is_mute(const struct fl_part *p, bool natives)
+{
+    switch (p->kind) {
+    case FL_PART_TEXT:
+    case FL_PART_REFUSAL:
+        return fl_text_is_blank(p->text);
+    case FL_PART_THINKING:
+        return p->signature.len == 0;
+    case FL_PART_NATIVE:
+        return !natives || !fl_is_claudes(p);
+    case FL_PART_IMAGE:
+    case FL_PART_AUDIO:
+    case FL_PART_FILE:
+    case FL_PART_TOOL_CALL:
+    case FL_PART_TOOL_RESULT:
+    case FL_PART_REDACTED:
+        break;
     }
     return false;
 }
 
-const struct fl_message *fl_next_spoken(const struct fl_message *m)
+bool fl_is_spoken(const struct fl_message *m, bool natives)
 {
-    while (m && !says_something(m)) {
+    const struct fl_part *p = m->parts;
+    while (p && is_mute(p, natives)) {
+        p = p->next;
+    }
+    return p != NULL;
+}
+
+const struct fl_message *fl_next_spoken(const struct fl_message *m, bool natives)
+{
+    while (m && !fl_is_spoken(m, natives)) {
         m = m->next;
     }
     return m;

@@ -82,13 +82,15 @@ struct fl_slice fl_text_trim_end(struct fl_slice escaped);
 struct fl_slice fl_media_type_of(const struct fl_media *media);
 /* What no provider of Claude has: told as lost where it was given. False: n > 1, which is fatal. */
 bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses);
-/* The name under which the loss of an unknown member is told: a literal. */
-const char *fl_other_name(struct fl_slice key);
 bool fl_is_system(const struct fl_message *m);
 bool fl_of_model(const struct fl_message *m);
-/* *m* or the next message that says something: empty texts and thoughts without proof are left
- * out. */
-const struct fl_message *fl_next_spoken(const struct fl_message *m);
+/* Is a block of Anthropic's own servers, from a client that speaks to them. */
+bool fl_is_claudes(const struct fl_part *native);
+/* Does it say something? Empty texts and thoughts without proof are left out,
+ * and blocks that only another dialect knows. *natives*: Anthropic's own count. */
+bool fl_is_spoken(const struct fl_message *m, bool natives);
+/* *m* or the next message that does. */
+const struct fl_message *fl_next_spoken(const struct fl_message *m, bool natives);
 /* What follows the leading system messages. Those that stand further back are told as
  * approximated. */
 const struct fl_message *fl_behind_system(const struct fl_chat_request *q,
@@ -118,5 +120,8 @@ enum fl_err fl_anthropic_take_answer(struct fl_decoder *d, struct fl_slice body,
                                      const struct fl_chat_sink *sink);
 enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name,
                                     struct fl_slice data, const struct fl_chat_sink *sink);
+/* A frame of Bedrock's invoke. */
+enum fl_err fl_anthropic_take_chunk(struct fl_decoder *d, const struct fl_frame *frame,
+                                    const struct fl_chat_sink *sink);
 enum fl_err fl_anthropic_take_end(struct fl_decoder *d, const struct fl_chat_sink *sink);
 #endif

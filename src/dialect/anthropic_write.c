@@ -138,16 +138,9 @@ static bool put_thinking(struct fl_anthropic_writer *w, const struct fl_part *pa
     return true;
 }
 
-/* Blocks of Anthropic's own servers, which came from a client of the same dialect. */
 static bool put_native(struct fl_anthropic_writer *w, const struct fl_part *part)
 {
-    static const char *const ours[] = {"server_tool_use", "container_upload", "mcp_tool_use",
-                                       "compaction"};
-    struct fl_json block = {FL_JSON_OBJECT, part->json};
-    struct fl_json type = fl_json_get(block, FL_LIT("type"));
-    struct fl_slice word = fl_get_escaped(type), tail = FL_LIT("_tool_result");
-    bool known = word.len > tail.len && fl_slice_eq(fl_slice_from(word, word.len - tail.len), tail);
-    if (!known && fl_get_word(type, ours, 4) < 0) {
+    if (!fl_is_claudes(part)) {
         fl_losses_add(w->losses, FL_LOSS_DROPPED, "messages.content");
         return false;
     }
@@ -236,11 +229,11 @@ static void put_run(struct fl_anthropic_writer *w, const struct fl_message *m,
     fl_put_word(w->out, "role", model ? "assistant" : "user");
     fl_put_key(w->out, "content");
     fl_buf_putc(w->out, '[');
-    for (const struct fl_message *i = m; !model && i != end; i = fl_next_spoken(i->next)) {
+    for (const struct fl_message *i = m; !model && i != end; i = fl_next_spoken(i->next, true)) {
         put_parts(w, i, true);
     }
-    for (const struct fl_message *i = m; i != end; i = fl_next_spoken(i->next)) {
-        w->last = model && !end && !fl_next_spoken(i->next);
+    for (const struct fl_message *i = m; i != end; i = fl_next_spoken(i->next, true)) {
+        w->last = model && !end && !fl_next_spoken(i->next, true);
         put_parts(w, i, false);
     }
     w->last = false;
@@ -256,7 +249,7 @@ static void put_opening(struct fl_anthropic_writer *w)
 
 void fl_anthropic_put_messages(struct fl_anthropic_writer *w)
 {
-    const struct fl_message *m = fl_next_spoken(fl_behind_system(w->request, w->losses));
+    const struct fl_message *m = fl_next_spoken(fl_behind_system(w->request, w->losses), true);
     fl_put_key(w->out, "messages");
     fl_buf_putc(w->out, '[');
     if (!m || fl_of_model(m)) { /* the first word is the user's */
@@ -265,7 +258,7 @@ void fl_anthropic_put_messages(struct fl_anthropic_writer *w)
     while (m) {
         const struct fl_message *end = m;
         while (end && fl_of_model(end) == fl_of_model(m)) {
-            end = fl_next_spoken(end->next);
+            end = fl_next_spoken(end->next, true);
         }
         put_run(w, m, end);
         m = end;
@@ -278,7 +271,7 @@ void fl_anthropic_put_system(struct fl_anthropic_writer *w, bool order)
 {
     bool begun = false;
     for (const struct fl_message *m = w->request->messages; m && fl_is_system(m); m = m->next) {
-        if (fl_next_spoken(m) != m) {
+        if (!fl_is_spoken(m, true)) {
             continue;
         }
         if (!begun) {

@@ -8,26 +8,11 @@
 #include "dialect/bedrock.h"
 
 #include "dialect/failure.h"
+#include "dialect/path.h"
 #include "dialect/put.h"
 #include "dialect/usage.h"
 
 /* --- Paths --- */
-
-static void put_segment(struct fl_buf *b, struct fl_slice text)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i], low = c | 0x20;
-        if ((low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-            c == '_' || c == '~') {
-            fl_buf_putc(b, (char)c);
-        } else {
-            fl_buf_putc(b, '%');
-            fl_buf_putc(b, hex[c >> 4]);
-            fl_buf_putc(b, hex[c & 15]);
-        }
-    }
-}
 
 static const char *method_of(const struct fl_ask *ask)
 {
@@ -40,7 +25,7 @@ static const char *method_of(const struct fl_ask *ask)
 static void put_path(const struct fl_ask *ask, struct fl_buf *b)
 {
     fl_buf_put_cstr(b, "/model/");
-    put_segment(b, ask->model);
+    fl_put_segment(b, ask->model);
     fl_buf_put_cstr(b, method_of(ask));
 }
 

@@ -2,6 +2,8 @@
 /* Bedrock's converse: a request's settings and tools, and the order of its body. */
 #include "dialect/converse.h"
 
+#include "dialect/lose.h"
+
 static bool named(struct fl_slice model, const char *part)
 {
     return fl_slice_find_text(model, fl_slice_cstr(part)) < model.len;
@@ -292,9 +294,7 @@ static void put_rest(struct fl_converse_writer *w)
     if (q->cache != FL_CACHE_NONE) {
         fl_losses_add(w->losses, FL_LOSS_DROPPED, "cache_control");
     }
-    for (const struct fl_member *m = q->others; m; m = m->next) {
-        fl_losses_add(w->losses, FL_LOSS_DROPPED, fl_other_name(m->key));
-    }
+    fl_lose_others(q, w->losses);
 }
 
 static enum fl_err write(const struct fl_chat_request *q, const struct fl_write_options *options,

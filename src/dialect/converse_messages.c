@@ -283,11 +283,11 @@ static void put_run(struct fl_converse_writer *w, const struct fl_message *m,
     fl_put_word(w->out, "role", model ? "assistant" : "user");
     fl_put_key(w->out, "content");
     fl_buf_putc(w->out, '[');
-    for (const struct fl_message *i = m; !model && i != end; i = fl_next_spoken(i->next)) {
+    for (const struct fl_message *i = m; !model && i != end; i = fl_next_spoken(i->next, false)) {
         put_parts(w, i, true);
     }
-    for (const struct fl_message *i = m; i != end; i = fl_next_spoken(i->next)) {
-        w->last = model && !end && !fl_next_spoken(i->next);
+    for (const struct fl_message *i = m; i != end; i = fl_next_spoken(i->next, false)) {
+        w->last = model && !end && !fl_next_spoken(i->next, false);
         put_parts(w, i, false);
     }
     w->last = false;
@@ -299,7 +299,7 @@ static void put_run(struct fl_converse_writer *w, const struct fl_message *m,
 
 void fl_converse_put_messages(struct fl_converse_writer *w)
 {
-    const struct fl_message *m = fl_next_spoken(fl_behind_system(w->request, w->losses));
+    const struct fl_message *m = fl_next_spoken(fl_behind_system(w->request, w->losses), false);
     fl_put_key(w->out, "messages");
     fl_buf_putc(w->out, '[');
     if (!m || fl_of_model(m)) {
@@ -309,7 +309,7 @@ void fl_converse_put_messages(struct fl_converse_writer *w)
     while (m) {
         const struct fl_message *end = m;
         while (end && fl_of_model(end) == fl_of_model(m)) {
-            end = fl_next_spoken(end->next);
+            end = fl_next_spoken(end->next, false);
         }
         put_run(w, m, end);
         m = end;
@@ -322,7 +322,7 @@ void fl_converse_put_system(struct fl_converse_writer *w, bool order)
     const struct fl_message *m = w->request->messages;
     bool begun = order;
     for (const struct fl_message *i = m; i && fl_is_system(i); i = i->next) {
-        begun = begun || fl_next_spoken(i) == i;
+        begun = begun || fl_is_spoken(i, false);
     }
     if (!begun) {
         return;

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers of Bedrock's converse as canonical events. Usage comes behind the end of the message. */
+/*
+ * Answers of Bedrock's converse as canonical events. Usage comes behind the end of the message. What
+ * comes as invoke gives Claude's answers (from a gateway that asks so, behind the same address) is
+ * read as that.
+ */
 #include "dialect/converse.h"
 
 #include "dialect/usage.h"
 
 enum { CALL_IS_ANSWER = FL_CALLS_MAX }; /* in call_map: the tool whose input is the answer's text */
+enum { OF_CONVERSE, OF_INVOKE };        /* in block_kind */
 
 static void start(struct fl_decoder *d, const struct fl_chat_sink *sink)
 {
@@ -119,18 +124,20 @@ static void take_block(struct fl_decoder *d, struct fl_json block, const struct 
 enum fl_err fl_converse_take_answer(struct fl_decoder *d, struct fl_slice body,
                                     const struct fl_chat_sink *sink)
 {
-    enum { A_OUTPUT, A_REASON, A_USAGE, A_MESSAGE, A_COUNT };
+    enum { A_OUTPUT, A_REASON, A_USAGE, A_MESSAGE, A_CONTENT, A_COUNT };
     struct fl_json_watch w[A_COUNT] = {
-        [A_OUTPUT] = {.key = FL_LIT("output")},
-        [A_REASON] = {.key = FL_LIT("stopReason")},
-        [A_USAGE] = {.key = FL_LIT("usage")},
-        [A_MESSAGE] = {.key = FL_LIT("message")},
+        [A_OUTPUT] = {.key = FL_LIT("output")},   [A_REASON] = {.key = FL_LIT("stopReason")},
+        [A_USAGE] = {.key = FL_LIT("usage")},     [A_MESSAGE] = {.key = FL_LIT("message")},
+        [A_CONTENT] = {.key = FL_LIT("content")},
     };
     const struct fl_slice path[] = {FL_LIT("message"), FL_LIT("content")};
     struct fl_json_limits limits = {FL_JSON_DEPTH_MAX, 1000000};
     struct fl_json whole, block;
     if (fl_json_scan(body, limits, w, A_COUNT, &whole, NULL) || whole.type != FL_JSON_OBJECT) {
         return FL_ERR_BAD_RESPONSE;
+    }
+    if (w[A_CONTENT].value.type == FL_JSON_ARRAY) {
+        return fl_anthropic_take_answer(d, body, sink);
     }
     if (fl_json_get(w[A_OUTPUT].value, FL_LIT("message")).type != FL_JSON_OBJECT) {
         d->failed =
@@ -267,6 +274,10 @@ enum fl_err fl_converse_take_frame(struct fl_decoder *d, const struct fl_frame *
     if (d->done || d->failed) {
         return FL_OK;
     }
+    if (fl_slice_eq(frame->name, FL_LIT("chunk"))) {
+        d->block_kind = OF_INVOKE;
+        return fl_anthropic_take_chunk(d, frame, sink);
+    }
     if (fl_json_scan(frame->data, FL_JSON_LIMITS, w, E_COUNT, &whole, NULL) ||
         whole.type != FL_JSON_OBJECT) {
         return d->started ? FL_OK : FL_ERR_BAD_RESPONSE;
@@ -284,7 +295,7 @@ enum fl_err fl_converse_take_end(struct fl_decoder *d, const struct fl_chat_sink
     if (d->done || d->failed) {
         return FL_OK;
     }
-    if (!d->finish_seen) {
+    if (!d->finish_seen || d->block_kind == OF_INVOKE) {
         return FL_ERR_CLOSED;
     }
     done(d, sink); /* whole, though nobody told what it cost */

@@ -53,12 +53,17 @@ static bool asks_nothing(struct fl_slice value)
            fl_slice_eq(value, FL_LIT("[]"));
 }
 
+void fl_lose_member(const struct fl_member *member, struct fl_losses *losses)
+{
+    if (!asks_nothing(member->value)) {
+        fl_losses_add(losses, FL_LOSS_DROPPED, literal_of(member->key));
+    }
+}
+
 void fl_lose_others(const struct fl_chat_request *request, struct fl_losses *losses)
 {
     for (const struct fl_member *m = request->others; m; m = m->next) {
-        if (!asks_nothing(m->value)) {
-            fl_losses_add(losses, FL_LOSS_DROPPED, literal_of(m->key));
-        }
+        fl_lose_member(m, losses);
     }
 }
 

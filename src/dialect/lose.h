@@ -12,6 +12,8 @@
 /* Names each member of request->others; a name that no known client sends is told as "other fields". A
  * member that is null, false or empty asks for nothing and is not named. */
 void fl_lose_others(const struct fl_chat_request *request, struct fl_losses *losses);
+/* The same for one. */
+void fl_lose_member(const struct fl_member *member, struct fl_losses *losses);
 /* Names the places where the client asks for a prompt cache. */
 void fl_lose_cache_hints(const struct fl_chat_request *request, struct fl_losses *losses);
 

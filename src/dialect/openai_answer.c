@@ -210,6 +210,7 @@ const struct fl_wire fl_wire_openai_chat = {
 const struct fl_wire fl_wire_openai_responses = {
     .name = "openai/responses",
     .framing = FL_FRAMING_SSE,
+    .echoes_request = true,
     .read = fl_openai_responses_read,
     .put_event = fl_openai_responses_put_event,
     .put_answer = fl_openai_responses_put_answer,

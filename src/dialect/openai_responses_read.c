@@ -73,8 +73,10 @@ struct reader {
     struct fl_reterr *reterr;
     struct fl_json v[K_COUNT];
     struct fl_message **messages;
-    struct fl_message *assistant;   /* open: items still join it */
-    struct fl_part **parts;         /* its tail */
+    struct fl_message *assistant; /* open: items still join it */
+    struct fl_part **parts;       /* its tail */
+    bool spoken; /* it holds a message and no calls: the next one is another. Behind calls a message
+                    joins them, since their results come next */
     const struct fl_message *calls; /* the last one of the assistant: outputs name its calls */
     struct fl_member **others;
 };
@@ -191,6 +193,7 @@ static struct fl_message *assistant(struct reader *rd)
         rd->assistant = fl_add_message(rd->arena, &rd->messages, FL_CHAT_ASSISTANT);
         rd->parts = rd->assistant ? &rd->assistant->parts : NULL;
         rd->calls = rd->assistant;
+        rd->spoken = false;
     }
     return rd->assistant;
 }
@@ -203,7 +206,12 @@ static enum fl_err read_message(struct reader *rd, const struct fl_json *v)
         return refuse(rd, "A message needs a 'role': user, assistant, system or developer.");
     }
     if (role == FL_CHAT_ASSISTANT) {
-        return assistant(rd) ? read_content(rd, v[I_CONTENT], &rd->parts) : FL_ERR_NOMEM;
+        rd->assistant = rd->spoken ? NULL : rd->assistant;
+        if (!assistant(rd)) {
+            return FL_ERR_NOMEM;
+        }
+        rd->spoken = true;
+        return read_content(rd, v[I_CONTENT], &rd->parts);
     }
     rd->assistant = NULL;
     struct fl_message *message = fl_add_message(rd->arena, &rd->messages, (enum fl_chat_role)role);
@@ -219,6 +227,7 @@ static enum fl_err read_call(struct reader *rd, const struct fl_json *v, bool cu
     if (!part) {
         return FL_ERR_NOMEM;
     }
+    rd->spoken = false;
     part->id = fl_get_escaped(v[I_CALL_ID]);
     part->name = fl_get_escaped(v[I_NAME]);
     part->signature = fl_get_escaped(fl_json_at(v[I_EXTRA], path, 2));

@@ -116,8 +116,8 @@ static void put_part(const struct writer *w, const struct fl_part *p, bool assis
     case FL_PART_FILE:
         put_file(w, &p->media);
         break;
-    case FL_PART_NATIVE:
-        lose(w, FL_LOSS_DROPPED, "input.native");
+    case FL_PART_NATIVE: /* what the user shows must not be left out */
+        lose(w, FL_LOSS_FATAL, "input.native");
         break;
     case FL_PART_TOOL_CALL:
     case FL_PART_TOOL_RESULT:
@@ -130,10 +130,11 @@ static void put_part(const struct writer *w, const struct fl_part *p, bool assis
     }
 }
 
-static bool in_content(const struct fl_part *p)
+static bool in_content(const struct fl_part *p, bool assistant)
 {
-    return p->kind != FL_PART_TOOL_CALL && p->kind != FL_PART_TOOL_RESULT &&
-           p->kind != FL_PART_THINKING && p->kind != FL_PART_REDACTED;
+    return !(assistant && p->kind == FL_PART_NATIVE) && p->kind != FL_PART_TOOL_CALL &&
+           p->kind != FL_PART_TOOL_RESULT && p->kind != FL_PART_THINKING &&
+           p->kind != FL_PART_REDACTED;
 }
 
 /* --- Items --- */
@@ -154,12 +155,15 @@ static const struct fl_part *put_message(const struct writer *w, const struct fl
     begin_item(w, "message");
     fl_put_word(w->b, "role", roles[m->role]);
     fl_put_key(w->b, "content");
-    if (p && !p->next && p->kind == FL_PART_TEXT && !p->cache) {
-        fl_put_quoted(w->b, p->text);
-        p = p->next;
+    if (!p || (!p->next && p->kind == FL_PART_TEXT)) {
+        fl_put_quoted(w->b, p ? p->text : FL_EMPTY);
+        if (p && p->cache) {
+            lose(w, FL_LOSS_APPROXIMATED, "cache_control");
+        }
+        p = NULL;
     } else {
         fl_buf_putc(w->b, '[');
-        for (; p && in_content(p); p = p->next) {
+        for (; p && in_content(p, assistant); p = p->next) {
             put_part(w, p, assistant);
         }
         fl_buf_putc(w->b, ']');
@@ -203,7 +207,11 @@ static void put_output(const struct writer *w, const struct fl_part *p)
     if (parts) {
         fl_buf_putc(w->b, '[');
         for (; c; c = c->next) {
-            put_part(w, c, false);
+            if (c->kind == FL_PART_NATIVE) {
+                lose(w, FL_LOSS_DROPPED, "input.output.native");
+            } else {
+                put_part(w, c, false);
+            }
         }
         fl_buf_putc(w->b, ']');
     } else {
@@ -235,14 +243,35 @@ static void put_reasoning_item(const struct writer *w, const struct fl_part *p)
     fl_buf_putc(w->b, '}');
 }
 
+static bool ends_with(struct fl_slice s, struct fl_slice tail)
+{
+    return s.len >= tail.len && fl_slice_eq(fl_slice_from(s, s.len - tail.len), tail);
+}
+
+/* Items of tools that the provider runs itself: web_search_call, mcp_list_tools, shell_call_output ...
+ * Another dialect's blocks are not for it. */
+static void put_native_item(const struct writer *w, const struct fl_part *p)
+{
+    struct fl_slice type =
+        fl_get_escaped(fl_json_get((struct fl_json){FL_JSON_OBJECT, p->json}, FL_LIT("type")));
+    if (ends_with(type, FL_LIT("_call")) || ends_with(type, FL_LIT("_output")) ||
+        fl_slice_starts(type, FL_LIT("mcp_"))) {
+        fl_put_comma(w->b);
+        fl_buf_put(w->b, p->json);
+    } else {
+        lose(w, FL_LOSS_DROPPED, "input.native");
+    }
+}
+
 static void put_items(const struct writer *w, const struct fl_message *m)
 {
     const struct fl_part *p = m->parts;
-    if (!p) {
+    bool assistant = m->role == FL_CHAT_ASSISTANT;
+    if (!p && !assistant) { /* an empty turn of the assistant says nothing */
         (void)put_message(w, m, NULL);
     }
     while (p) {
-        if (in_content(p)) {
+        if (in_content(p, assistant)) {
             p = put_message(w, m, p);
             continue;
         }
@@ -252,6 +281,8 @@ static void put_items(const struct writer *w, const struct fl_message *m)
             put_output(w, p);
         } else if (p->kind == FL_PART_THINKING) {
             put_reasoning_item(w, p);
+        } else if (p->kind == FL_PART_NATIVE) {
+            put_native_item(w, p);
         } else {
             lose(w, FL_LOSS_DROPPED, "input.thinking");
         }
@@ -316,13 +347,12 @@ static void put_tool(const struct writer *w, const struct fl_tool *t)
         fl_put_text_if(w->b, "description", t->description);
         fl_put_raw_if(w->b, "format", t->custom_format);
     } else {
-        fl_openai_put_function(w->b, t, w->q, w->losses);
-        if (t->schema.len == 0 && (w->q->takes & FL_TAKES_OTHERS)) {
-            fl_put_raw(w->b, "parameters", FL_LIT("{\"type\":\"object\",\"properties\":{}}"));
-        }
-        if (!t->strict_given) { /* here strict is what happens to those who say nothing */
-            fl_put_flag(w->b, "strict", false);
-        }
+        fl_put_text(w->b, "name", t->name);
+        fl_put_text_if(w->b, "description", t->description);
+        fl_put_raw(w->b, "parameters",
+                   t->schema.len > 0 ? t->schema
+                                     : FL_LIT("{\"type\":\"object\",\"properties\":{}}"));
+        fl_put_flag(w->b, "strict", t->strict); /* it is what happens to those who say nothing */
     }
     fl_buf_putc(w->b, '}');
     if (t->cache) {

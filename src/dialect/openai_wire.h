@@ -91,6 +91,9 @@ const char *fl_openai_audio_format(struct fl_slice media_type);
 
 /* --- The sides --- */
 
+/* *list*: the member "messages". */
+enum fl_err fl_openai_chat_read_messages(struct fl_json list, struct fl_arena *arena,
+                                         struct fl_chat_request *r, struct fl_reterr *reterr);
 enum fl_err fl_openai_chat_read(struct fl_slice body, struct fl_arena *arena,
                                 struct fl_chat_request *ret_request, struct fl_reterr *reterr);
 void fl_openai_chat_put_event(struct fl_encoder *e, const struct fl_chat_event *event,

@@ -28,7 +28,8 @@ static const struct fl_quirks rows[] = {
     {.vendor = "azure", .takes = openai, .openai_models = true, .efforts = all_efforts},
     {.vendor = "mistral",
      .takes = FL_TAKES_SEED | FL_TAKES_CHOICE | FL_TAKES_SCHEMA | FL_TAKES_N | FL_TAKES_PENALTIES |
-              FL_TAKES_PARALLEL | FL_TAKES_STRICT | FL_TAKES_PARTS,
+              FL_TAKES_PARALLEL | FL_TAKES_STRICT | FL_TAKES_PARTS | FL_TAKES_AUDIO |
+              FL_TAKES_DOCUMENTS,
      .thinking = FL_THINKING_PARTS,
      .choice_any = true,
      .short_ids = true,

@@ -36,7 +36,8 @@ enum {
     FL_TAKES_SIGNATURES = 1 << 20,  /* extra_content of tool calls */
     FL_TAKES_FILES = 1 << 21,
     FL_TAKES_AUDIO = 1 << 22,
-    FL_TAKES_CHOICE = 1 << 23 /* tool_choice */
+    FL_TAKES_CHOICE = 1 << 23,   /* tool_choice */
+    FL_TAKES_DOCUMENTS = 1 << 24 /* document_url */
 };
 
 /* How thinking of earlier turns goes back. */

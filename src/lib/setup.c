@@ -196,6 +196,7 @@ static void look_up(const struct fairlead_setup *s, struct fl_lib_target *target
 {
     size_t slash = fl_slice_find(target->id, '/');
     struct fl_slice model = fl_slice_from(target->id, slash + 1);
+    target->known = NULL;
     const struct fl_catalog_provider *provider =
         fl_catalog_find_provider(s->catalog, fl_slice_first(target->id, slash));
     if (provider) {
@@ -205,6 +206,33 @@ static void look_up(const struct fairlead_setup *s, struct fl_lib_target *target
     if (!target->known) {
         target->known = fl_catalog_find_any(s->catalog, model);
     }
+}
+
+int fairlead_setup_catalog(struct fairlead_setup *setup, const char *text, size_t len)
+{
+    struct fl_reterr reterr = {0};
+    if (!setup || !text) {
+        return null_argument(setup);
+    }
+    struct fl_catalog *c = fl_catalog_load(fl_slice(text, len), &reterr);
+    if (!c) {
+        char line[12];
+        struct fl_buf b;
+        fl_buf_init_in(&b, line, sizeof(line));
+        fl_buf_put_u64(&b, reterr.line);
+        fl_buf_putc(&b, '\0');
+        if (reterr.message[0] == '\0') {
+            return no_memory(setup);
+        }
+        fl_lib_sentence(&setup->error, "Line ", line, " of the catalogue: ", reterr.message);
+        return FAIRLEAD_INVALID;
+    }
+    fl_catalog_unref(setup->catalog);
+    setup->catalog = c;
+    for (unsigned i = 0; i < setup->target_count; i++) {
+        look_up(setup, &setup->targets[i]);
+    }
+    return succeed(setup);
 }
 
 /* Room for one more of *size* bytes in an array that doubles. */

@@ -23,8 +23,10 @@ struct fl_dial {
     uv_connect_t req;
     struct tcp *t;
     struct fl_timer patience;
-    struct fl_dns_answer answer;
-    unsigned next; /* in answer */
+    struct fl_addr few[2]; /* most names have no more addresses */
+    struct fl_addr *addrs; /* few, or of its own */
+    unsigned addr_count;
+    unsigned next; /* in addrs */
     uint16_t port;
     struct fl_parcel *first, **last; /* written before the stream is open */
     size_t host_len;
@@ -54,6 +56,9 @@ void fl_dial_free(struct fl_dial *dial)
         free(dial->first);
         dial->first = next;
     }
+    if (dial->addrs != dial->few) {
+        free(dial->addrs);
+    }
     free(dial);
 }
 
@@ -81,7 +86,7 @@ static void try_failed(struct fl_dial *dial, int status)
 {
     if (status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM || status == UV_ENOBUFS) {
         fail(dial, FL_ERR_SYS);
-    } else if (dial->next == dial->answer.count) {
+    } else if (dial->next == dial->addr_count) {
         fail(dial, FL_ERR_CONNECT);
     } else {
         uv_close((uv_handle_t *)&dial->t->uv, on_closed_for_next);
@@ -100,7 +105,7 @@ static void opened(struct fl_dial *dial)
     struct fl_net *net = fl_tcp_net(t);
     if (dial->next > 1) {
         fl_dns_prefer(&net->dns, fl_slice(dial->host, dial->host_len),
-                      &dial->answer.addrs[dial->next - 1]);
+                      &dial->addrs[dial->next - 1]);
     }
     t->extra.dial = NULL;
     fl_tcp_opened(t);
@@ -134,7 +139,7 @@ static void on_connect(uv_connect_t *req, int status)
 static void connect_next(struct fl_dial *dial)
 {
     struct sockaddr_storage sockaddr;
-    struct fl_addr addr = dial->answer.addrs[dial->next++];
+    struct fl_addr addr = dial->addrs[dial->next++];
     addr.port = dial->port;
     (void)fl_net_to_sockaddr(&addr, &sockaddr);
     (void)uv_tcp_nodelay(&dial->t->uv, 1); /* there is no socket yet: cannot fail */
@@ -142,14 +147,20 @@ static void connect_next(struct fl_dial *dial)
         uv_tcp_connect(&dial->req, &dial->t->uv, (const struct sockaddr *)&sockaddr, on_connect);
     if (status != 0) {
         try_failed(dial, status);
-    } else if (dial->next < dial->answer.count) {
+    } else if (dial->next < dial->addr_count) {
         fl_sys_timer_in(&fl_tcp_net(dial->t)->sys, &dial->patience, PATIENCE_NS);
     }
 }
 
-static void begin(struct fl_dial *dial)
+/* Without memory for all of them the first ones must do. */
+static void begin(struct fl_dial *dial, const struct fl_dns_answer *answer)
 {
-    if (dial->answer.count == 0) {
+    const unsigned few = sizeof(dial->few) / sizeof(dial->few[0]);
+    struct fl_addr *own = answer->count > few ? malloc(answer->count * sizeof(*own)) : NULL;
+    dial->addrs = own ? own : dial->few;
+    dial->addr_count = own || answer->count < few ? answer->count : few;
+    memcpy(dial->addrs, answer->addrs, dial->addr_count * sizeof(*dial->addrs));
+    if (dial->addr_count == 0) {
         fail(dial, FL_ERR_DNS);
     } else {
         connect_next(dial);
@@ -159,8 +170,7 @@ static void begin(struct fl_dial *dial)
 static void on_name(struct fl_dns_wait *wait, const struct fl_dns_answer *answer)
 {
     struct fl_dial *dial = fl_container_of(wait, struct fl_dial, wait);
-    dial->answer = *answer;
-    begin(dial);
+    begin(dial, answer);
 }
 
 /* RFC 6761 6.3: "localhost" is this machine, whatever a resolver or a missing hosts file says. */
@@ -179,6 +189,7 @@ enum fl_err fl_dial_start(struct fl_sys *sys, struct fl_slice host, uint16_t por
                           struct fl_stream **ret_stream)
 {
     struct fl_net *net = fl_container_of(sys, struct fl_net, sys);
+    struct fl_dns_answer answer = {0};
     struct fl_dial *dial = calloc(1, sizeof(*dial) + host.len);
     struct tcp *t = dial ? fl_tcp_create(net) : NULL;
     if (!t) {
@@ -194,17 +205,18 @@ enum fl_err fl_dial_start(struct fl_sys *sys, struct fl_slice host, uint16_t por
     dial->t = t;
     dial->port = port;
     dial->last = &dial->first;
+    dial->addrs = dial->few;
     dial->host_len = host.len;
     if (host.len > 0) {
         memcpy(dial->host, host.ptr, host.len);
     }
-    bool is_ip = fl_addr_parse_ip(host, &dial->answer.addrs[0]);
+    bool is_ip = fl_addr_parse_ip(host, &answer.addrs[0]);
     if (is_ip) {
-        dial->answer.count = 1;
+        answer.count = 1;
     }
-    if (is_ip || is_localhost(host, &dial->answer) ||
-        fl_dns_ask(&net->dns, host, sys->now_ns, &dial->wait, &dial->answer)) {
-        begin(dial);
+    if (is_ip || is_localhost(host, &answer) ||
+        fl_dns_ask(&net->dns, host, sys->now_ns, &dial->wait, &answer)) {
+        begin(dial, &answer);
     }
     *ret_stream = &t->base;
     return FL_OK;

@@ -130,7 +130,7 @@ static void eject(struct fl_breaker *b, const struct fl_health_policy *policy, u
 
 static void recover(struct fl_breaker *b, uint64_t now_ns)
 {
-    b->by_traffic = false;
+    b->blind = false;
     enter(b, FL_HEALTHY, now_ns);
     fl_set(b->strength, FL_STRENGTH_FULL);
     fl_set(b->recovered_ns, now_ns);
@@ -217,14 +217,14 @@ void fl_breaker_failed(struct fl_breaker *b, const struct fl_health_policy *poli
         add_evidence(b, FL_EVIDENCE_FAILURE * halves / 2);
         if (fl_get(b->evidence) >= fl_evidence_limit(policy)) {
             eject(b, policy, now_ns);
-            b->by_traffic = true;
+            b->blind = true;
         }
         break;
     case FL_OPEN: /* tried in panic: known already */
         break;
     case FL_HALF_OPEN:
         eject(b, policy, now_ns);
-        b->by_traffic = true;
+        b->blind = true;
         break;
     }
 }
@@ -273,16 +273,16 @@ void fl_breaker_probed(struct fl_breaker *b, const struct fl_health_policy *poli
         policy->check_failures_to_eject > 0 ? policy->check_failures_to_eject : CHECK_FAILURES;
     b->checks_bad = ok ? 0 : b->checks_bad + 1;
     b->checks_good = ok ? b->checks_good + 1 : 0;
+    b->blind = b->blind && ok;
     if (serving && b->checks_bad >= bad_max) {
         eject(b, policy, now_ns);
-        b->by_traffic = false;
     } else if (health == FL_HALF_OPEN && !ok) {
         eject(b, policy, now_ns);
-    } else if (health == FL_OPEN && ok) {
+    } else if (health == FL_OPEN && ok && !b->blind) {
         enter(b, FL_HALF_OPEN, now_ns);
         b->checks_good = 1;
     }
-    bool trusted = !b->by_traffic || b->successes > 0;
+    bool trusted = !b->blind || (health == FL_HALF_OPEN && b->successes > 0);
     if (!serving && ok && trusted && b->checks_good >= policy->successes_to_recover) {
         recover(b, now_ns);
     }

@@ -45,8 +45,8 @@ struct fl_breaker {
     uint64_t jitter;                  /* differs between targets and advances with each ejection */
     unsigned successes;               /* of trials, consecutive */
     unsigned checks_good, checks_bad; /* consecutive */
+    bool blind; /* requests ejected it, and no check since has failed: checks do not see its illness */
     unsigned refusals;                /* consecutive, see fl_breaker_refused() */
-    bool by_traffic; /* its last ejection: checks alone do not end it, as they did not see it */
     struct fl_gcra canaries;          /* billed probes */
 };
 

@@ -59,11 +59,29 @@ static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
     }
 }
 
+/* Room for one more note. Most exchanges end with one. */
+static struct fl_attempt_note *new_note(struct fl_exchange *x)
+{
+    if (x->note_count == 0) {
+        x->notes = &x->first_note;
+    } else if (x->note_count == FL_ATTEMPTS_MAX) {
+        return NULL;
+    } else if (x->notes == &x->first_note) {
+        struct fl_attempt_note *all = fl_arena_take(&x->arena, FL_ATTEMPTS_MAX * sizeof(*all));
+        if (!all) {
+            return NULL;
+        }
+        all[0] = x->first_note;
+        x->notes = all;
+    }
+    return &x->notes[x->note_count++];
+}
+
 static void take_note(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
-    if (x->note_count < x->note_max) {
-        struct fl_attempt_note *n = &x->notes[x->note_count++];
+    struct fl_attempt_note *n = new_note(x);
+    if (n) {
         *n = (struct fl_attempt_note){.target = a->target,
                                       .err = err,
                                       .status = a->status >= 300 ? a->status : 0,
@@ -71,7 +89,7 @@ static void take_note(struct fl_attempt *a, enum fl_err err)
                                       .took_ns = x->worker->sys->now_ns - a->begun_ns};
         price_note(a, n);
     }
-    x->pushed_back = x->pushed_back || (err && a->rates.retry_after_given);
+    x->pushed_back = x->pushed_back || (err && a->rates && a->rates->retry_after_given);
 }
 
 static void release_conn(struct fl_attempt *a, enum fl_err err)
@@ -127,12 +145,12 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
         .tokens_out = a->usage.tokens_out,
         .tokens_in = a->usage.tokens_in,
         .tokens_cached = a->usage.tokens_cached,
-        .retry_after_ns = a->rates.retry_after_given ? a->rates.retry_after_ns : 0,
+        .retry_after_ns = a->rates && a->rates->retry_after_given ? a->rates->retry_after_ns : 0,
     };
     struct fl_lease_end lease_end = {.err = err,
                                      .tokens_in = a->usage.tokens_in,
                                      .tokens_out = a->usage.tokens_out,
-                                     .rates = &a->rates};
+                                     .rates = a->rates};
     if (a->state == FL_ATTEMPT_QUEUED) {
         fl_list_remove(&a->wait.link);
     }
@@ -142,7 +160,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_route_end(&x->config->table, a->target, &a->dispatch, &outcome, now);
     x->worker->stats.attempts_open--;
     if (x->winner == a || !x->winner) {
-        x->usage = a->usage;
+        fl_decide_used(x, &a->usage);
     }
     leave(a);
     release_conn(a, err);
@@ -348,17 +366,34 @@ static bool passes(const struct fl_h1_header *h)
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
-    struct fl_sys *sys = a->exchange->worker->sys;
-    uint64_t wall_ns = sys->ops->wall_ns(sys);
+    struct fl_rates *rates = &a->exchange->worker->heard;
+    uint64_t wall_ns = fl_worker_wall_ns(a->exchange->worker);
+    *rates = (struct fl_rates){0};
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct fl_h1_header *h = &head->headers[i];
-        fl_ratelimit_field(&a->rates, h->name, h->value, wall_ns);
+        fl_ratelimit_field(rates, h->name, h->value, wall_ns);
         if (h->id == FL_H_CONTENT_TYPE) {
             a->content_type = fl_arena_copy(arena, h->value);
         } else if (h->id == FL_H_X_REQUEST_ID) {
             a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         } else if (h->value.len <= 1024 && passes(h)) {
             fl_h1_put_parsed(&a->fields, h);
+        }
+    }
+}
+
+/* They count at once, for those that are dispatched meanwhile. Of a refusal they are asked for again. */
+static void keep_rates(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    const struct fl_rates *heard = &x->worker->heard;
+    if (heard->given) {
+        fl_keys_heard(&a->lease, heard, x->worker->sys->now_ns);
+    }
+    if (a->status >= 300 || heard->retry_after_given || heard->retry_said) {
+        a->rates = fl_arena_take(&x->arena, sizeof(*a->rates));
+        if (a->rates) {
+            *a->rates = *heard;
         }
     }
 }
@@ -403,11 +438,9 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
         return FL_ERR_REDIRECT;
     }
     take_fields(a, head);
+    keep_rates(a);
     if (x->arena.failed) {
         return FL_ERR_NOMEM;
-    }
-    if (a->rates.given) { /* counts for those that are dispatched meanwhile */
-        fl_keys_heard(&a->lease, &a->rates, x->worker->sys->now_ns);
     }
     bool stream = head->status < 300 && is_stream(a) && !x->pass;
     bool told = x->head_by_heartbeat || a->continues;

@@ -165,8 +165,6 @@ static bool keep_record(struct fl_exchange *x)
     struct fl_decision *d = fl_arena_take(&x->arena, bytes);
     struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
     struct fl_lesson *l = fl_arena_take(&x->arena, sizeof(*l));
-    x->note_max = x->config->limits.attempts + 1; /* and a hedge */
-    x->notes = fl_arena_take(&x->arena, x->note_max * sizeof(x->notes[0]));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
@@ -346,6 +344,16 @@ void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
     fl_lessons_end(x->worker->options.lessons, x->lesson, &end);
 }
 
+void fl_decide_used(struct fl_exchange *x, const struct fl_usage *usage)
+{
+    struct fl_decision *d = x->decision;
+    d->usage_known = usage->known;
+    d->used_in = usage->tokens_in;
+    d->used_out = usage->tokens_out;
+    d->used_cached = usage->tokens_cached;
+    d->priced = fl_exchange_cost(x, usage, &d->cost_picousd);
+}
+
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
 {
     struct fl_decision *d = x->decision;
@@ -374,10 +382,5 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
     d->err = err;
     d->first_byte_ns = since_begin(x, x->first_byte_ns);
     d->total_ns = since_begin(x, x->worker->sys->now_ns);
-    d->usage_known = x->usage.known;
-    d->used_in = x->usage.tokens_in;
-    d->used_out = x->usage.tokens_out;
-    d->used_cached = x->usage.tokens_cached;
-    d->priced = fl_exchange_cost(x, &x->usage, &d->cost_picousd);
     fl_decisions_put(x->worker->options.decisions, x->worker->options.index, d);
 }

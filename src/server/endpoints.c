@@ -376,12 +376,15 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
     return true;
 }
 
-static bool takes_method(const struct endpoint *e, enum fl_h1_method method)
+static bool takes_method(const struct endpoint *e, enum fl_h1_method method, struct fl_slice rest)
 {
     if (e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK) {
         return method == FL_H1_POST;
     }
     bool get = method == FL_H1_GET;
+    if (e->action == ACT_PROVIDERS && rest.len > 0 && method == FL_H1_POST) { /* drains or enables one */
+        return true;
+    }
     return e->action == ACT_PASS ? get || method == FL_H1_POST || method == FL_H1_DELETE
                                  : get || method == FL_H1_HEAD;
 }
@@ -403,8 +406,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
         return false;
     }
     bool exchange = e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK || e->action == ACT_PASS;
-    bool changes = e->action == ACT_PROVIDERS && rest.len > 0 && head->method == FL_H1_POST;
-    if (!changes && !takes_method(e, head->method)) {
+    if (!takes_method(e, head->method, rest)) {
         fl_reply_plain_error(s, FL_ERR_NOT_ALLOWED,
                              exchange ? FL_LIT("This endpoint takes POST.") : FL_LIT("This endpoint takes GET."),
                              head->keep_alive && bodyless);

@@ -12,7 +12,7 @@
  */
 #include "server/internal.h"
 
-enum { arena_chunk_bytes = 4096, arena_bytes = 256 * 1024 };
+enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
 
@@ -289,7 +289,8 @@ static void settle_step(struct fl_exchange *x, const struct fl_failed *failed)
 
 static void settle_step_after(struct fl_attempt *a, enum fl_err err)
 {
-    const struct fl_rates *r = &a->rates;
+    static const struct fl_rates none;
+    const struct fl_rates *r = a->rates ? a->rates : &none;
     struct fl_failed failed = {.place = a->place,
                                .err = err,
                                .key_index = a->lease.on ? (unsigned)(a->lease.on - a->target->keys) : 0,

@@ -136,9 +136,9 @@ struct fl_attempt {
     unsigned place;          /* of the target in the plan */
     unsigned key;            /* index into the provider's */
     struct fl_lease lease;   /* what it reserved of the key's limits */
-    struct fl_rates rates;   /* what the answer tells of them */
     enum fl_endpoint endpoint; /* of the provider */
     struct fl_translation *translation; /* the provider speaks another form than the client; NULL: the same */
+    struct fl_rates *rates;  /* what a refusal tells of them; NULL: it was none, or nothing came yet */
     struct fl_dispatch dispatch;
     struct fl_pool *pool;
     struct fl_conn *conn;
@@ -260,7 +260,6 @@ struct fl_exchange {
     const struct fl_target *served;
     const struct fl_named *named; /* targets of any model, as they are for the one that was named */
     unsigned named_count;
-    struct fl_usage usage;
     struct fl_wishes wishes;
     struct fl_expected *expected; /* with the decision: */
     struct fl_lesson *lesson;     /* the same */
@@ -288,8 +287,9 @@ struct fl_exchange {
     struct fl_attempt *attempts[FL_ALIVE_MAX]; /* alive, in the order of their begin */
     unsigned alive_count;
     struct fl_attempt *winner; /* whose answer goes to the client; NULL: nothing is committed */
-    struct fl_attempt_note *notes; /* of attempts that have ended; in the arena once attempts may begin */
-    unsigned note_count, note_max;
+    struct fl_attempt_note *notes; /* of attempts that have ended: NULL, first_note, or in the arena */
+    struct fl_attempt_note first_note;
+    unsigned note_count;
     struct fl_timer timer;
     _Alignas(16) char room[1024]; /* the arena's first chunk */
 };
@@ -363,6 +363,7 @@ struct fl_worker {
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
+    struct fl_rates heard;       /* of the head being read */
     uint64_t wall_ns, wall_turn_ns; /* the calendar's time, and the turn it was read in */
     uint64_t date_s;             /* second that date[] tells */
     char date[30];               /* "Wed, 25 Nov 2026 04:00:00 GMT" */
@@ -439,6 +440,8 @@ bool fl_decide(struct fl_exchange *x);
 uint64_t fl_exchange_tenant(const struct fl_exchange *x);
 /* A whole answer is about to end: those learn from it who do, once. */
 void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage);
+/* What an attempt that has ended used, for the record: the last one's word counts. */
+void fl_decide_used(struct fl_exchange *x, const struct fl_usage *usage);
 /* The exchange ends: completes its record and keeps it. */
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 /* What this usage costs at the target that served. False: not priced, or not known. */

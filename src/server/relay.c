@@ -174,8 +174,8 @@ static enum fl_err next_piece(struct fl_attempt *a, struct fl_slice *in, struct 
 /* What an answer with an error status means; its body may say when to come again. */
 static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
 {
-    if (a->status == 429 || a->status == 503) {
-        fl_ratelimit_body(&a->rates, body);
+    if (a->rates && (a->status == 429 || a->status == 503)) {
+        fl_ratelimit_body(a->rates, body);
     }
     return a->dialect->read_error(a->status, body);
 }

@@ -292,7 +292,8 @@ static void count(struct chaos *run, const struct seen *s)
     if (run->exchanges[s->exchange].age == CHAOS_CALM) {
         v->calm++;
         v->calm_failed += !served;
-        if (!served && v->calm_failed * 1000 > run->plan->calm) {
+        /* One in a thousand; of a few, one is no rate: that is for who adds up the seeds. */
+        if (!served && v->calm_failed > 1 + run->plan->calm / 1000) {
             struct fl_slice why = fl_simanswer_header(s->answer, "x-fairlead-reason");
             char memory[200];
             struct fl_buf b;

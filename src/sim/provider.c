@@ -3,6 +3,7 @@
 #include "sim/provider_impl.h"
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "sim/dist.h"
 
 #include <stdlib.h>
@@ -98,11 +99,24 @@ bool sim_done(struct sim_conn *c)
 
 static bool authorised(const struct fl_simprovider *p, const struct fl_h1_head *head)
 {
-    const struct fl_h1_header *h = fl_h1_find(head, FL_H_AUTHORIZATION);
-    struct fl_slice bearer = FL_LIT("Bearer ");
     return p->options.key.len == 0 ||
-           (h && fl_slice_starts(h->value, bearer) &&
-            fl_slice_eq(fl_slice_from(h->value, bearer.len), p->options.key));
+           fl_slice_eq(sim_dialect_key(p->options.dialect, head), p->options.key);
+}
+
+/* Where there are more than there is room for, the last place is shared. */
+static struct sim_key *key_of(struct fl_simprovider *p, const struct fl_h1_head *head)
+{
+    const struct fl_h1_header *h = fl_h1_find(head, FL_H_AUTHORIZATION);
+    uint64_t hash = h ? fl_hash((struct fl_hash_key){5, 6}, h->value) | 1 : 1;
+    unsigned i = 0;
+    if (!p->options.limits_by_key) {
+        return &p->keys[0];
+    }
+    while (i < SIM_KEYS_MAX - 1 && p->keys[i].hash != 0 && p->keys[i].hash != hash) {
+        i++;
+    }
+    p->keys[i].hash = hash;
+    return &p->keys[i];
 }
 
 static bool bad_http(struct sim_conn *c)
@@ -187,7 +201,7 @@ static bool on_request(struct sim_conn *c)
     }
     struct sim_problem problem = refusal(c);
     if (!problem.status && c->ask.endpoint < SIM_MODELS) {
-        problem = sim_read_ask(c);
+        problem = p->options.dialect == FL_SIM_OPENAI ? sim_read_ask(c) : sim_dialect_read(c);
     }
     if (problem.status) {
         return sim_reply_problem(c, &problem);
@@ -195,7 +209,7 @@ static bool on_request(struct sim_conn *c)
     if (c->ask.endpoint >= SIM_MODELS) {
         return sim_reply_models(c);
     }
-    uint64_t wait_ns = sim_bucket_take(p, &p->requests, p->options.requests_per_min, 1);
+    uint64_t wait_ns = sim_bucket_take(p, &c->key->requests, p->options.requests_per_min, 1);
     if (wait_ns > 0) {
         return sim_reply_limited(c, wait_ns);
     }
@@ -204,7 +218,7 @@ static bool on_request(struct sim_conn *c)
         return sim_reply_refusal(c, &problem, p->refusals.retry_after_ns);
     }
     bool alive = sim_prepare(c);
-    wait_ns = alive ? sim_bucket_take(p, &p->tokens, p->options.tokens_per_min,
+    wait_ns = alive ? sim_bucket_take(p, &c->key->tokens, p->options.tokens_per_min,
                                       c->ask.prompt_tokens + c->tokens_total)
                     : 0;
     if (wait_ns > 0) {
@@ -237,8 +251,9 @@ static bool read_head(struct sim_conn *c)
     c->keep_alive = head.keep_alive;
     c->chunked = head.minor == 1;
     c->authorised = authorised(c->provider, &head);
+    c->key = key_of(c->provider, &head);
     c->ask.method = head.method;
-    c->ask.endpoint = sim_endpoint(head.path);
+    c->ask.endpoint = sim_dialect_endpoint(c->provider->options.dialect, head.path);
     fl_buf_put(&c->head, fl_slice_first(in, len));
     bool wants_continue = head.expect_continue;
     fl_buf_drop(&c->in, len);
@@ -348,6 +363,7 @@ static void on_accepted(void *owner, struct fl_stream *stream, const struct fl_a
     c->stream = stream;
     c->timer.fire = on_connection_timer;
     c->misdeed = FL_SIM_GOOD;
+    c->key = &p->keys[0];
     fl_buf_init(&c->in, head_bytes_max + body_bytes_max);
     fl_buf_init(&c->head, head_bytes_max);
     fl_buf_init(&c->content, body_bytes_max);

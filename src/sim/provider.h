@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A simulated provider of the OpenAI dialect over an fl_sys: the same code answers on the virtual
+ * A simulated provider over an fl_sys, of OpenAI's dialect or, for chat, of another one: the same code answers on the virtual
  * network of sim/world.h and on real sockets. What it does is drawn from its seed; what it says,
  * from the prompt (sim/text.h). Every answer carries `x-fairlead-simulated: true`.
  *
@@ -17,6 +17,14 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+
+enum fl_sim_dialect {
+    FL_SIM_OPENAI,
+    FL_SIM_ANTHROPIC, /* POST .../messages */
+    FL_SIM_GEMINI,    /* POST .../models/{id}:generateContent, :streamGenerateContent */
+    FL_SIM_OLLAMA,    /* POST .../api/chat */
+    FL_SIM_BEDROCK    /* POST .../model/{id}/converse, /converse-stream; a key as Bearer */
+};
 
 struct fl_sim_model {
     struct fl_slice id;
@@ -89,7 +97,8 @@ enum fl_sim_misdeed {
 #define FL_SIM_MISDEED_ALL     (FL_SIM_MISDEED_BIT(FL_SIM_MISDEED_COUNT) - 1)
 
 /* One of the set bits, at random, for so many of a thousand requests to chat, completions,
- * embeddings. A misdeed that makes no sense for the answer (SSE_* without a stream) is not done. */
+ * embeddings. A misdeed that makes no sense for the answer (SSE_* without a stream) is not done; nor
+ * one that is made of words of OpenAI's dialect by a provider of another. */
 struct fl_sim_misdeeds {
     uint64_t bits;
     unsigned permille;
@@ -108,7 +117,9 @@ struct fl_simprovider_options {
     struct fl_slice name;
     const struct fl_sim_model *models;
     unsigned model_count;
-    struct fl_slice key; /* what "Authorization: Bearer" must say; empty: anything */
+    enum fl_sim_dialect dialect;
+    struct fl_slice key; /* what "Authorization: Bearer", x-api-key or x-goog-api-key must say; empty:
+                            anything */
     uint64_t seed;
     uint64_t ttft_median_ns; /* log-normal */
     unsigned ttft_sigma_permille;
@@ -117,6 +128,8 @@ struct fl_simprovider_options {
     uint64_t answer_tokens;                    /* at least so many; 0: as the task wants */
     unsigned error_permille;                   /* 500 or 503 instead of an answer */
     unsigned requests_per_min, tokens_per_min; /* 0: no limit */
+    bool limits_by_key;                        /* each Authorization has its own, up to eight */
+    unsigned straggle_permille; /* of requests that take ten times as long to their first token */
     const struct fl_sim_outage *outages;
     unsigned outage_count;
     struct fl_sim_misdeeds misdeeds;

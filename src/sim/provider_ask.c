@@ -68,7 +68,8 @@ static void put_content(struct fl_json content, struct fl_buf *to)
 }
 
 /* The prompt is what the last user message says; all messages count. */
-static struct sim_problem read_messages(struct sim_conn *c, struct fl_json messages)
+struct sim_problem sim_read_messages(struct sim_conn *c, struct fl_json messages,
+                                     const char *content)
 {
     struct fl_json_iter it = fl_json_iter(messages);
     struct fl_json message;
@@ -81,7 +82,7 @@ static struct sim_problem read_messages(struct sim_conn *c, struct fl_json messa
     for (; fl_json_next(&it, NULL, &message); count++) {
         struct fl_json role = fl_json_get(message, FL_LIT("role"));
         fl_buf_reset(&text);
-        put_content(fl_json_get(message, FL_LIT("content")), &text);
+        put_content(fl_json_get(message, fl_slice_cstr(content)), &text);
         c->ask.prompt_tokens += 3 + fl_sim_tokens(fl_buf_slice(&text));
         if (role.type == FL_JSON_STRING && fl_json_spells(role.span, FL_LIT("user"))) {
             fl_buf_reset(&c->prompt);
@@ -195,7 +196,7 @@ struct sim_problem sim_read_ask(struct sim_conn *c)
         return problem;
     }
     if (c->ask.endpoint == SIM_CHAT) {
-        return read_messages(c, w[W_MESSAGES].value);
+        return sim_read_messages(c, w[W_MESSAGES].value, "content");
     }
     if (c->ask.endpoint == SIM_COMPLETIONS) {
         return read_text(c, w[W_PROMPT].value, "prompt");

@@ -2,7 +2,7 @@
 /*
  * Inside of the simulated provider: provider.c (life, outages, connections), provider_ask.c (what a
  * request wants), provider_reply.c (right
- * answers), provider_body.c (their JSON), provider_misdeed.c (wrong ones), provider_slots.c (waiting
+ * answers), provider_body.c (their JSON), provider_dialects.c (that of other dialects), provider_misdeed.c (wrong ones), provider_slots.c (waiting
  * for a slot).
  *
  * A connection:  HEAD -> BODY -> WAIT -> (STREAM ->) HEAD ...      one request at a time; what is
@@ -20,7 +20,8 @@
 enum {
     SIM_REPLY_BYTES_MAX = 256 << 20, /* more than the largest embeddings */
     SIM_INPUTS_MAX = 2048,           /* of one request to embeddings */
-    SIM_DIMENSIONS_MAX = 4096
+    SIM_DIMENSIONS_MAX = 4096,
+    SIM_KEYS_MAX = 8
 };
 
 enum sim_endpoint { SIM_UNKNOWN, SIM_CHAT, SIM_COMPLETIONS, SIM_EMBEDDINGS, SIM_MODELS, SIM_MODEL };
@@ -58,6 +59,7 @@ struct sim_conn {
     struct fl_h1_body body;
     struct fl_timer timer;
     bool keep_alive, chunked, authorised, paused;
+    struct sim_key *key; /* whose limits count */
     /* the request being answered */
     bool busy;
     bool begun; /* the head of a streamed answer is out */
@@ -92,6 +94,11 @@ struct sim_bucket {
     uint64_t full_ns; /* when it will be full again */
 };
 
+struct sim_key {
+    uint64_t hash; /* of Authorization; 0: not in use */
+    struct sim_bucket requests, tokens;
+};
+
 struct fl_simprovider {
     struct fl_sys *sys;
     struct fl_simprovider_options options;
@@ -105,7 +112,7 @@ struct fl_simprovider {
     uint64_t start_ns;
     struct fl_sim_outage manual; /* at_ns counts from start_ns, as those planned */
     enum fl_sim_outage_kind state;
-    struct sim_bucket requests, tokens;
+    struct sim_key keys[SIM_KEYS_MAX];
     struct fl_sim_refusals refusals;
     unsigned pace_permille;
     unsigned slots_taken;
@@ -128,6 +135,9 @@ uint64_t sim_stall_end_ns(const struct fl_simprovider *p);
 enum sim_endpoint sim_endpoint(struct fl_slice path);
 /* Fills ask and the connection's prompt from the body. */
 struct sim_problem sim_read_ask(struct sim_conn *c);
+/* *content*: the member that holds a message's text or parts. */
+struct sim_problem sim_read_messages(struct sim_conn *c, struct fl_json messages,
+                                     const char *content);
 
 /* provider_reply.c */
 /* Status line and headers up to where the framing goes, into provider->out. */
@@ -169,6 +179,23 @@ void sim_put_embeddings(const struct sim_conn *c, struct fl_buf *b);
 void sim_put_event(const struct sim_conn *c, const char *key, struct fl_slice token,
                    const char *finish);
 void sim_put_usage_event(const struct sim_conn *c, struct fl_buf *out);
+
+/* provider_dialects.c: all but OpenAI's */
+enum sim_endpoint sim_dialect_endpoint(enum fl_sim_dialect dialect, struct fl_slice path);
+/* The key that a request shows; empty: none. */
+struct fl_slice sim_dialect_key(enum fl_sim_dialect dialect, const struct fl_h1_head *head);
+struct sim_problem sim_dialect_read(struct sim_conn *c);
+const char *sim_dialect_stream_type(enum fl_sim_dialect dialect);
+void sim_dialect_put_answer(const struct sim_conn *c, struct fl_buf *b);
+/* Frames into provider->out; the first may be none. */
+void sim_dialect_put_first(const struct sim_conn *c);
+void sim_dialect_put_token(const struct sim_conn *c, struct fl_slice token);
+void sim_dialect_put_last(const struct sim_conn *c);
+void sim_dialect_put_problem(enum fl_sim_dialect dialect, const struct sim_problem *p,
+                             uint64_t wait_ns, struct fl_buf *b);
+/* Head fields of an error, as lines. */
+void sim_dialect_put_problem_fields(enum fl_sim_dialect dialect, const struct sim_problem *p,
+                                    struct fl_buf *b);
 
 /* provider_misdeed.c */
 enum fl_sim_misdeed sim_draw_misdeed(struct sim_conn *c);

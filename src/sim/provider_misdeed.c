@@ -31,6 +31,18 @@ static bool needs_stream(enum fl_sim_misdeed misdeed)
     return (FL_SIM_MISDEED_BIT(misdeed) & bits) != 0;
 }
 
+/* Made of bytes that are wrong in every dialect. */
+static bool fits_dialect(const struct fl_simprovider *p, enum fl_sim_misdeed misdeed)
+{
+    const uint64_t openai_only =
+        FL_SIM_MISDEED_BIT(FL_SIM_ERROR_IN_200) | FL_SIM_MISDEED_BIT(FL_SIM_GZIP) |
+        FL_SIM_MISDEED_BIT(FL_SIM_ENDLESS_EVENT) | FL_SIM_MISDEED_BIT(FL_SIM_LENGTH_SMALL) |
+        FL_SIM_MISDEED_BIT(FL_SIM_SSE_ERROR) | FL_SIM_MISDEED_BIT(FL_SIM_SSE_BAD_JSON) |
+        FL_SIM_MISDEED_BIT(FL_SIM_TRUNCATED_JSON) | FL_SIM_MISDEED_BIT(FL_SIM_GZIP_BOMB) |
+        FL_SIM_MISDEED_BIT(FL_SIM_SSE_LATE) | FL_SIM_MISDEED_BIT(FL_SIM_WRONG_USAGE);
+    return p->options.dialect == FL_SIM_OPENAI || !(openai_only & FL_SIM_MISDEED_BIT(misdeed));
+}
+
 enum fl_sim_misdeed sim_draw_misdeed(struct sim_conn *c)
 {
     struct fl_simprovider *p = c->provider;
@@ -41,7 +53,7 @@ enum fl_sim_misdeed sim_draw_misdeed(struct sim_conn *c)
     }
     for (unsigned i = 0; i < FL_SIM_MISDEED_COUNT; i++) {
         enum fl_sim_misdeed misdeed = (enum fl_sim_misdeed)i;
-        if ((p->misdeeds.bits & FL_SIM_MISDEED_BIT(i)) &&
+        if ((p->misdeeds.bits & FL_SIM_MISDEED_BIT(i)) && fits_dialect(p, misdeed) &&
             (c->ask.stream || !needs_stream(misdeed)) && fl_rng_below(&p->rng, ++count) == 0) {
             drawn = misdeed;
         }

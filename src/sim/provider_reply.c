@@ -2,6 +2,7 @@
 /* The right answers of a simulated provider. */
 #include "sim/provider_impl.h"
 
+#include "auth/encode.h"
 #include "base/assert.h"
 #include "base/hash.h"
 #include "sim/dist.h"
@@ -39,21 +40,49 @@ static void put_duration(struct fl_buf *out, uint64_t ns)
     }
 }
 
+/* "2026-08-01T12:00:00Z" of the basic form. */
+static void put_moment(struct fl_buf *out, uint64_t unix_s)
+{
+    char memory[20];
+    struct fl_buf b;
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    fl_put_basic_time(&b, unix_s);
+    static const unsigned char lens[] = {4, 2, 5, 2, 3};
+    struct fl_slice rest = fl_buf_slice(&b);
+    for (unsigned i = 0; i < sizeof(lens); i++) {
+        fl_buf_put_cstr(out, i == 0 ? "" : i < 3 ? "-" : ":");
+        fl_buf_put(out, fl_slice_first(rest, lens[i]));
+        rest = fl_slice_from(rest, lens[i]);
+    }
+}
+
+/* OpenAI's names put the kind last, Anthropic's the aspect. */
+static void put_limit_name(struct fl_simprovider *p, const char *aspect, const char *kind)
+{
+    bool anthropic = p->options.dialect == FL_SIM_ANTHROPIC;
+    fl_buf_put_cstr(&p->out, anthropic ? "anthropic-ratelimit-" : "x-ratelimit-");
+    fl_buf_put_cstr(&p->out, anthropic ? kind : aspect);
+    fl_buf_putc(&p->out, '-');
+    fl_buf_put_cstr(&p->out, anthropic ? aspect : kind);
+    fl_buf_put(&p->out, FL_LIT(": "));
+}
+
 static void put_limit(struct fl_simprovider *p, const struct sim_bucket *b, uint64_t limit,
                       const char *what)
 {
+    if (p->options.dialect > FL_SIM_ANTHROPIC) {
+        return; /* they do not tell */
+    }
     uint64_t reset_ns = b->full_ns > p->sys->now_ns ? b->full_ns - p->sys->now_ns : 0;
     uint64_t left =
         limit == 0 || reset_ns > MINUTE_NS ? 0 : (MINUTE_NS - reset_ns) / (MINUTE_NS / limit);
     const char *const kinds[3] = {"limit", "remaining", "reset"};
     for (unsigned i = 0; i < 3 && limit > 0; i++) {
-        fl_buf_put(&p->out, FL_LIT("x-ratelimit-"));
-        fl_buf_put_cstr(&p->out, kinds[i]);
-        fl_buf_putc(&p->out, '-');
-        fl_buf_put_cstr(&p->out, what);
-        fl_buf_put(&p->out, FL_LIT(": "));
+        put_limit_name(p, kinds[i], what);
         if (i < 2) {
             fl_buf_put_u64(&p->out, i == 0 ? limit : left < limit ? left : limit);
+        } else if (p->options.dialect == FL_SIM_ANTHROPIC) {
+            put_moment(&p->out, (p->sys->ops->wall_ns(p->sys) + reset_ns) / FL_NS_S);
         } else {
             put_duration(&p->out, reset_ns);
         }
@@ -75,8 +104,8 @@ void sim_put_head(struct sim_conn *c, int status, const char *content_type)
     fl_buf_put(out, FL_LIT("\r\nopenai-processing-ms: "));
     fl_buf_put_u64(out, (p->sys->now_ns - c->asked_ns) / FL_NS_MS);
     fl_buf_put(out, FL_LIT("\r\n"));
-    put_limit(p, &p->requests, p->options.requests_per_min, "requests");
-    put_limit(p, &p->tokens, p->options.tokens_per_min, "tokens");
+    put_limit(p, &c->key->requests, p->options.requests_per_min, "requests");
+    put_limit(p, &c->key->tokens, p->options.tokens_per_min, "tokens");
     if (!c->keep_alive) {
         fl_h1_put_header(out, FL_LIT("connection"), FL_LIT("close"));
     }
@@ -99,22 +128,47 @@ static bool send_json(struct sim_conn *c, int status, struct fl_slice extra, str
     return sim_send_out(c) && sim_done(c);
 }
 
-static bool send_problem(struct sim_conn *c, const struct sim_problem *problem,
-                         struct fl_slice extra)
+static void put_problem(const struct sim_problem *problem, struct fl_buf *body)
 {
-    struct fl_buf body;
+    fl_buf_put(body, FL_LIT("{\"error\":{\"message\":"));
+    sim_put_string(body, problem->message);
+    fl_buf_put(body, FL_LIT(",\"type\":"));
+    sim_put_string(body, problem->type);
+    fl_buf_put(body, FL_LIT(",\"param\":"));
+    sim_put_string(body, problem->param);
+    fl_buf_put(body, FL_LIT(",\"code\":"));
+    sim_put_string(body, problem->code);
+    fl_buf_put(body, FL_LIT("}}"));
+}
+
+static void put_wait(uint64_t wait_ns, struct fl_buf *extra)
+{
+    fl_buf_put(extra, FL_LIT("retry-after: "));
+    fl_buf_put_u64(extra, (wait_ns + FL_NS_S - 1) / FL_NS_S);
+    fl_buf_put(extra, FL_LIT("\r\nretry-after-ms: "));
+    fl_buf_put_u64(extra, (wait_ns + FL_NS_MS - 1) / FL_NS_MS);
+    fl_buf_put(extra, FL_LIT("\r\n"));
+}
+
+/* *wait_ns* 0: no hint when to come again. */
+static bool send_problem(struct sim_conn *c, const struct sim_problem *problem, uint64_t wait_ns)
+{
+    char memory[200];
+    struct fl_buf body, extra;
+    enum fl_sim_dialect dialect = c->provider->options.dialect;
     fl_buf_init(&body, 4096);
-    fl_buf_put(&body, FL_LIT("{\"error\":{\"message\":"));
-    sim_put_string(&body, problem->message);
-    fl_buf_put(&body, FL_LIT(",\"type\":"));
-    sim_put_string(&body, problem->type);
-    fl_buf_put(&body, FL_LIT(",\"param\":"));
-    sim_put_string(&body, problem->param);
-    fl_buf_put(&body, FL_LIT(",\"code\":"));
-    sim_put_string(&body, problem->code);
-    fl_buf_put(&body, FL_LIT("}}"));
-    fl_assert(fl_buf_ok(&body));
-    bool alive = send_json(c, problem->status, extra, fl_buf_slice(&body));
+    fl_buf_init_in(&extra, memory, sizeof(memory));
+    if (dialect == FL_SIM_OPENAI) {
+        put_problem(problem, &body);
+    } else {
+        sim_dialect_put_problem(dialect, problem, wait_ns, &body);
+        sim_dialect_put_problem_fields(dialect, problem, &extra);
+    }
+    if (wait_ns > 0 && dialect <= FL_SIM_ANTHROPIC) {
+        put_wait(wait_ns, &extra);
+    }
+    fl_assert(fl_buf_ok(&body) && fl_buf_ok(&extra));
+    bool alive = send_json(c, problem->status, fl_buf_slice(&extra), fl_buf_slice(&body));
     fl_buf_finish(&body);
     return alive;
 }
@@ -127,20 +181,7 @@ bool sim_reply_problem(struct sim_conn *c, const struct sim_problem *problem)
     } else if (c->busy) {
         stats->refused++;
     }
-    return send_problem(c, problem, FL_EMPTY);
-}
-
-static bool send_wait(struct sim_conn *c, const struct sim_problem *problem, uint64_t wait_ns)
-{
-    char memory[80];
-    struct fl_buf extra;
-    fl_buf_init_in(&extra, memory, sizeof(memory));
-    fl_buf_put(&extra, FL_LIT("retry-after: "));
-    fl_buf_put_u64(&extra, (wait_ns + FL_NS_S - 1) / FL_NS_S);
-    fl_buf_put(&extra, FL_LIT("\r\nretry-after-ms: "));
-    fl_buf_put_u64(&extra, (wait_ns + FL_NS_MS - 1) / FL_NS_MS);
-    fl_buf_put(&extra, FL_LIT("\r\n"));
-    return send_problem(c, problem, fl_buf_slice(&extra));
+    return send_problem(c, problem, 0);
 }
 
 bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns)
@@ -148,7 +189,7 @@ bool sim_reply_limited(struct sim_conn *c, uint64_t wait_ns)
     static const struct sim_problem problem = {429, "requests", "rate_limit_exceeded", NULL,
                                                "The simulated provider's rate limit is reached."};
     c->provider->stats.limited++;
-    return send_wait(c, &problem, wait_ns);
+    return send_problem(c, &problem, wait_ns);
 }
 
 bool sim_reply_refusal(struct sim_conn *c, const struct sim_problem *problem, uint64_t wait_ns)
@@ -161,7 +202,7 @@ bool sim_reply_refusal(struct sim_conn *c, const struct sim_problem *problem, ui
     } else {
         stats->refused++;
     }
-    return wait_ns > 0 ? send_wait(c, problem, wait_ns) : send_problem(c, problem, FL_EMPTY);
+    return send_problem(c, problem, wait_ns);
 }
 
 /* --- Models --- */
@@ -277,6 +318,9 @@ bool sim_prepare(struct sim_conn *c)
     const struct fl_simprovider_options *o = &p->options;
     uint64_t wait_ns =
         sim_paced(c, fl_sim_lognormal(&p->rng, o->ttft_median_ns, o->ttft_sigma_permille));
+    if (o->straggle_permille > 0 && fl_rng_below(&p->rng, 1000) < o->straggle_permille) {
+        wait_ns *= 10;
+    }
     if (c->ask.endpoint != SIM_EMBEDDINGS) {
         uint64_t most = c->ask.tokens_max == FL_NEVER ? 0 : c->ask.tokens_max;
         fl_simprovider_text(o, c->ask.model->id, fl_buf_slice(&c->prompt), 0, &c->text);
@@ -322,9 +366,23 @@ bool sim_end_chunks(struct sim_conn *c)
     return !c->chunked || sim_send(c, &end, 1);
 }
 
+static bool end_stream(struct sim_conn *c)
+{
+    if (!sim_send_chunk(c) || !sim_end_chunks(c)) {
+        return false;
+    }
+    c->provider->stats.answered++;
+    c->provider->stats.misdone += c->misdeed != FL_SIM_GOOD; /* one that lets the stream go on */
+    return sim_done(c);
+}
+
 static bool send_ending(struct sim_conn *c)
 {
     struct fl_buf *out = &c->provider->out;
+    if (c->provider->options.dialect != FL_SIM_OPENAI) {
+        sim_dialect_put_last(c);
+        return end_stream(c);
+    }
     sim_put_event(c, NULL, FL_EMPTY, c->finish_reason);
     if (!sim_send_chunk(c)) {
         return false;
@@ -339,19 +397,15 @@ static bool send_ending(struct sim_conn *c)
     if (c->misdeed == FL_SIM_SSE_LATE) {
         sim_put_event(c, "\"content\":", FL_LIT(" And another thing."), NULL);
     }
-    if (!sim_send_chunk(c) || !sim_end_chunks(c)) {
-        return false;
-    }
-    c->provider->stats.answered++;
-    c->provider->stats.misdone += c->misdeed != FL_SIM_GOOD; /* one that lets the stream go on */
-    return sim_done(c);
+    return end_stream(c);
 }
 
 static bool begin_stream(struct sim_conn *c)
 {
     struct fl_buf *out = &c->provider->out;
     c->keep_alive = c->keep_alive && c->chunked;
-    sim_put_head(c, 200, "text/event-stream; charset=utf-8");
+    enum fl_sim_dialect dialect = c->provider->options.dialect;
+    sim_put_head(c, 200, sim_dialect_stream_type(dialect));
     fl_h1_put_header(out, FL_LIT("cache-control"), FL_LIT("no-cache"));
     if (c->chunked) {
         fl_h1_put_header(out, FL_LIT("transfer-encoding"), FL_LIT("chunked"));
@@ -363,11 +417,13 @@ static bool begin_stream(struct sim_conn *c)
     if (!sim_send_out(c)) {
         return false;
     }
-    if (c->ask.endpoint == SIM_CHAT) {
+    if (dialect != FL_SIM_OPENAI) {
+        sim_dialect_put_first(c);
+    } else if (c->ask.endpoint == SIM_CHAT) {
         sim_put_event(c, "\"role\":\"assistant\",\"content\":", FL_EMPTY, NULL);
-        if (!sim_send_chunk(c)) {
-            return false;
-        }
+    }
+    if (out->len > 0 && !sim_send_chunk(c)) {
+        return false;
     }
     return sim_go_on(c);
 }
@@ -391,7 +447,11 @@ bool sim_go_on(struct sim_conn *c)
         if (token.len == 0) {
             return send_ending(c);
         }
-        sim_put_event(c, "\"content\":", token, NULL);
+        if (p->options.dialect == FL_SIM_OPENAI) {
+            sim_put_event(c, "\"content\":", token, NULL);
+        } else {
+            sim_dialect_put_token(c, token);
+        }
         c->text_at += token.len;
         settle_tokens(c, 1);
         if (!sim_send_chunk(c)) {
@@ -421,8 +481,10 @@ bool sim_begin(struct sim_conn *c)
     fl_buf_init(&body, SIM_REPLY_BYTES_MAX);
     if (c->ask.endpoint == SIM_EMBEDDINGS) {
         sim_put_embeddings(c, &body);
-    } else {
+    } else if (c->provider->options.dialect == FL_SIM_OPENAI) {
         sim_put_completion(c, &body);
+    } else {
+        sim_dialect_put_answer(c, &body);
     }
     fl_assert(fl_buf_ok(&body));
     settle(c);

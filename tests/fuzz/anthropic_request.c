@@ -31,7 +31,8 @@ static void read_raw(struct fl_slice body)
         FL_OK) {
         struct fl_request_body out;
         fl_dialect_anthropic.read_texts(&facts, &sink, &needs);
-        fl_dialect_anthropic.write_request(&facts, FL_LIT("m"), true, &scratch, &out);
+        fl_dialect_anthropic.write_request(
+            &facts, FL_LIT("m"), (struct fl_request_wishes){.ask_usage = true}, &scratch, &out);
         fl_assert(bytes <= 2 * body.len && out.bytes <= body.len + 64);
     }
 }

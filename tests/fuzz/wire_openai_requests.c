@@ -35,7 +35,8 @@ static void write_for(const struct fl_wire *to, const struct fl_chat_request *r,
 
 static void read_as(const struct fl_wire *from, struct fl_slice body)
 {
-    static const char *const vendors[] = {"openai", "mistral", "deepseek", "openrouter", "groq", ""};
+    static const char *const vendors[] = {"openai",     "mistral", "deepseek",
+                                          "openrouter", "groq",    ""};
     struct fl_arena arena;
     struct fl_chat_request r;
     struct fl_reterr reterr = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a provider's answer in OpenAI's responses form: wire.h says what must hold. */
+/* Any bytes as a provider's answer in OpenAI's responses form: wire_clients.h says what must hold. */
 #include "wire_sides.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -221,8 +221,6 @@ static void checks_find_it_well_again(void **state)
     fl_world_run_for(s.rig.world, 6 * FL_NS_S);
     rig_equal(&s.rig, health(&s), FL_HALF_OPEN);
     fl_world_run_for(s.rig.world, 12 * FL_NS_S);
-    rig_equal(&s.rig, health(&s), FL_HALF_OPEN); /* traffic ejected it: so traffic has a say */
-    ask(&s, "quick", "1");
     rig_equal(&s.rig, health(&s), FL_HEALTHY);
     ask(&s, "quick", "1");
     close_scene(&s);

@@ -21,7 +21,7 @@
  *            times (1 + bonus), and over the multiplier where there is no price
  *
  * One request in fifty is given to a target outside the tie that may be as good for all that is
- * known, so that estimates recover. Score: J in milliseconds.
+ * known, one at a time, so that estimates recover. Score: J in milliseconds.
  */
 #include "route/policy/common.h"
 
@@ -259,9 +259,11 @@ static bool go_home(struct fl_choice *c, double best)
 
 /* --- explore --- */
 
+/* One at a time: what the one before found out is worth waiting for, and a target that has become slow
+ * keeps those that ask it longest. */
 static bool may_be_as_good(const struct fl_choice *c, const struct fl_option *o, double best)
 {
-    return o->group == GROUP_WORSE &&
+    return o->group == GROUP_WORSE && o->in_flight == 0 &&
            o->score - FL_CONFIDENCE * fl_outlook_at(c->outlook, o->place, FL_SEES_ERROR_MS) <=
                best * TIE;
 }

@@ -10,13 +10,18 @@
 enum { ppm = 1000000, over_max = 4 };
 
 enum {
-    solved_each = 64, /* requests of a period after whose every one the price is found anew; */
-    solved_every = 8  /* later after so many */
+    solved_each =
+        64, /* first requests of a period after whose every one the price is found anew, */
+    solved_last = 256, /* and last ones; */
+    solved_every = 8   /* between them after so many */
 };
 
 #define RECENT 0.003 /* what a request adds to what is known of the last few */
 #define DOUBT  3.0   /* how fast earlier periods lose belief when this one is not like them */
-#define SHARES 10.0  /* by what was foreseen, before it is compared with what was spent */
+#define LEAN                                                                                       \
+    0.001 /* what the price moves by for each even share that a request spends above its pace, */
+#define LEANS  0.5  /* in all at most; little in the beginning, all of it at the end of a period */
+#define SHARES 10.0 /* by what was foreseen, before it is compared with what was spent */
 
 /* --- Demand --- */
 
@@ -172,17 +177,19 @@ static double dearness(const struct fl_pacing *p)
 /* The price at which what is left is spent on what is to come. */
 static void solve(struct fl_pacing *p)
 {
-    struct prospect o;
+    struct prospect o, recent;
     expect(p, requests_left(p), &o);
+    expect_recent(p, &recent);
+    p->pace_picousd = recent.least_picousd;
     double want = (double)left_of(p) / requests_left(p) / dearness(p) - o.least_picousd;
     double price = want > 0 ? 0 : begin_of(FL_PACING_STEPS);
     for (unsigned i = FL_PACING_STEPS; i-- > 0 && want > 0;) {
-        if (o.more[i] >= want) {
-            price = price_in(i, 1 - want / o.more[i]);
-        }
+        double part = o.more[i] > want ? want / o.more[i] : 1;
+        price = part < 1 ? price_in(i, 1 - part) : 0;
+        p->pace_picousd += part * recent.more[i];
         want -= o.more[i];
     }
-    p->lambda = price * p->share_picousd;
+    p->lambda = price * p->share_picousd * exp(p->lean);
 }
 
 static bool has_seen(const struct fl_pacing *p)
@@ -285,7 +292,14 @@ void fl_pacing_charge(struct fl_pacing *p, uint64_t cost_picousd)
     }
     p->spent_picousd += cost_picousd;
     p->requests++;
-    if (has_seen(p) && (p->requests < solved_each || p->requests % solved_every == 0)) {
+    if (has_seen(p)) {
+        double passed = (double)p->requests / ((double)p->requests + requests_left(p));
+        double lean = p->lean + LEAN * passed * passed * passed *
+                                    ((double)cost_picousd - p->pace_picousd) / p->share_picousd;
+        p->lean = lean < -LEANS ? -LEANS : lean > LEANS ? LEANS : lean;
+    }
+    bool often = p->requests < solved_each || requests_left(p) < solved_last;
+    if (has_seen(p) && (often || p->requests % solved_every == 0)) {
         solve(p);
     }
 }

@@ -16,6 +16,10 @@
  *                       like those before it, more came of something than there was to be: the less
  *                       can be believed of the rest, and the last few hundred requests count for it
  *
+ * Whoever chooses may choose otherwise than by the price alone, and many requests may be worth the same:
+ * towards the end of a period the price also leans to the side on which what is spent is not what the
+ * demand says, so that the budget is met.
+ *
  * An option is left out when what it leaves would not carry the cheapest for all
  * requests still expected; so the budget is not exceeded while the cheapest fits its even share.
  *
@@ -51,6 +55,9 @@ struct fl_pacing {
                                              period ended */
     double rate;                          /* of lambda, FL_PACING_RATE / sqrt(requests_expected) */
     double foreseen_picousd; /* what the requests seen spend by what was thought of them */
+    double pace_picousd;     /* what a request of late spends at the price, on average */
+    double lean; /* by what factor, its logarithm, the price leaves what the demand says, since
+                                requests spend more or less than that */
     struct fl_pacing_demand now, recent,
         before; /* of this period, of the last few requests of it, of
                                                     a period of before */

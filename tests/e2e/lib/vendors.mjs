@@ -270,7 +270,7 @@ const gemini = {
 // --- Bedrock ---
 
 const bedrock = {
-    config: (url) => ({ type: 'bedrock', base_url: url, api_key: 'bedrock-key' }),
+    config: (url) => ({ type: 'bedrock', base_url: url, region: 'us-east-1', api_key: 'bedrock-key' }),
     match: (path) => /^\/model\/[^/]+\/converse(-stream)?$/.test(path),
     read(body, path, headers) {
         assert.equal(headers.authorization, 'Bearer bedrock-key');

@@ -258,6 +258,53 @@ static void a_cloud_is_not_found_by_a_key_alone(void **state)
     loaded_finish(&l);
 }
 
+/* Each example of docs/providers.md is a file that loads without a complaint. */
+static void the_pages_examples_load(void **state)
+{
+    (void)state;
+    static const char *const variables[] = {"OPENAI_API_KEY",
+                                            "o",
+                                            "ANTHROPIC_API_KEY",
+                                            "a",
+                                            "GEMINI_API_KEY",
+                                            "g",
+                                            "GROQ_API_KEY",
+                                            "q",
+                                            "PROXY_KEY",
+                                            "p",
+                                            "AZURE_OPENAI_API_KEY",
+                                            "z",
+                                            "AZURE_CLIENT_SECRET",
+                                            "s",
+                                            "AWS_ACCESS_KEY_ID",
+                                            "A",
+                                            "AWS_SECRET_ACCESS_KEY",
+                                            "S",
+                                            "AWS_SESSION_TOKEN",
+                                            "t",
+                                            NULL};
+    static const char *const page_files[] = {"/etc/fairlead/service-account.json", ACCOUNT, NULL};
+    struct outside outside = {.variables = variables, .files = page_files};
+    struct fl_slice open = FL_LIT("```yaml\n"), close = FL_LIT("```\n");
+    struct fl_buf page;
+    unsigned examples = 0;
+    fl_buf_init(&page, 1u << 20);
+    assert_true(read_whole("docs/providers.md", &page));
+    struct fl_slice rest = fl_buf_slice(&page);
+    for (size_t at; (at = fl_slice_find_text(rest, open)) < rest.len; examples++) {
+        rest = fl_slice_from(rest, at + open.len);
+        struct fl_slice yaml = fl_slice_first(rest, fl_slice_find_text(rest, close));
+        struct loaded l = outside_load(&outside, yaml, NULL);
+        if (l.err || says(&l, "not routed")) {
+            print_error("%.*s%.*s\n", (int)yaml.len, yaml.ptr, (int)l.text.len, l.text.ptr);
+            fail();
+        }
+        loaded_finish(&l);
+    }
+    assert_int_equal(examples, 5);
+    fl_buf_finish(&page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +314,7 @@ int main(void)
         cmocka_unit_test(azure_takes_entra),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(a_cloud_is_not_found_by_a_key_alone),
+        cmocka_unit_test(the_pages_examples_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

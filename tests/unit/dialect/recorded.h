@@ -15,7 +15,7 @@ struct recorded {
     char id[128], provider[64], dialect[32], endpoint[64], source[64];
     bool stream;
     int status;
-    struct fl_slice body; /* of the answer */
+    struct fl_slice body, request; /* of the answer; of what was asked */
     json_t *canon;
 };
 
@@ -34,9 +34,13 @@ static inline char *recorded_read(const char *name, size_t *ret_len)
     if (!f) {
         return NULL;
     }
-    char *bytes = malloc(1 << 26);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    long size = ftell(f);
+    rewind(f);
+    assert_true(size >= 0);
+    char *bytes = malloc((size_t)size + 1);
     assert_non_null(bytes);
-    *ret_len = fread(bytes, 1, (1 << 26) - 1, f);
+    *ret_len = fread(bytes, 1, (size_t)size, f);
     bytes[*ret_len] = '\0';
     (void)fclose(f);
     return bytes;
@@ -126,7 +130,11 @@ static inline bool recorded_each(const char *dialect,
         char *body = recorded_read(name, &len);
         assert_non_null(body);
         r.body = fl_slice(body, len);
+        (void)snprintf(name, sizeof(name), "%s/%s.req", r.source, r.id);
+        char *request = recorded_read(name, &len);
+        r.request = request ? fl_slice(request, len) : FL_EMPTY;
         each(&r, owner);
+        free(request);
         free(body);
     }
     free(index);

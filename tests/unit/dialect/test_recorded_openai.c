@@ -152,10 +152,83 @@ static void recorded_answers_are_read_to_the_token(void **state)
     assert_int_equal(t.unequal, 0);
 }
 
+/* --- Requests --- */
+
+struct asked {
+    unsigned requests, refused, unequal;
+};
+
+/* Reads *body* and writes it anew, in *ret* (the caller finishes it). */
+static enum fl_err rewrite(const struct fl_wire *from, const struct fl_wire *to,
+                           struct fl_slice body, const char *vendor, struct fl_buf *ret,
+                           struct fl_reterr *reterr)
+{
+    struct fl_arena arena;
+    struct fl_chat_request request;
+    struct fl_losses losses = {0};
+    struct fl_write_options options = {.model = FL_LIT("m"), .vendor = fl_slice_cstr(vendor)};
+    fl_arena_init(&arena, 1 << 16, rig_bytes_max);
+    fl_buf_init(ret, rig_bytes_max);
+    enum fl_err err = from->read(body, &arena, &request, reterr);
+    err = err ? err : to->write(&request, &options, ret, &losses, reterr);
+    fl_arena_finish(&arena);
+    return err;
+}
+
+/* What was accepted is accepted here, in either form; what is written reads to the same. */
+static void check_request(const struct recorded *r, void *owner)
+{
+    static const struct fl_wire *const forms[] = {&fl_wire_openai_chat, &fl_wire_openai_responses};
+    struct asked *a = owner;
+    const struct fl_wire *form = form_of(r);
+    bool named = fl_slice_find_text(r->request, FL_LIT("\"model\"")) < r->request.len;
+    if (!form || !named /* the path names it (Azure) */ ||
+        strcmp(r->endpoint, "completions") == 0) {
+        return;
+    }
+    a->requests++;
+    for (unsigned i = 0; i < 2; i++) {
+        struct fl_buf once, twice;
+        struct fl_reterr reterr = {0};
+        enum fl_err err = rewrite(form, forms[i], r->request, r->provider, &once, &reterr);
+        bool state = strstr(reterr.message, "previous_response_id") != NULL;
+        if (err && i == 0) {
+            a->refused += state;
+            a->unequal += !state;
+            if (!state) {
+                print_error("%s: %s\n", r->id, reterr.message);
+            }
+        }
+        if (!err) {
+            err = rewrite(forms[i], forms[i], fl_buf_slice(&once), r->provider, &twice, &reterr);
+            if (err || !fl_slice_eq(fl_buf_slice(&once), fl_buf_slice(&twice))) {
+                print_error("%s, %s: %s\n", r->id, forms[i]->name, reterr.message);
+                a->unequal++;
+            }
+            fl_buf_finish(&twice);
+        }
+        fl_buf_finish(&once);
+    }
+}
+
+static void recorded_requests_are_read_and_written(void **state)
+{
+    (void)state;
+    struct asked a = {0};
+    if (!recorded_each("openai", check_request, &a)) {
+        print_message("skipped: no data\n");
+        skip();
+    }
+    print_message("%u requests, %u that need a provider's memory\n", a.requests, a.refused);
+    assert_true(a.requests > 250);
+    assert_int_equal(a.unequal, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_answers_are_read_to_the_token),
+        cmocka_unit_test(recorded_requests_are_read_and_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

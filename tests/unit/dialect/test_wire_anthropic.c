@@ -134,6 +134,14 @@ static void messages_are_written(void **state)
          "{\"model\":\"" OLD
          "\",\"max_tokens\":9,\"messages\":[" USER("q") ",{\"role\":\"assistant\",\"content\":["
                                                         "{\"type\":\"text\",\"text\":\"so\"}]}]}"},
+        /* a turn of nothing but what another vendor knows is left out, and told */
+        {OLD,
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+         "{\"role\":\"assistant\",\"content\":[{\"type\":\"theirs\",\"x\":1}]},"
+         "{\"role\":\"user\",\"content\":\"b\"}]}",
+         "{\"model\":\"" OLD "\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":["
+         "{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]}]} "
+         "[messages.content]"},
         /* hints that have no place */
         {OLD,
          "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"name\":\"joe\","
@@ -407,11 +415,11 @@ static void requests_are_read(void **state)
     char *out = rig_request(&fl_wire_anthropic, &fl_wire_openai_chat, "gpt", fl_slice_cstr(body));
     static const char *const parts[] = {"{\"role\":\"system\",\"content\":\"be\"}",
                                         "{\"role\":\"user\",\"content\":\"q\"}",
-                                        "\"tool_calls\":[{\"id\":\"t1\",\"type\":\"function\","
-                                        "\"function\":{\"name\":\"f\",\"arguments\":"
-                                        "\"{\\\"k\\\":\\\"v\\\\u00e9\\\\\\\"\\\"}\"}}]",
-                                        "{\"role\":\"tool\",\"tool_call_id\":\"t1\",\"content\":"
-                                        "\"res\"},{\"role\":\"user\",\"content\":\"and?\"}",
+                                        ("\"tool_calls\":[{\"id\":\"t1\",\"type\":\"function\","
+                                         "\"function\":{\"name\":\"f\",\"arguments\":"
+                                         "\"{\\\"k\\\":\\\"v\\\\u00e9\\\\\\\"\\\"}\"}}]"),
+                                        ("{\"role\":\"tool\",\"tool_call_id\":\"t1\",\"content\":"
+                                         "\"res\"},{\"role\":\"user\",\"content\":\"and?\"}"),
                                         "\"stop\":[\"X\"]",
                                         "\"temperature\":0.5",
                                         "\"tool_choice\":\"required\"",

@@ -197,6 +197,9 @@ static void whole_answers_are_read(void **state)
         {"{\"message\":\"Too many tokens, please wait before trying again.\"}",
          "error provider_rate_limited: Too many tokens, please wait before trying again. (cut)",
          FL_ERR_ERROR_IN_200},
+        {"{\"content\":[{\"type\":\"text\",\"text\":\"a\"}],\"stop_reason\":\"end_turn\","
+         "\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}",
+         "text \"a\" finish stop usage 1/2", FL_OK},
         {"[]", " (cut)", FL_ERR_BAD_RESPONSE},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -295,9 +298,11 @@ static void chunks_of_invoke_are_read(void **state)
         "{\"type\":\"message_stop\",\"amazon-bedrock-invocationMetrics\":{\"inputTokenCount\":3}}"};
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     struct fl_buf b;
+    size_t last = 0; /* where the last message begins */
     fl_buf_init(&b, 1 << 16);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         char data[1024] = "{\"bytes\":\"";
+        last = b.len;
         size_t at = strlen(data), len = strlen(events[i]);
         for (size_t k = 0; k < len; k += 3) {
             unsigned v = (unsigned)(unsigned char)events[i][k] << 16;
@@ -313,6 +318,13 @@ static void chunks_of_invoke_are_read(void **state)
     }
     char *line = rig_all_cuts(&fl_wire_anthropic_bedrock, NULL, fl_buf_slice(&b), 1);
     assert_string_equal(line, "text \"h\\u00e9\" finish stop usage 3/2");
+    free(line);
+    /* where converse was asked, too */
+    line = rig_all_cuts(&fl_wire_converse, NULL, fl_buf_slice(&b), 2);
+    assert_string_equal(line, "text \"h\\u00e9\" finish stop usage 3/2");
+    free(line);
+    line = rig_output(&fl_wire_converse, NULL, fl_slice_first(fl_buf_slice(&b), last), NULL, 0);
+    assert_string_equal(line, "text \"h\\u00e9\" finish stop usage 3/2 (cut)");
     free(line);
     fl_buf_finish(&b);
     b = framed("!internalServerException {\"message\":\"x\"}\n");

@@ -231,10 +231,11 @@ static void events_come_in_openais_order(void **state)
     char *out = rig_output(
         &fl_wire_openai_chat, &fl_wire_openai_responses,
         fl_slice_cstr(
-            DELTA("\"reasoning_content\":\"hm\"") DELTA("\"content\":\"a\"") DELTA("\"content\":"
-                                                                                   "\"b\"") DELTA(
-                "\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\"}"
-                "},{\"index\":1,\"id\":\"c2\",\"function\":{\"name\":\"g\"}}]")
+            DELTA("\"reasoning_content\":\"hm\"") DELTA("\"content\":\"a\"") DELTA(
+                "\"content\":"
+                "\"b\"") DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":"
+                               "\"f\"}"
+                               "},{\"index\":1,\"id\":\"c2\",\"function\":{\"name\":\"g\"}}]")
                 DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]") CHUNK(
                     "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}") "data: [DONE]\n\n"),
         NULL, 0);

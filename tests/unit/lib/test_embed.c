@@ -308,6 +308,44 @@ static void the_catalogue_is_known(void **state)
     fairlead_setup_destroy(s);
 }
 
+static double cost_of(struct fairlead *f, unsigned option)
+{
+    struct fairlead_request *r = request_of("Translate 'good morning' into French");
+    struct fairlead_decision *d = NULL;
+    assert_int_equal(fairlead_decide(f, "chat", r, S, &d), FAIRLEAD_OK);
+    double usd = fairlead_decision_cost_usd(d, option);
+    fairlead_decision_destroy(d);
+    fairlead_request_destroy(r);
+    return usd;
+}
+
+static void a_catalogue_of_ones_own(void **state)
+{
+    (void)state;
+    static const char own[] = "catalog 1 2026-09-23\nprovider mine\nmodel gpt-4o in=1 out=1\n";
+    static const char dear[] = "catalog 1 2026-09-23\nprovider mine\nmodel gpt-4o in=2 out=2\n";
+    static const char bad[] = "catalog 1 2026-09-23\nprovider mine\nmodel gpt-4o price=cheap\n";
+    struct fairlead_setup *s = NULL;
+    assert_int_equal(fairlead_setup_create(&s), 0);
+    assert_int_equal(fairlead_setup_target(s, "mine/gpt-4o"), 0);
+    assert_int_equal(fairlead_setup_route(s, "chat", "cost"), 0);
+    assert_int_equal(fairlead_setup_route_target(s, "chat", "mine/gpt-4o", 0), 0);
+    struct fairlead *f = engine_of(1, s);
+    assert_true(cost_of(f, 0) < 0);
+    assert_int_equal(fairlead_setup_catalog(s, own, strlen(own)), 0);
+    assert_int_equal(fairlead_apply(f, s, NULL, 0), 0);
+    double usd = cost_of(f, 0);
+    assert_true(usd > 0);
+    assert_int_equal(fairlead_setup_catalog(s, bad, strlen(bad)), FAIRLEAD_INVALID);
+    assert_non_null(strstr(fairlead_setup_error(s), "Line 3 of the catalogue: "));
+    assert_int_equal(fairlead_setup_catalog(s, dear, strlen(dear)), 0);
+    assert_int_equal(fairlead_apply(f, s, NULL, 0), 0);
+    assert_true(fabs(cost_of(f, 0) - 2 * usd) < 1e-12);
+    assert_int_equal(fairlead_setup_catalog(s, NULL, 0), FAIRLEAD_INVALID);
+    fairlead_destroy(f);
+    fairlead_setup_destroy(s);
+}
+
 /* Half a price is none; the former setup stays in force. */
 static void a_bad_setup_changes_nothing(void **state)
 {
@@ -560,6 +598,7 @@ int main(void)
         cmocka_unit_test(the_cheapest_answers),
         cmocka_unit_test(constraints_hold),
         cmocka_unit_test(the_catalogue_is_known),
+        cmocka_unit_test(a_catalogue_of_ones_own),
         cmocka_unit_test(a_bad_setup_changes_nothing),
         cmocka_unit_test(traffic_leaves_what_fails),
         cmocka_unit_test(rate_limits_pass),
