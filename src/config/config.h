@@ -74,6 +74,10 @@ struct fl_timeouts {         /* nanoseconds */
     uint64_t total_ns;       /* 600 s: the whole request, all attempts */
 };
 
+/* Which of a provider's chat APIs is asked, where there is a choice. */
+enum fl_api { FL_API_CHAT, FL_API_RESPONSES, FL_API_CONVERSE, FL_API_INVOKE, FL_API_COUNT };
+const char *fl_api_word(enum fl_api api);
+
 struct fl_provider {
     struct fl_slice name;     /* as configured */
     struct fl_slice type;     /* vendor row: openai, groq, ..., "openai_compatible" */
@@ -100,6 +104,9 @@ struct fl_provider {
     struct fl_timeouts timeouts;
     unsigned connections_max; /* per worker */
     bool stream_options;      /* understands stream_options.include_usage */
+    bool responses;           /* offers OpenAI's responses API */
+    bool api_given;
+    enum fl_api api;
     bool simulated;
     bool any_model; /* no models configured: every model name is passed on */
     const struct fl_catalog_provider *listed; /* what the catalogue says of it, or NULL */
@@ -236,6 +243,7 @@ struct fl_vendor {
     const char *key_variable_2; /* looked at when the first is not set; or NULL */
     const char *listed_as;      /* in the catalogue; NULL: by its name */
     bool stream_options;      /* understands stream_options.include_usage */
+    bool responses;           /* offers the responses API */
     bool key_optional;        /* local servers */
     const char *auto_model;   /* what "auto" means there when no models are listed; NULL: nothing */
     const char *url_variable; /* replaces base_url in zero-config mode; or NULL */

@@ -139,6 +139,8 @@ const char *fl_enum_word(enum fl_enum words, unsigned index)
         return index < fl_vendor_count ? fl_vendors[index].name : NULL;
     case FL_ENUM_DIALECT:
         return fl_dialect_word(index);
+    case FL_ENUM_API:
+        return index < FL_API_COUNT ? fl_api_word((enum fl_api)index) : NULL;
     case FL_ENUM_AUTH_SOURCE:
         return index < FL_SOURCE_COUNT ? fl_auth_source_word((enum fl_auth_source)index) : NULL;
     case FL_ENUM_TOKENIZER:

@@ -91,6 +91,7 @@ enum fl_enum {
     FL_ENUM_TIER,
     FL_ENUM_TOKENIZER,
     FL_ENUM_DIALECT,
+    FL_ENUM_API,
     FL_ENUM_AUTH_SOURCE
 };
 
@@ -102,6 +103,7 @@ enum fl_enum {
 #define FL_OF_TIER           FL_ENUM_TIER
 #define FL_OF_TOKENIZER      FL_ENUM_TOKENIZER
 #define FL_OF_DIALECT        FL_ENUM_DIALECT
+#define FL_OF_API            FL_ENUM_API
 #define FL_OF_AUTH_SOURCE    FL_ENUM_AUTH_SOURCE
 #define FL_OF_PROVIDER_AUTH  FL_SECTION_PROVIDER_AUTH
 #define FL_OF_TLS            FL_SECTION_TLS
@@ -197,6 +199,10 @@ enum fl_enum {
       "What becomes of a stream whose provider breaks off: off (an error event), or continue "     \
       "(another target goes on where it stopped). A request may ask for it (x-fairlead-resume).",  \
       "")                                                                                          \
+    X(ROUTING, translation, STRING, NONE, "allow", "", "", "0.5", "",                              \
+      "Targets that speak another dialect than the client: allow (what is lost is told in "        \
+      "x-fairlead-dropped) or strict (not where anything would be lost).",                         \
+      "")                                                                                          \
     X(ROUTING, providers, MAP, PROVIDER, "", "", "", "0.1", "",                                    \
       "The same as 'providers' at the top level.", "")                                             \
     X(ROUTING, load_balancing, OBJECT, LOAD_BALANCING, "", "", "", "0.1", "",                      \
@@ -258,6 +264,14 @@ enum fl_enum {
     X(PROVIDER, dialect, ENUM, DIALECT, "", "", "", "0.5", "",                                     \
       "What it speaks, when that is not what its type implies: any server with another "           \
       "vendor's API.",                                                                             \
+      "")                                                                                          \
+    X(PROVIDER, api, ENUM, API, "", "", "", "0.5", "",                                             \
+      "Which of its APIs is asked for a chat where the client speaks another dialect: chat or "    \
+      "responses (OpenAI), converse or invoke (Bedrock). Implied by the type.",                    \
+      "")                                                                                          \
+    X(PROVIDER, responses, BOOL, NONE, "", "", "", "0.5", "",                                      \
+      "Whether it offers OpenAI's responses API: then requests to /v1/responses go there as they " \
+      "are, else they are translated. Implied by the type.",                                       \
       "")                                                                                          \
     X(PROVIDER, region, STRING, NONE, "", "", "", "0.5", "",                                       \
       "Region of AWS (bedrock) or location of Google Cloud (vertex). Absent: AWS_REGION, "         \
@@ -377,6 +391,7 @@ enum fl_enum {
     X(MODEL, hedge, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")        \
     X(MODEL, hedge_tools, BOOL, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")    \
     X(MODEL, resume, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")       \
+    X(MODEL, translation, STRING, NONE, "", "", "", "0.5", "", "Replaces that of 'routing'.", "")  \
     X(MODEL, alias, STRING, NONE, "", "", "", "0.1", "", "Another name that this one stands for.", \
       "")                                                                                          \
     X(MODEL, tier, ENUM, TIER, "", "", "", "0.1", "",                                              \

@@ -284,6 +284,18 @@ static void build_headers(struct fl_load *load, const struct fl_draft *draft, st
 
 /* --- One provider --- */
 
+/* An API that the provider's dialect does not have. */
+static void check_api(struct fl_load *load, const struct fl_value *api, const struct fl_provider *p)
+{
+    bool openai = fl_slice_eq(p->dialect, FL_LIT("openai")) || fl_slice_eq(p->dialect, FL_LIT("azure"));
+    bool bedrock = fl_slice_eq(p->dialect, FL_LIT("bedrock"));
+    bool of_bedrock = p->api == FL_API_CONVERSE || p->api == FL_API_INVOKE;
+    if (p->api_given && !(of_bedrock ? bedrock : openai)) {
+        fl_load_error(load, api->node, "a provider of the dialect %.*s has no API '%s'",
+                      FL_TEXT(p->dialect), fl_api_word(p->api));
+    }
+}
+
 static void build_rest(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
 {
     const struct fl_object *o = draft->entry->object;
@@ -300,6 +312,12 @@ static void build_rest(struct fl_load *load, const struct fl_draft *draft, struc
     }
     p->connections_max = (unsigned)fl_object_value(o, FL_KEY_PROVIDER_connections)->number;
     p->stream_options = options->node ? options->number != 0 : draft->vendor->stream_options;
+    const struct fl_value *responses = fl_object_value(o, FL_KEY_PROVIDER_responses);
+    const struct fl_value *api = fl_object_value(o, FL_KEY_PROVIDER_api);
+    p->responses = responses->node ? responses->number != 0 : draft->vendor->responses;
+    p->api_given = api->node && !api->bad;
+    p->api = p->api_given ? (enum fl_api)api->number : FL_API_CHAT;
+    check_api(load, api, p);
     p->simulated = fl_object_value(o, FL_KEY_PROVIDER_simulated)->number != 0;
     p->any_model = fl_object_value(o, FL_KEY_PROVIDER_models)->node == NULL;
     p->listed = fl_models_provider(load, p);

@@ -51,6 +51,7 @@ static struct draft_route *add_route(struct builder *b, struct fl_slice name, en
                                             .hedge_after_ns = b->rescue.hedge_after_ns,
                                             .hedge_tools = b->rescue.hedge_tools,
                                             .resume = b->rescue.resume,
+                                            .strict = b->rescue.strict,
                                             .listed = listed},
                                   .origin = origin};
     return route;
@@ -226,13 +227,14 @@ static void build_listed(struct builder *b, struct draft_route *route)
 
 static void check_alias_alone(struct builder *b, const struct draft_route *route)
 {
-    static const enum fl_key_id others[] = {FL_KEY_MODEL_targets,    FL_KEY_MODEL_fallback,
-                                            FL_KEY_MODEL_strategy,   FL_KEY_MODEL_algorithm,
-                                            FL_KEY_MODEL_tier,       FL_KEY_MODEL_max_cost,
-                                            FL_KEY_MODEL_preferences, FL_KEY_MODEL_never_worse_than,
-                                            FL_KEY_MODEL_daily_budget, FL_KEY_MODEL_fallbacks,
-                                            FL_KEY_MODEL_hedge,      FL_KEY_MODEL_hedge_tools,
-                                            FL_KEY_MODEL_resume};
+    static const enum fl_key_id others[] = {
+        FL_KEY_MODEL_targets,      FL_KEY_MODEL_fallback,
+        FL_KEY_MODEL_strategy,     FL_KEY_MODEL_algorithm,
+        FL_KEY_MODEL_tier,         FL_KEY_MODEL_max_cost,
+        FL_KEY_MODEL_preferences,  FL_KEY_MODEL_never_worse_than,
+        FL_KEY_MODEL_daily_budget, FL_KEY_MODEL_fallbacks,
+        FL_KEY_MODEL_hedge,        FL_KEY_MODEL_hedge_tools,
+        FL_KEY_MODEL_resume,       FL_KEY_MODEL_translation};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (value_of(route, others[i])->node) {
             fl_load_error(b->load, value_of(route, others[i])->key,
@@ -288,6 +290,18 @@ static void read_resume(struct fl_load *load, const struct fl_value *resume, str
     }
 }
 
+static void read_translation(struct fl_load *load, const struct fl_value *translation,
+                             struct fl_route *route)
+{
+    if (translation->bad || translation->text.len == 0) {
+        return;
+    }
+    route->strict = fl_slice_eq(translation->text, FL_LIT("strict"));
+    if (!route->strict && !fl_slice_eq(translation->text, FL_LIT("allow"))) {
+        fl_load_error(load, translation->node, "'translation' is allow or strict");
+    }
+}
+
 static void add_configured(struct builder *b, const struct fl_value *models)
 {
     for (unsigned i = 0; i < models->count; i++) {
@@ -303,6 +317,7 @@ static void add_configured(struct builder *b, const struct fl_value *models)
         read_demands(route);
         read_hedge(b->load, value_of(route, FL_KEY_MODEL_hedge), &route->route);
         read_resume(b->load, value_of(route, FL_KEY_MODEL_resume), &route->route);
+        read_translation(b->load, value_of(route, FL_KEY_MODEL_translation), &route->route);
         const struct fl_value *tools = value_of(route, FL_KEY_MODEL_hedge_tools);
         route->route.hedge_tools = tools->node ? tools->number != 0 : route->route.hedge_tools;
         const struct fl_value *strategy = value_of(route, FL_KEY_MODEL_strategy);
@@ -336,6 +351,7 @@ static void copy_route(struct draft_route *to, const struct draft_route *from)
     to->route.hedge_after_ns = from->route.hedge_after_ns;
     to->route.hedge_tools = from->route.hedge_tools;
     to->route.resume = from->route.resume;
+    to->route.strict = from->route.strict;
     to->on_context = from->on_context;
     to->on_policy = from->on_policy;
     to->primaries = from->primaries;
@@ -668,6 +684,7 @@ static bool begin(struct builder *b, const struct fl_value *models)
               &b->strategy, &b->algorithm);
     read_hedge(load, fl_object_value(load->routing, FL_KEY_ROUTING_hedge), &b->rescue);
     read_resume(load, fl_object_value(load->routing, FL_KEY_ROUTING_resume), &b->rescue);
+    read_translation(load, fl_object_value(load->routing, FL_KEY_ROUTING_translation), &b->rescue);
     b->rescue.hedge_tools = fl_object_value(load->routing, FL_KEY_ROUTING_hedge_tools)->number != 0;
     return true;
 }

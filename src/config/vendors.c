@@ -9,6 +9,7 @@ const struct fl_vendor fl_vendors[] = {
      .base_url = "https://api.openai.com/v1",
      .key_variable = "OPENAI_API_KEY",
      .dialect = "openai",
+     .responses = true,
      .stream_options = true,
      .auto_model = "gpt-5.4-mini",
      .url_variable = "OPENAI_BASE_URL"},
@@ -22,6 +23,7 @@ const struct fl_vendor fl_vendors[] = {
      .base_url = "https://api.groq.com/openai/v1",
      .key_variable = "GROQ_API_KEY",
      .dialect = "openai",
+     .responses = true,
      .stream_options = true,
      .auto_model = "llama-3.3-70b-versatile"},
     {.name = "mistral",
@@ -45,12 +47,14 @@ const struct fl_vendor fl_vendors[] = {
      .base_url = "https://openrouter.ai/api/v1",
      .key_variable = "OPENROUTER_API_KEY",
      .dialect = "openai",
+     .responses = true,
      .stream_options = true,
      .auto_model = "openrouter/auto"},
     {.name = "xai",
      .base_url = "https://api.x.ai/v1",
      .key_variable = "XAI_API_KEY",
      .dialect = "openai",
+     .responses = true,
      .stream_options = true,
      .auto_model = "grok-4.3"},
     {.name = "cerebras",
@@ -63,6 +67,7 @@ const struct fl_vendor fl_vendors[] = {
      .base_url = "http://127.0.0.1:11434/v1",
      .key_variable = "OLLAMA_API_KEY",
      .dialect = "openai",
+     .responses = true,
      .stream_options = true,
      .key_optional = true,
      .url_variable = "OLLAMA_HOST"},
@@ -102,6 +107,7 @@ const struct fl_vendor fl_vendors[] = {
      .base_url = "https://{resource}.openai.azure.com/openai",
      .key_variable = "AZURE_OPENAI_API_KEY",
      .dialect = "azure",
+     .responses = true,
      .stream_options = true},
     {.name = "bedrock",
      .base_url = "https://bedrock-runtime.{region}.amazonaws.com",
@@ -123,6 +129,12 @@ const struct fl_vendor *fl_vendor_find(struct fl_slice name)
         }
     }
     return NULL;
+}
+
+const char *fl_api_word(enum fl_api api)
+{
+    static const char *const words[] = {"chat", "responses", "converse", "invoke"};
+    return words[api];
 }
 
 const char *fl_dialect_word(unsigned index)

@@ -6,7 +6,8 @@
  * A chunk's delta is told before its finish reason, since many vendors put both into one. Usage is
  * kept and told once, before DONE: some vendors count up in every chunk, some put it beside the
  * choices, Groq under x_groq. Tool calls are told apart by index; where an index is missing, or the
- * same for several calls, by id; a piece with neither belongs to the call before it.
+ * same for several calls, by id; a piece with neither belongs to the call before it. A server that
+ * answers in the form of responses is read as one.
  */
 #include "dialect/openai_wire.h"
 
@@ -484,6 +485,14 @@ static bool is_flat_error(struct fl_json whole)
            fl_json_get(whole, FL_LIT("detail")).type != FL_JSON_NONE;
 }
 
+/* {"object": "response", ...} or {"type": "response.created", ...} */
+static bool is_response(struct fl_json whole)
+{
+    struct fl_slice type = fl_get_escaped(fl_json_get(whole, FL_LIT("type")));
+    return fl_get_is(fl_json_get(whole, FL_LIT("object")), "response") ||
+           fl_slice_starts(type, FL_LIT("response."));
+}
+
 static void take_choices(struct fl_decoder *d, const struct fl_json_watch *w, bool streamed,
                          const struct fl_chat_sink *sink)
 {
@@ -507,6 +516,9 @@ enum fl_err fl_openai_chat_take_answer(struct fl_decoder *d, struct fl_slice bod
     memcpy(w, watched, sizeof(w));
     if (fl_json_scan(body, limits, w, C_COUNT, &whole, NULL) || whole.type != FL_JSON_OBJECT) {
         return FL_ERR_BAD_RESPONSE;
+    }
+    if (w[C_CHOICES].value.type != FL_JSON_ARRAY && is_response(whole)) {
+        return fl_openai_responses_take_answer(d, body, sink);
     }
     enum fl_err err = prepare(d);
     if (err) {
@@ -562,9 +574,11 @@ enum fl_err fl_openai_chat_take_frame(struct fl_decoder *d, const struct fl_fram
     struct fl_json_watch w[C_COUNT];
     struct fl_json whole;
     struct fl_slice data = fl_slice_trim(frame->data);
-    enum fl_err err = prepare(d);
-    if (err || d->done || d->failed || data.len == 0) {
-        return err;
+    if (d->block_kind == FL_OPENAI_READS_RESPONSES) {
+        return fl_openai_responses_take_frame(d, frame, sink);
+    }
+    if (d->done || d->failed || data.len == 0) {
+        return FL_OK;
     }
     if (fl_slice_eq(data, FL_LIT("[DONE]"))) {
         return take_done(d, sink);
@@ -574,6 +588,13 @@ enum fl_err fl_openai_chat_take_frame(struct fl_decoder *d, const struct fl_fram
     if (fl_json_scan(data, FL_JSON_LIMITS, w, watches, &whole, NULL) ||
         whole.type != FL_JSON_OBJECT) {
         return d->started ? FL_OK : FL_ERR_BAD_RESPONSE;
+    }
+    if (!d->own && w[C_CHOICES].value.type != FL_JSON_ARRAY && is_response(whole)) {
+        return fl_openai_responses_take_frame(d, frame, sink);
+    }
+    enum fl_err err = prepare(d);
+    if (err) {
+        return err;
     }
     take_usage(d, w);
     take_choices(d, w, true, sink);
@@ -589,6 +610,9 @@ enum fl_err fl_openai_chat_take_frame(struct fl_decoder *d, const struct fl_fram
 
 enum fl_err fl_openai_chat_take_end(struct fl_decoder *d, const struct fl_chat_sink *sink)
 {
+    if (d->block_kind == FL_OPENAI_READS_RESPONSES) {
+        return fl_openai_responses_take_end(d, sink);
+    }
     if (d->done || d->failed) {
         return FL_OK;
     }

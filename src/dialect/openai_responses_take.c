@@ -12,7 +12,6 @@
 
 #include <stdlib.h>
 
-enum { READS_NOTHING, READS_RESPONSES, READS_CHUNKS }; /* d->block_kind */
 enum { marks_max = 64 };
 
 /* What was told already: an item's output_index, with the part's index and kind. */
@@ -327,7 +326,7 @@ static void finish(struct fl_decoder *d, const struct fl_json *v, struct fl_json
 static enum fl_err prepare(struct fl_decoder *d)
 {
     d->own = d->own ? d->own : calloc(1, sizeof(struct own));
-    d->block_kind = READS_RESPONSES;
+    d->block_kind = FL_OPENAI_READS_RESPONSES;
     return d->own ? FL_OK : FL_ERR_NOMEM;
 }
 
@@ -560,7 +559,7 @@ enum fl_err fl_openai_responses_take_frame(struct fl_decoder *d, const struct fl
     struct fl_json_watch w[F_COUNT];
     struct fl_json whole;
     struct fl_slice data = fl_slice_trim(frame->data);
-    if (d->block_kind == READS_CHUNKS) {
+    if (d->block_kind == FL_OPENAI_READS_CHUNKS) {
         return fl_openai_chat_take_frame(d, frame, sink);
     }
     if (d->done || d->failed || data.len == 0 || fl_slice_eq(data, FL_LIT("[DONE]"))) {
@@ -574,7 +573,7 @@ enum fl_err fl_openai_responses_take_frame(struct fl_decoder *d, const struct fl
         return d->started ? FL_OK : FL_ERR_BAD_RESPONSE;
     }
     if (!d->started && !d->own && w[F_CHOICES].value.type == FL_JSON_ARRAY) {
-        d->block_kind = READS_CHUNKS;
+        d->block_kind = FL_OPENAI_READS_CHUNKS;
         return fl_openai_chat_take_frame(d, frame, sink);
     }
     enum fl_err err = prepare(d);
@@ -599,7 +598,7 @@ enum fl_err fl_openai_responses_take_frame(struct fl_decoder *d, const struct fl
 
 enum fl_err fl_openai_responses_take_end(struct fl_decoder *d, const struct fl_chat_sink *sink)
 {
-    if (d->block_kind == READS_CHUNKS) {
+    if (d->block_kind == FL_OPENAI_READS_CHUNKS) {
         return fl_openai_chat_take_end(d, sink);
     }
     return d->done || d->failed ? FL_OK : FL_ERR_CLOSED;

@@ -91,6 +91,10 @@ const char *fl_openai_audio_format(struct fl_slice media_type);
 
 /* --- The sides --- */
 
+/* d->block_kind: some servers answer in the other form than they were asked in; what the first frame
+ * is in holds for all. */
+enum { FL_OPENAI_READS_ANY, FL_OPENAI_READS_RESPONSES, FL_OPENAI_READS_CHUNKS };
+
 /* *list*: the member "messages". */
 enum fl_err fl_openai_chat_read_messages(struct fl_json list, struct fl_arena *arena,
                                          struct fl_chat_request *r, struct fl_reterr *reterr);

@@ -109,6 +109,9 @@ static void inspect(struct survey *s, unsigned position, struct fl_shortage *sho
     o->position = position;
     o->tokens = fl_tokens_at(&s->tokens, target, index, s->choice.request);
     o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
+    if (!o->priced) {
+        memset(&o->cost, 0, sizeof(o->cost)); /* policies show it, and a record must be the same each time */
+    }
     uint32_t faults = fl_faults_of(target, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
     s->faults[s->inspected_count++] = faults;
     fl_shortage_offer(shortage, target, faults);

@@ -96,6 +96,7 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
                              const struct fl_wire *provider)
 {
     struct fl_exchange *x = a->exchange;
+    const struct fl_provider *p = fl_pool_provider(a->pool);
     struct fl_reterr reterr = {0};
     enum fl_err err = read_canonical(x, client);
     if (err) {
@@ -106,7 +107,10 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
         .provider = provider,
         .request = &x->canonical->request,
         .model = a->model,
-        .vendor = fl_pool_provider(a->pool)->type,
+        .vendor = p->type,
+        .betas = x->betas,
+        .ask_usage = p->stream_options,
+        .strict = x->plan->route->strict,
         .id = answer_id(x),
         .created_s = x->worker->sys->ops->wall_ns(x->worker->sys) / 1000000000,
         .tokens_out_default = a->target->output_tokens,
@@ -117,23 +121,68 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
     if (!a->translation) {
         return FL_ERR_NOMEM;
     }
-    a->endpoint = a->dialect->chat_endpoint;
     err = fl_translation_write(a->translation, &reterr);
     return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a)
                                         : complain_of_request(x, err, &reterr);
 }
 
+/* Does the client's request go to the provider as it is? */
+static bool passes(const struct fl_attempt *a)
+{
+    const struct fl_exchange *x = a->exchange;
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    bool same = a->dialect == x->dialect || a->dialect->like == x->dialect;
+    switch (x->endpoint) {
+    case FL_ENDPOINT_PASS:
+        return same;
+    case FL_ENDPOINT_CHAT:
+        return same && a->dialect->paths[x->endpoint] && p->api != FL_API_RESPONSES;
+    case FL_ENDPOINT_RESPONSES:
+        return same && a->dialect->paths[x->endpoint] &&
+               (p->responses || p->api == FL_API_RESPONSES);
+    case FL_ENDPOINT_COMPLETIONS:
+    case FL_ENDPOINT_EMBEDDINGS:
+    case FL_ENDPOINT_MESSAGES:
+    case FL_ENDPOINT_COUNT_TOKENS:
+    case FL_ENDPOINT_COUNT:
+        break;
+    }
+    return same && a->dialect->paths[x->endpoint] != NULL;
+}
+
+static bool is_claude(struct fl_slice model)
+{
+    const struct fl_slice name = FL_LIT("claude");
+    return fl_slice_find_text(model, name) < model.len;
+}
+
+/* What the provider is asked in: its dialect's form for chats, or another that it has as well. */
+static const struct fl_wire *choose_form(struct fl_attempt *a, const struct fl_wire *client)
+{
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    bool invoke = p->api == FL_API_INVOKE ||
+                  (!p->api_given && client == &fl_wire_anthropic && is_claude(a->model));
+    a->endpoint = a->dialect->chat_endpoint;
+    if (p->api == FL_API_RESPONSES) {
+        a->endpoint = FL_ENDPOINT_RESPONSES;
+        return &fl_wire_openai_responses;
+    }
+    if (a->dialect == &fl_dialect_bedrock && invoke) { /* less is lost */
+        a->endpoint = FL_ENDPOINT_MESSAGES;
+        return &fl_wire_anthropic_bedrock;
+    }
+    return a->dialect->chat_wire;
+}
+
 enum fl_err fl_cross(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
-    const struct fl_wire *client = x->dialect->wires[x->endpoint],
-                         *provider = a->dialect->chat_wire;
     a->endpoint = x->endpoint;
-    bool same = a->dialect == x->dialect || a->dialect->like == x->dialect;
-    bool passed = x->endpoint == FL_ENDPOINT_PASS || a->dialect->paths[x->endpoint] != NULL;
-    if (same && passed) {
+    if (passes(a)) {
         return FL_OK;
     }
+    const struct fl_wire *client = x->dialect->wires[x->endpoint];
+    const struct fl_wire *provider = choose_form(a, client);
     if (!client || !client->read || !provider || !provider->write) {
         return complain_of_endpoint(a);
     }

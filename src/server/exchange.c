@@ -68,6 +68,7 @@ static void take_passed(struct fl_exchange *x, const struct fl_h1_head *head)
     fl_buf_init_in(&b, memory, sizeof(memory));
     if (beta) {
         fl_h1_put_parsed(&b, beta);
+        x->betas = fl_arena_copy(&x->arena, fl_slice_first(beta->value, passed_bytes_max));
     }
     x->passed = fl_buf_ok(&b) ? fl_arena_copy(&x->arena, fl_buf_slice(&b)) : FL_EMPTY;
     x->query = query.len <= query_bytes_max ? fl_arena_copy(&x->arena, query) : FL_EMPTY;

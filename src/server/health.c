@@ -113,10 +113,10 @@ static bool send_check(struct check *c)
     fl_buf_reset(b);
     fl_buf_put_cstr(b, "GET ");
     fl_buf_put(b, p->base_path);
-    const char *models = c->conn->pool->dialect->models_path;
     if (p->health_path.len > 0) {
         fl_buf_put(b, p->health_path);
     } else {
+        const char *models = c->conn->pool->dialect->models_path;
         fl_buf_put_cstr(b, models ? models : p->base_path.len > 0 ? "" : "/");
     }
     fl_buf_put_cstr(b, " HTTP/1.1\r\n");

@@ -253,6 +253,7 @@ struct fl_exchange {
     struct fl_canonical *canonical; /* once an attempt needs it */
     struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
     struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice betas;          /* the value of anthropic-beta */
     struct fl_slice query;          /* in the arena */
     struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
     struct fl_slice client_key_name, user_agent;

@@ -115,11 +115,12 @@ enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *ret
 {
     struct fl_write_options o = {.model = t->options.model,
                                  .vendor = t->options.vendor,
-                                 .ask_usage = true,
+                                 .betas = t->options.betas,
+                                 .ask_usage = t->options.ask_usage,
                                  .tokens_out_default = t->options.tokens_out_default};
     enum fl_err err =
         t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
-    if (t->losses.fatal) {
+    if (t->losses.fatal || (t->options.strict && t->losses.count > 0)) {
         return FL_ERR_UNTRANSLATABLE;
     }
     return !err && !fl_buf_ok(&t->body) ? FL_ERR_NOMEM : err;

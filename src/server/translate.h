@@ -15,6 +15,9 @@ struct fl_translation_options {
     const struct fl_chat_request *request; /* lives as long as the translation */
     struct fl_slice model;                 /* as the provider knows it; lives as long */
     struct fl_slice vendor;                /* the provider's type; lives as long */
+    struct fl_slice betas;                 /* see fl_write_options; lives as long */
+    bool ask_usage;                        /* the same */
+    bool strict;                           /* nothing may be lost */
     struct fl_slice id; /* for the client's answer, without prefix; lives as long */
     uint64_t created_s;
     uint64_t tokens_out_default; /* see fl_write_options */

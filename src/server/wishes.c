@@ -57,8 +57,8 @@ static void read_session(struct fl_slice value, struct fl_wishes *w)
 static void read_resume(struct fl_slice value, struct fl_wishes *w)
 {
     w->resume = fl_slice_eq_nocase(value, FL_LIT("continue"));
-    w->resume_off = !w->resume;
-    if (w->resume_off && !fl_slice_eq_nocase(value, FL_LIT("off"))) {
+    w->resume_off = fl_slice_eq_nocase(value, FL_LIT("off"));
+    if (!w->resume && !w->resume_off) {
         wrong(w, "x-fairlead-resume", "continue or off");
     }
 }

@@ -13,7 +13,7 @@ enum { decisions = 10000 };
 
 /* Of all plans below. It is the same for gcc and clang, -O0 and -O2; a change of what is decided
  * changes it: then take the one that the failing test prints. */
-#define DIGEST UINT64_C(0x9cd5058d6455d389)
+#define DIGEST UINT64_C(0x9ab6661bfe99a111)
 
 struct world {
     struct pool p;

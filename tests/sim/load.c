@@ -186,7 +186,7 @@ uint64_t load_asked(const struct load *l, unsigned provider)
 
 struct load_interval load_interval(const char *what, const double *values, unsigned count)
 {
-    struct load_interval i = {.least = INFINITY, .most = -INFINITY};
+    struct load_interval i = {.least = HUGE_VAL, .most = -HUGE_VAL};
     double squares = 0;
     for (unsigned k = 0; k < count; k++) {
         i.mean += values[k] / count;

@@ -139,6 +139,14 @@ static const struct stream_case streams[] = {
      ": OPENROUTER PROCESSING\n\n" DELTA("\"content\":\"a\"") "data: {oops\n\n" DELTA(
          "\"content\":\"b\"") FINISH("stop") DONE,
      "text \"ab\" finish stop"},
+    {"events of responses instead of chunks",
+     "event: response.created\ndata: "
+     "{\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\n"
+     "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\","
+     "\"output_index\":0,\"delta\":\"a\"}\n\n"
+     "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":"
+     "\"completed\",\"output\":[],\"usage\":{\"input_tokens\":3,\"output_tokens\":2}}}\n\n",
+     "text \"a\" finish stop usage 3/2"},
     {"[DONE] without a reason", DELTA("\"content\":\"a\"") DONE, "text \"a\" finish stop"},
     {"an error in the stream (Groq)",
      DELTA("\"content\":\"a\"") "data: {\"error\":{\"message\":\"no call\",\"type\":"
@@ -261,6 +269,9 @@ static void whole_answers_are_read(void **state)
         {"{\"error\":{\"message\":\"no\",\"code\":\"insufficient_quota\"}}", FL_ERR_ERROR_IN_200,
          "error provider_billing: no (cut)"},
         {"{\"detail\":\"nope\"}", FL_ERR_ERROR_IN_200, "error provider_server_error: nope (cut)"},
+        {"{\"object\":\"response\",\"status\":\"completed\",\"output\":[{\"type\":\"message\","
+         "\"content\":[{\"type\":\"output_text\",\"text\":\"x\"}]}]}",
+         FL_OK, "text \"x\" finish stop"},
         {"{\"choices\":[]}", FL_ERR_BAD_RESPONSE, " (cut)"},
         {"[]", FL_ERR_BAD_RESPONSE, " (cut)"},
         {"<html>", FL_ERR_BAD_RESPONSE, " (cut)"},
