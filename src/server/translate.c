@@ -75,6 +75,14 @@ static void on_event(void *owner, const struct fl_chat_event *event)
 
 /* --- making and ending one --- */
 
+/* The arena holds one frame's parts at a time. */
+static void clear_arena(struct fl_translation *t)
+{
+    fl_arena_finish(&t->arena);
+    fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
+                     t->options.answer_bytes_max);
+}
+
 struct fl_translation *fl_translation_create(const struct fl_translation_options *options)
 {
     struct fl_translation *t = calloc(1, sizeof(*t));
@@ -85,8 +93,7 @@ struct fl_translation *fl_translation_create(const struct fl_translation_options
     fl_buf_init(&t->body, SIZE_MAX / 2);
     fl_buf_init(&t->out, options->answer_bytes_max + out_start_bytes);
     fl_buf_init(&t->hold, options->frame_bytes_max + out_start_bytes);
-    fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
-                     options->answer_bytes_max);
+    clear_arena(t);
     t->decoder = (struct fl_decoder){.wire = options->provider, .arena = &t->arena};
     t->encoder = (struct fl_encoder){.wire = options->client,
                                      .model = options->model,
@@ -133,7 +140,7 @@ static enum fl_err take_frame(struct fl_translation *t, const struct fl_frame *f
     struct fl_chat_sink sink = {t, on_event};
     enum fl_err err = t->options.provider->take_frame(&t->decoder, frame, &sink);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
-    fl_arena_finish(&t->arena);
+    clear_arena(t);
     return !err && failed ? FL_ERR_NOMEM : err;
 }
 
@@ -234,7 +241,7 @@ enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
     }
     if (at_end && !t->done && !t->err) {
         err = t->options.provider->take_end(&t->decoder, &sink);
-        fl_arena_finish(&t->arena);
+        clear_arena(t);
     }
     return !err && !(fl_buf_ok(&t->hold) && fl_buf_ok(&t->out)) ? FL_ERR_NOMEM : err;
 }
@@ -276,7 +283,7 @@ enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body
 {
     enum fl_err err = as_stream ? whole_as_stream(t, body) : whole_as_answer(t, body);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
-    fl_arena_finish(&t->arena);
+    clear_arena(t);
     if (err) {
         return err;
     }
