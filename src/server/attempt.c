@@ -598,7 +598,7 @@ static enum fl_err connect_to(struct fl_attempt *a)
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
 {
     const struct fl_limits *limits = &a->exchange->config->limits;
-    return a->translation ? limits->body_bytes : limits->response_hold_bytes;
+    return a->translation && a->status < 300 ? limits->body_bytes : limits->response_hold_bytes;
 }
 
 /* A key that has room for the request; where none has, the one that is soonest able when there is nothing to lose. */

@@ -453,7 +453,7 @@ bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage,
 enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place) FL_CHECK_RESULT;
 /* Ends it; the exchange waits for its other attempt, tries another target, or tells its client. */
 void fl_attempt_fail(struct fl_attempt *a, enum fl_err err);
-/* A plain answer is held up to this size. A translated one cannot be sent on in parts. */
+/* A plain answer is held up to this size; one that is translated cannot be sent on in parts. */
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a);
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err);
