@@ -8,12 +8,13 @@ may_use() {
     base) echo "" ;;
     codec | chat | route | tls | net) echo "base" ;;
     dialect) echo "base codec chat" ;;
+    auth) echo "base codec tls" ;;
     config) echo "base codec route" ;;
     lib) echo "base codec route config fairlead" ;;
     store) echo "base codec" ;;
-    server) echo "base codec chat route dialect config tls store" ;;
-    sim) echo "base codec chat route dialect config tls store server" ;;
-    cli) echo "base codec chat route dialect config tls store server sim net" ;;
+    server) echo "base codec chat route dialect config tls auth store" ;;
+    sim) echo "base codec chat route dialect config tls auth store server" ;;
+    cli) echo "base codec chat route dialect config tls auth store server sim net" ;;
     *) echo "unknown" ;;
     esac
 }

@@ -255,6 +255,6 @@ void fl_buf_put_json(struct fl_buf *b, struct fl_slice text)
         }
         i += width;
     }
-    fl_buf_put(b, fl_slice(text.ptr + start, i - start));
+    fl_buf_put(b, fl_slice_from(fl_slice_first(text, i), start)); /* text may be NULL */
     fl_buf_putc(b, '"');
 }

@@ -107,6 +107,8 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
       "the provider does not serve this region")                                                   \
     X(FL_ERR_UPSTREAM_MODEL, "provider_model_gone", 404, true, PROVIDER,                           \
       "the provider does not know the model")                                                      \
+    X(FL_ERR_UPSTREAM_NOT_FOUND, "provider_not_found", 404, true, PROVIDER,                        \
+      "the provider does not know something that the request names")                               \
     X(FL_ERR_UPSTREAM_REQUEST, "caller_rejected_by_provider", 400, false, CALLER,                  \
       "the provider rejected the request")                                                         \
     X(FL_ERR_UPSTREAM_CONTEXT, "caller_context_rejected", 400, false, CALLER,                      \

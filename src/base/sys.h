@@ -24,6 +24,9 @@
  *     (queued > 0), and drained() comes when the queue has emptied. The owner bounds the queue by not
  *     writing more while queued > 0 (backpressure). Slices need to live during the call only. It may
  *     be called before opened(): everything is queued.
+ *   - A backend may keep a small write until the turn ends, not counted in queued. When the kernel does
+ *     not take it then, it is queued (queued > 0) and stalled() comes, which may be NULL: what an owner
+ *     does when it finds queued > 0 after a write, it does there. drained() may come without it.
  */
 #ifndef FL_BASE_SYS_H
 #define FL_BASE_SYS_H
@@ -49,6 +52,7 @@ struct fl_stream_events {
     void (*ended)(void *owner, enum fl_err err); /* once; FL_OK = FIN, FL_ERR_RESET, FL_ERR_TLS, ... */
     void (*drained)(void *owner);
     size_t (*room)(void *owner, char **ret_at);
+    void (*stalled)(void *owner);
 };
 
 struct fl_stream_ops {

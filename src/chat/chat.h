@@ -88,6 +88,8 @@ struct fl_tool {
     struct fl_slice schema;            /* raw JSON object; empty: no arguments */
     enum fl_cache_hint cache;
     bool strict, strict_given;
+    bool custom; /* OpenAI's: takes text. Here it is a function with one argument, "input" */
+    struct fl_slice custom_format; /* raw: how that text must look */
     struct fl_slice native; /* raw: a tool that only its own dialect knows (web search ...); then
                                nothing else is set */
 };

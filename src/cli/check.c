@@ -99,9 +99,9 @@ int fl_cli_init(int argc, char **argv)
     for (unsigned i = 0; i < fl_vendor_count; i++) {
         const struct fl_vendor *v = &fl_vendors[i];
         struct fl_slice value;
-        bool spoken = strcmp(v->dialect, "openai") == 0 && v->base_url;
+        bool alone = v->base_url && !strchr(v->base_url, '{'); /* a key says it all */
         bool set = v->key_variable && env.variable(NULL, fl_slice_cstr(v->key_variable), &value) && value.len > 0;
-        if (spoken && v->key_variable) {
+        if (alone && v->key_variable) {
             (void)printf("  %s%s: {api_key: \"${%s}\"}%s\n", set ? "" : "# ", v->name, v->key_variable,
                          set ? "" : "   # not set");
             found += set;
@@ -157,7 +157,7 @@ static void asked_too_long(struct fl_timer *timer)
 
 int fl_cli_healthcheck(int argc, char **argv)
 {
-    static const struct fl_stream_events events = {asked_opened, asked_bytes, asked_ended, asked_drained, NULL};
+    static const struct fl_stream_events events = {asked_opened, asked_bytes, asked_ended, asked_drained, NULL, NULL};
     const char *text = argc > 1 ? argv[1] : "127.0.0.1:3247";
     struct asking a = {.timer.fire = asked_too_long};
     struct fl_addr addr;

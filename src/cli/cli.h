@@ -37,6 +37,7 @@ int fl_cli_init(int argc, char **argv);
 int fl_cli_healthcheck(int argc, char **argv);
 int fl_cli_models(int argc, char **argv);
 int fl_cli_catalog(int argc, char **argv);
+int fl_cli_providers(int argc, char **argv);
 int fl_cli_train(int argc, char **argv);
 int fl_cli_simulate(int argc, char **argv);
 int fl_cli_mock(int argc, char **argv);

@@ -145,6 +145,15 @@ const struct fl_command fl_commands[] = {
      "  For editors: fairlead schema > fairlead.schema.json\n"
      "      --markdown     the reference page instead\n",
      fl_cli_schema},
+    {"providers", "show the providers of a running gateway, take one out, put it in again",
+     "usage: fairlead providers [list [NAME] | drain NAME | enable NAME] [--at ADDR] [--json]\n\n"
+     "  list     targets with their health, keys with what became of them (default)\n"
+     "  drain    no new request goes to the provider; those under way end as they would\n"
+     "  enable   it is used again, and taken for well: ejections and refused keys are forgotten\n\n"
+     "      --at ADDR      of the gateway, default 127.0.0.1:3247\n"
+     "      --json         as the gateway tells it\n\n"
+     "A gateway with client keys wants one of them in $FAIRLEAD_KEY when it runs on another machine.\n",
+     fl_cli_providers},
     {"healthcheck", "ask a running gateway whether it is ready",
      "usage: fairlead healthcheck [ADDR]\n\n"
      "  GET /readyz at ADDR (default 127.0.0.1:3247). Exit code 0 when ready, 4 when not.\n",

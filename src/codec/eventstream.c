@@ -22,8 +22,8 @@ static uint32_t sum_of(struct fl_slice s)
     return (uint32_t)crc32(0, (const unsigned char *)s.ptr, (unsigned)s.len);
 }
 
-/* Bytes of a header's value behind its type; SIZE_MAX when the type is unknown or the rest too short. *skip*: of
- * these, what precedes the value itself. */
+/* Bytes of a header's value behind its type; SIZE_MAX when the type is unknown or the rest too
+ * short. *skip*: of these, what precedes the value itself. */
 static size_t value_bytes(unsigned type, struct fl_slice rest, size_t *ret_skip)
 {
     static const size_t fixed[] = {0, 0, 1, 2, 4, 8, 0, 0, 8, 16};

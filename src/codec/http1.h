@@ -97,6 +97,7 @@ struct fl_h1_head {
     bool keep_alive;      /* by version and Connection */
     bool expect_continue; /* requests: the client waits for a 100 before it sends its body */
     struct fl_slice host; /* requests */
+    uint64_t seen;        /* a bit for each enum fl_h1_name among the headers */
     unsigned header_count;
     struct fl_h1_header headers[FL_H1_HEADERS_MAX];
 };

@@ -128,6 +128,9 @@ bool fl_h1_is_token(struct fl_slice s)
 
 const struct fl_h1_header *fl_h1_find(const struct fl_h1_head *head, enum fl_h1_name id)
 {
+    if ((head->seen >> id & 1) == 0) {
+        return NULL;
+    }
     for (unsigned i = 0; i < head->header_count; i++) {
         if (head->headers[i].id == id) {
             return &head->headers[i];

@@ -174,6 +174,7 @@ static enum fl_err parse_headers(struct parse *p)
         p->seen |= UINT64_C(1) << h->id;
     }
     p->head->header_count = p->lines.count - 1;
+    p->head->seen = p->seen;
     return FL_OK;
 }
 
@@ -260,6 +261,7 @@ static void clear(struct fl_h1_head *head)
     head->content_length = 0;
     head->keep_alive = head->expect_continue = false;
     head->header_count = 0;
+    head->seen = 0;
 }
 
 static enum fl_err begin(struct parse *p, struct fl_slice bytes, bool request,

@@ -194,9 +194,8 @@ static inline const char *fl_json_quote_before(const char *p, const char *end,
     return p;
 }
 
-/* The first byte that is no white space, or *end*. Mostly there is none or one; wide steps begin
- * only at what looks like indentation. */
-static inline const char *fl_json_solid(const char *p, const char *end)
+/* Wide steps begin only at what looks like indentation. */
+static const char *fl_json_solid_far(const char *p, const char *end)
 {
     if (p < end && !fl_json_is_blank(*p)) {
         return p;
@@ -216,6 +215,12 @@ static inline const char *fl_json_solid(const char *p, const char *end)
         p++;
     }
     return p;
+}
+
+/* The first byte that is no white space, or *end*. Mostly there is none or one. */
+static inline const char *fl_json_solid(const char *p, const char *end)
+{
+    return p < end && *p > ' ' ? p : fl_json_solid_far(p, end);
 }
 
 #endif

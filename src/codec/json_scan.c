@@ -24,6 +24,7 @@ struct scan {
     struct fl_json_limits limits;
     struct fl_json_watch *watches;
     unsigned watch_count;
+    uint32_t watch_lengths;        /* a bit for each length of their keys, from 31 on the last */
     struct fl_json_watch *pending; /* whose member is being read, or NULL */
     const char *member;            /* the last top-level key and its value */
     const char *member_value;
@@ -264,12 +265,21 @@ static inline const char *literal(struct scan *s, const char *p, struct fl_slice
 
 /* --- Members --- */
 
+static unsigned length_bit(size_t len)
+{
+    return len < 31 ? (unsigned)len : 31;
+}
+
 /* Is the key that ended at *p* watched? False after fail(). */
 static bool watch_key(struct scan *s, const char *start, const char *p)
 {
     struct fl_slice raw = fl_slice(start, (size_t)(p - start));
     struct fl_slice inner = fl_slice(start + 1, raw.len - 2);
     s->pending = NULL;
+    s->member = start;
+    if (!s->escaped && !(s->watch_lengths >> length_bit(inner.len) & 1)) {
+        return true;
+    }
     for (unsigned i = 0; i < s->watch_count; i++) {
         struct fl_json_watch *w = &s->watches[i];
         if (s->escaped ? !fl_json_spells(raw, w->key) : !fl_slice_eq(inner, w->key)) {
@@ -283,7 +293,6 @@ static bool watch_key(struct scan *s, const char *start, const char *p)
         s->pending = w;
         break;
     }
-    s->member = start;
     return true;
 }
 
@@ -422,11 +431,13 @@ static const char *document(struct scan *s)
     return p;
 }
 
-static void reset(struct fl_json_watch *watches, unsigned count)
+static void reset(struct scan *s)
 {
-    for (unsigned i = 0; i < count; i++) {
-        watches[i].value = (struct fl_json){FL_JSON_NONE, FL_EMPTY};
-        watches[i].member = FL_EMPTY;
+    s->watch_lengths = 0;
+    for (unsigned i = 0; i < s->watch_count; i++) {
+        s->watches[i].value = (struct fl_json){FL_JSON_NONE, FL_EMPTY};
+        s->watches[i].member = FL_EMPTY;
+        s->watch_lengths |= UINT32_C(1) << length_bit(s->watches[i].key.len);
     }
 }
 
@@ -445,14 +456,14 @@ enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
     s.pending = NULL;
     s.depth = 0;
     s.closer[0] = '\0';
-    reset(watches, watch_count);
+    reset(&s);
 
     const char *end = document(&s), *rest = end ? fl_json_solid(end, s.in.end) : NULL;
     if (rest && rest != s.in.end) {
         (void)fl_json_fail_found(&s.in, rest, "expected nothing after the value");
     }
     if (s.in.err != FL_OK) {
-        reset(watches, watch_count);
+        reset(&s);
         return s.in.err;
     }
     fl_assert(s.depth == 0 && end);

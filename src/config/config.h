@@ -27,6 +27,46 @@ struct fl_provider_key {
     struct fl_slice source; /* as fl_provider.key_source */
 };
 
+/* How a request says who asks. */
+enum fl_auth {
+    FL_AUTH_BEARER,         /* authorization: Bearer KEY */
+    FL_AUTH_X_API_KEY,      /* x-api-key (Anthropic) */
+    FL_AUTH_API_KEY,        /* api-key (Azure) */
+    FL_AUTH_X_GOOG_API_KEY, /* x-goog-api-key (Gemini) */
+    FL_AUTH_TOKEN,          /* authorization: Bearer, by a token that is fetched */
+    FL_AUTH_SIGV4           /* signed with keys of AWS */
+};
+
+/* Where keys or tokens come from. X(id, "word in the file") */
+#define FL_AUTH_SOURCES(X)                                                                         \
+    X(FL_SOURCE_KEYS, "keys") /* they stand in the configuration */                                \
+    X(FL_SOURCE_SERVICE_ACCOUNT, "service_account")                                                \
+    X(FL_SOURCE_METADATA, "metadata") /* Google's, of the machine */                               \
+    X(FL_SOURCE_ENTRA, "entra")       /* Azure: a client and its secret */                         \
+    X(FL_SOURCE_WEB_IDENTITY, "web_identity")                                                      \
+    X(FL_SOURCE_CONTAINER, "container")                                                            \
+    X(FL_SOURCE_IMDS, "imds") /* AWS, of the machine */
+
+enum fl_auth_source {
+#define X(id, word) id,
+    FL_AUTH_SOURCES(X)
+#undef X
+        FL_SOURCE_COUNT
+};
+
+const char *fl_auth_source_word(enum fl_auth_source source);
+
+struct fl_provider_auth {
+    enum fl_auth kind;
+    enum fl_auth_source source; /* of TOKEN and SIGV4 */
+    struct fl_slice access_key, secret_key, session_token; /* of AWS, secrets */
+    struct fl_slice service_account;                       /* the key file's JSON, secret */
+    struct fl_slice client_id, client_secret;              /* of Entra */
+    struct fl_slice role;     /* its ARN */
+    struct fl_slice proof;    /* a token that is shown to get keys; secret */
+    struct fl_slice endpoint; /* URL that tokens or keys are fetched from; checked */
+};
+
 struct fl_timeouts {         /* nanoseconds */
     uint64_t connect_ns;     /* 5 s: TCP and TLS */
     uint64_t first_token_ns; /* 60 s: request sent to first byte of the answer's body */
@@ -37,7 +77,9 @@ struct fl_timeouts {         /* nanoseconds */
 struct fl_provider {
     struct fl_slice name;     /* as configured */
     struct fl_slice type;     /* vendor row: openai, groq, ..., "openai_compatible" */
-    struct fl_slice dialect;  /* "openai"; others are known, but not spoken yet */
+    struct fl_slice dialect;  /* a name that fl_dialect_find() knows */
+    struct fl_slice region, project, api_version; /* empty where they mean nothing */
+    struct fl_provider_auth auth;
     struct fl_slice base_url; /* as configured, for display */
     bool tls;
     struct fl_slice host; /* to dial */
@@ -121,6 +163,14 @@ struct fl_config {
     struct fl_table table;
 };
 
+/* The model's name as the target's provider knows it: the target's, or what the client named behind
+ * "provider/". */
+struct fl_slice fl_target_model(const struct fl_target *target, struct fl_slice asked);
+/* What the catalogue knows of the model that a client asked for by name, at the targets of any model of a route
+ * for such names; how many. */
+unsigned fl_config_named(const struct fl_config *config, const struct fl_route *route,
+                         struct fl_slice asked, int64_t now_s, struct fl_named ret[FL_NAMED_MAX]);
+
 /* One finding. Line and column from 1; 0 = the whole file. */
 enum fl_severity { FL_CONFIG_ERROR, FL_CONFIG_WARNING, FL_CONFIG_NOTE };
 struct fl_finding {
@@ -180,7 +230,11 @@ void fl_config_put_reference(struct fl_buf *b);
 
 /* Vendor rows: what a provider's name implies. */
 struct fl_vendor {
-    const char *name, *base_url, *key_variable, *dialect;
+    const char *name;
+    const char *base_url; /* with {region} or {resource} in it, or NULL */
+    const char *key_variable, *dialect;
+    const char *key_variable_2; /* looked at when the first is not set; or NULL */
+    const char *listed_as;      /* in the catalogue; NULL: by its name */
     bool stream_options;      /* understands stream_options.include_usage */
     bool key_optional;        /* local servers */
     const char *auto_model;   /* what "auto" means there when no models are listed; NULL: nothing */
@@ -189,5 +243,7 @@ struct fl_vendor {
 extern const struct fl_vendor fl_vendors[];
 extern const unsigned fl_vendor_count;
 const struct fl_vendor *fl_vendor_find(struct fl_slice name);
+/* Dialects that a provider may be said to speak; NULL past the last. */
+const char *fl_dialect_word(unsigned index);
 
 #endif

@@ -90,6 +90,12 @@ static void put_name(struct fl_buf *b, const char *name)
     fl_buf_put_cstr(b, name);
 }
 
+/* A key says it all: no region or resource stands in its URL. */
+static bool stands_alone(const struct fl_vendor *vendor)
+{
+    return vendor->base_url && !strchr(vendor->base_url, '{');
+}
+
 void fl_environment_entries(struct fl_load *load, struct fl_value *ret_providers)
 {
     char memory[400];
@@ -104,13 +110,15 @@ void fl_environment_entries(struct fl_load *load, struct fl_value *ret_providers
         struct fl_slice url = url_of(load, vendor);
         bool is_set =
             vendor->key_optional ? url.len > 0 : variable && fl_load_variable(load, variable, &key);
-        bool spoken = strcmp(vendor->dialect, "openai") == 0;
-        if (is_set && spoken) {
+        if (!is_set && !vendor->key_optional && vendor->key_variable_2) {
+            is_set = fl_load_variable(load, vendor->key_variable_2, &key);
+        }
+        if (is_set && stands_alone(vendor)) {
             add_entry(load, vendor, url, ret_providers);
         } else if (is_set) {
-            fl_load_note(load, NULL, "%s is set, but this version does not speak %s's dialect yet",
+            fl_load_note(load, NULL, "%s is set, but '%s' needs more than a key: write it into a file",
                          variable, vendor->name);
-        } else if (variable && spoken) {
+        } else if (variable && stands_alone(vendor)) {
             put_name(&unset, variable);
         }
     }

@@ -137,6 +137,10 @@ const char *fl_enum_word(enum fl_enum words, unsigned index)
                    : NULL;
     case FL_ENUM_VENDOR:
         return index < fl_vendor_count ? fl_vendors[index].name : NULL;
+    case FL_ENUM_DIALECT:
+        return fl_dialect_word(index);
+    case FL_ENUM_AUTH_SOURCE:
+        return index < FL_SOURCE_COUNT ? fl_auth_source_word((enum fl_auth_source)index) : NULL;
     case FL_ENUM_TOKENIZER:
         return index < FL_TOKENIZER_COUNT ? fl_tokenizer_name((enum fl_tokenizer)index) : NULL;
     }

@@ -27,6 +27,9 @@
     X(PROVIDER, "providers.NAME",                                                                  \
       "An account at a vendor, or a server of your own. A known name "                             \
       "implies type, base URL and the variable that holds the key.")                               \
+    X(PROVIDER_AUTH, "providers.NAME.auth",                                                        \
+      "Who the gateway is to the provider, where a key alone does not say it: Vertex, Bedrock, "   \
+      "and Azure with Entra.")                                                                     \
     X(HEALTH, "providers.NAME.health",                                                             \
       "Active checks of the provider: a free request with its key, outside of any client's "       \
       "request.")                                                                                  \
@@ -86,7 +89,9 @@ enum fl_enum {
     FL_ENUM_ALGORITHM,
     FL_ENUM_VENDOR,
     FL_ENUM_TIER,
-    FL_ENUM_TOKENIZER
+    FL_ENUM_TOKENIZER,
+    FL_ENUM_DIALECT,
+    FL_ENUM_AUTH_SOURCE
 };
 
 /* Shorthands of the `of` column. */
@@ -96,6 +101,9 @@ enum fl_enum {
 #define FL_OF_VENDOR         FL_ENUM_VENDOR
 #define FL_OF_TIER           FL_ENUM_TIER
 #define FL_OF_TOKENIZER      FL_ENUM_TOKENIZER
+#define FL_OF_DIALECT        FL_ENUM_DIALECT
+#define FL_OF_AUTH_SOURCE    FL_ENUM_AUTH_SOURCE
+#define FL_OF_PROVIDER_AUTH  FL_SECTION_PROVIDER_AUTH
 #define FL_OF_TLS            FL_SECTION_TLS
 #define FL_OF_ROUTING        FL_SECTION_ROUTING
 #define FL_OF_TIMEOUTS       FL_SECTION_TIMEOUTS
@@ -163,7 +171,7 @@ enum fl_enum {
       "says so. false: such a request is refused.",                                                \
       "")                                                                                          \
     X(ROUTING, health_check_interval, DURATION, NONE, "30s", "1s", "1h", "0.1", "",                \
-      "Time between active checks of an ejected target.", "")                                      \
+      "Time between active checks of a provider: a free request with its key.", "")                \
     X(ROUTING, health_check_timeout, DURATION, NONE, "5s", "10ms", "5m", "0.1", "",                \
       "Time an active check may take.", "")                                                        \
     X(ROUTING, health_check_failures, UINT, NONE, "2", "1", "1000", "0.4", "",                     \
@@ -247,6 +255,68 @@ enum fl_enum {
     X(PROVIDER, simulated, BOOL, NONE, "false", "", "", "0.1", "",                                 \
       "Its answers are made up; they are marked with 'x-fairlead-simulated: true'.", "")           \
     X(PROVIDER, health, OBJECT, HEALTH, "", "", "", "0.4", "", "Its active checks.", "")           \
+    X(PROVIDER, dialect, ENUM, DIALECT, "", "", "", "0.5", "",                                     \
+      "What it speaks, when that is not what its type implies: any server with another "           \
+      "vendor's API.",                                                                             \
+      "")                                                                                          \
+    X(PROVIDER, region, STRING, NONE, "", "", "", "0.5", "",                                       \
+      "Region of AWS (bedrock) or location of Google Cloud (vertex). Absent: AWS_REGION, "         \
+      "AWS_DEFAULT_REGION; for vertex GOOGLE_CLOUD_LOCATION, else global.",                        \
+      "")                                                                                          \
+    X(PROVIDER, location, STRING, NONE, "", "", "", "0.5", "",                                     \
+      "The same as 'region', in Google's word.",                                                   \
+      "")                                                                                          \
+    X(PROVIDER, project, STRING, NONE, "", "", "", "0.5", "",                                      \
+      "Project of Google Cloud (vertex). Absent: GOOGLE_CLOUD_PROJECT, else that of the "          \
+      "service account.",                                                                          \
+      "")                                                                                          \
+    X(PROVIDER, resource, STRING, NONE, "", "", "", "0.5", "",                                     \
+      "Name of the Azure OpenAI resource, as in https://RESOURCE.openai.azure.com. Or give "       \
+      "'base_url'.",                                                                               \
+      "")                                                                                          \
+    X(PROVIDER, api_version, STRING, NONE, "", "", "", "0.5", "",                                  \
+      "Azure: the date of the API of deployments; absent, its v1 API is used. Vertex: v1 "         \
+      "(the default) or v1beta1.",                                                                 \
+      "")                                                                                          \
+    X(PROVIDER, auth, OBJECT, PROVIDER_AUTH, "", "", "", "0.5", "",                                \
+      "Credentials that are more than a key.",                                                     \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, source, ENUM, AUTH_SOURCE, "", "", "", "0.5", "",                             \
+      "Where keys or tokens come from. Absent: by the other keys here, else by the usual "         \
+      "variables of the cloud's own tools.",                                                       \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, access_key_id, STRING, NONE, "", "", "", "0.5", "",                           \
+      "AWS: the key's id. Absent: AWS_ACCESS_KEY_ID.",                                             \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, secret_access_key, SECRET, NONE, "", "", "", "0.5", "",                       \
+      "AWS: the key's secret. Absent: AWS_SECRET_ACCESS_KEY.",                                     \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, session_token, SECRET, NONE, "", "", "", "0.5", "",                           \
+      "AWS: of temporary keys. Absent: AWS_SESSION_TOKEN.",                                        \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, role_arn, STRING, NONE, "", "", "", "0.5", "",                                \
+      "AWS, web_identity: the role to take. Absent: AWS_ROLE_ARN.",                                \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, token_file, STRING, NONE, "", "", "", "0.5", "",                              \
+      "AWS, web_identity: path of the token to show; container: of the value for "                 \
+      "authorization. Read when the configuration is loaded.",                                     \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, service_account_file, STRING, NONE, "", "", "", "0.5", "",                    \
+      "Google: path of a service account's key file (JSON). Absent: "                              \
+      "GOOGLE_APPLICATION_CREDENTIALS.",                                                           \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, tenant, STRING, NONE, "", "", "", "0.5", "",                                  \
+      "Azure, entra: the directory's id. Absent: AZURE_TENANT_ID.",                                \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, client_id, STRING, NONE, "", "", "", "0.5", "",                               \
+      "Azure, entra: the application's id. Absent: AZURE_CLIENT_ID.",                              \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, client_secret, SECRET, NONE, "", "", "", "0.5", "",                           \
+      "Azure, entra: its secret. Absent: AZURE_CLIENT_SECRET.",                                    \
+      "")                                                                                          \
+    X(PROVIDER_AUTH, endpoint, STRING, NONE, "", "", "", "0.5", "",                                \
+      "URL to fetch tokens or keys from, instead of the cloud's own.",                             \
+      "")                                                                                          \
     X(HEALTH, enabled, BOOL, NONE, "true", "", "", "0.4", "",                                      \
       "false: no active checks; its health is told by its traffic alone.", "")                     \
     X(HEALTH, path, STRING, NONE, "", "", "", "0.4", "",                                           \

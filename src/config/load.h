@@ -75,6 +75,17 @@ void fl_settings_timeouts(const struct fl_object *object, struct fl_timeouts *io
 /* The files of what was trained. */
 void fl_trained_build(struct fl_load *load);
 void fl_providers_build(struct fl_load *load);
+/* Steps of a provider: dialect, region, project and API's version; the base URL that its type implies
+ * (empty: none, or reported); credentials. */
+void fl_provider_place_build(struct fl_load *load, const struct fl_draft *draft,
+                             struct fl_provider *p);
+struct fl_slice fl_provider_default_url(struct fl_load *load, const struct fl_draft *draft,
+                                        const struct fl_provider *p);
+void fl_provider_auth_build(struct fl_load *load, const struct fl_draft *draft,
+                            struct fl_provider *p);
+/* Whether what a cloud needs beside a key is there; what is not is reported. */
+bool fl_provider_auth_given(struct fl_load *load, const struct fl_draft *draft,
+                            const struct fl_provider *p);
 /* The entries of providers whose variables are set, when the file names none. */
 void fl_environment_entries(struct fl_load *load, struct fl_value *ret_providers);
 void fl_routes_build(struct fl_load *load);

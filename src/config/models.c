@@ -54,6 +54,9 @@ const struct fl_catalog_provider *fl_models_provider(const struct fl_load *load,
     if (!c || !vendor) {
         return NULL;
     }
+    if (vendor->listed_as) {
+        return fl_catalog_find_provider(c, fl_slice_cstr(vendor->listed_as));
+    }
     return vendor->key_optional ? find_by_url(c, provider)
                                 : fl_catalog_find_provider(c, provider->type);
 }

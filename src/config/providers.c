@@ -101,7 +101,10 @@ static bool build_url(struct fl_load *load, const struct fl_draft *draft, struct
     if (value->bad) {
         return false;
     }
-    p->base_url = value->text.len > 0 ? value->text : fl_slice_cstr(draft->vendor->base_url);
+    p->base_url = value->text.len > 0 ? value->text : fl_provider_default_url(load, draft, p);
+    if (p->base_url.len == 0 && draft->vendor->base_url) {
+        return false; /* reported */
+    }
     if (p->base_url.len == 0) {
         fl_load_error(load, at, "provider '%.*s' needs a 'base_url', such as http://gpu1:8000/v1",
                       FL_TEXT(p->name));
@@ -133,6 +136,9 @@ static void take_variable(struct fl_load *load, const struct fl_draft *draft, st
 {
     const char *name = draft->vendor->key_variable;
     struct fl_slice value;
+    if (name && !fl_load_variable(load, name, &value)) {
+        name = draft->vendor->key_variable_2;
+    }
     if (!name || !fl_load_variable(load, name, &value)) {
         return;
     }
@@ -337,12 +343,11 @@ static bool takes_part(struct fl_load *load, const struct fl_draft *draft,
                      FL_TEXT(p->name));
         return false;
     }
-    if (strcmp(vendor->dialect, "openai") != 0) {
-        fl_load_warn(load, at,
-                     "provider '%.*s' speaks the %c%s dialect, which this version does not speak "
-                     "yet: its models are not routed",
-                     FL_TEXT(p->name), vendor->dialect[0] & ~0x20, vendor->dialect + 1);
+    if (!fl_provider_auth_given(load, draft, p)) {
         return false;
+    }
+    if (p->auth.kind == FL_AUTH_TOKEN || p->auth.kind == FL_AUTH_SIGV4) {
+        return true;
     }
     if (p->api_key.len == 0 && !vendor->key_optional && !key->bad) {
         fl_load_warn(load, at, "provider '%.*s' has no key: its models are not routed; %s%s",
@@ -368,12 +373,10 @@ static void build_one(struct fl_load *load, struct fl_draft *draft, struct fl_pr
         return;
     }
     p->type = fl_slice_cstr(draft->vendor->name);
-    p->dialect = fl_slice_cstr(draft->vendor->dialect);
-    bool spoken = strcmp(draft->vendor->dialect, "openai") == 0;
-    if (spoken || fl_object_value(entry->object, FL_KEY_PROVIDER_base_url)->node) {
-        build_url(load, draft, p);
-    }
+    fl_provider_place_build(load, draft, p);
+    build_url(load, draft, p);
     build_key(load, draft, p);
+    fl_provider_auth_build(load, draft, p);
     build_headers(load, draft, p);
     build_rest(load, draft, p);
     build_health(load, draft, p);

@@ -97,19 +97,18 @@ static void put_vendors(struct fl_buf *b)
 {
     for (unsigned i = 0; i < fl_vendor_count; i++) {
         const struct fl_vendor *vendor = &fl_vendors[i];
-        bool spoken = strcmp(vendor->dialect, "openai") == 0;
         fl_buf_put_cstr(b, "| ");
         put_code(b, vendor->name);
         fl_buf_put_cstr(b, " | ");
         put_code(b, vendor->key_variable);
+        if (vendor->key_variable_2) {
+            fl_buf_put_cstr(b, ", ");
+            put_code(b, vendor->key_variable_2);
+        }
         fl_buf_put_cstr(b, vendor->key_optional && vendor->key_variable ? " (optional) | " : " | ");
         put_code(b, vendor->base_url);
         fl_buf_put_cstr(b, " | ");
-        if (spoken) {
-            put_code(b, vendor->auto_model);
-        } else {
-            fl_buf_put_cstr(b, "not routed: this version does not speak its dialect yet");
-        }
+        put_code(b, vendor->auto_model);
         fl_buf_put_cstr(b, " |\n");
     }
 }

@@ -140,8 +140,9 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
     attach_fates(&load->config->providers[provider], target);
     fl_models_attach(load, target);
-    if (!fl_slice_eq(load->config->providers[provider].dialect, FL_LIT("openai"))) {
-        target->lacks |= FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS;
+    struct fl_slice dialect = load->config->providers[provider].dialect;
+    if (!fl_slice_eq(dialect, FL_LIT("openai")) && !fl_slice_eq(dialect, FL_LIT("azure"))) {
+        target->lacks |= FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS | FL_NEED_PASS;
     }
     t->places[t->count] = NULL;
     if (load->env->registry) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vendors' public base URLs; models as listed by models.dev in 2026-07. A row is all that a vendor
- * of the OpenAI dialect needs. Mistral refuses request fields it does not know and reports usage
+ * with a key needs; what the clouds need beside is in credentials.c. Mistral refuses request fields it does not know and reports usage
  * unasked. */
 #include "config/config.h"
 
@@ -80,13 +80,38 @@ const struct fl_vendor fl_vendors[] = {
     {.name = "anthropic",
      .base_url = "https://api.anthropic.com/v1",
      .key_variable = "ANTHROPIC_API_KEY",
-     .dialect = "anthropic"},
+     .dialect = "anthropic",
+     .auto_model = "claude-haiku-4-5"},
     {.name = "gemini",
      .base_url = "https://generativelanguage.googleapis.com/v1beta",
      .key_variable = "GEMINI_API_KEY",
-     .dialect = "gemini"},
-    {.name = "azure", .key_variable = "AZURE_OPENAI_API_KEY", .dialect = "azure"},
-    {.name = "bedrock", .key_variable = "AWS_BEARER_TOKEN_BEDROCK", .dialect = "bedrock"},
+     .key_variable_2 = "GOOGLE_API_KEY",
+     .dialect = "gemini",
+     .auto_model = "gemini-3.8-flash"},
+    {.name = "vertex",
+     .base_url = "https://{region}-aiplatform.googleapis.com",
+     .dialect = "vertex",
+     .listed_as = "vertex",
+     .key_optional = true},
+    {.name = "vertex_anthropic",
+     .base_url = "https://{region}-aiplatform.googleapis.com",
+     .dialect = "vertex_anthropic",
+     .listed_as = "vertex",
+     .key_optional = true},
+    {.name = "azure",
+     .base_url = "https://{resource}.openai.azure.com/openai",
+     .key_variable = "AZURE_OPENAI_API_KEY",
+     .dialect = "azure",
+     .stream_options = true},
+    {.name = "bedrock",
+     .base_url = "https://bedrock-runtime.{region}.amazonaws.com",
+     .key_variable = "AWS_BEARER_TOKEN_BEDROCK",
+     .dialect = "bedrock"},
+    {.name = "ollama_native",
+     .base_url = "http://127.0.0.1:11434",
+     .key_variable = "OLLAMA_API_KEY",
+     .dialect = "ollama_native",
+     .key_optional = true},
 };
 const unsigned fl_vendor_count = sizeof(fl_vendors) / sizeof(*fl_vendors);
 
@@ -98,4 +123,12 @@ const struct fl_vendor *fl_vendor_find(struct fl_slice name)
         }
     }
     return NULL;
+}
+
+const char *fl_dialect_word(unsigned index)
+{
+    static const char *const words[] = {"openai",  "azure",        "anthropic",
+                                        "gemini",  "vertex",       "vertex_anthropic",
+                                        "bedrock", "ollama_native"};
+    return index < sizeof(words) / sizeof(*words) ? words[index] : NULL;
 }

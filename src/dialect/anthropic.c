@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Anthropic dialect: messages and count_tokens (PROTOCOLS.md section 3). A body is validated once; the model
- * name is the only thing ever replaced, so that thinking signatures, cache marks and blocks of tomorrow arrive
- * as they were sent.
+ * The Anthropic dialect: messages and count_tokens (PROTOCOLS.md section 3). A body is validated
+ * once; the model name is the only thing ever replaced, so that thinking signatures, cache marks
+ * and blocks of tomorrow arrive as they were sent.
  */
 #include "dialect/anthropic.h"
 

@@ -95,7 +95,7 @@ static void put_others(struct fl_anthropic_writer *w)
     }
 }
 
-/* The words of the client's anthropic-beta that Bedrock knows. It refuses a request for any other. */
+/* The words of the client's anthropic-beta that Bedrock knows. It refuses requests with others. */
 void fl_anthropic_put_betas(struct fl_anthropic_writer *w)
 {
     static const struct fl_slice known[] = {{"computer-use-", 13},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The three forms in which Claude is asked: Anthropic's own, Bedrock's invoke, Vertex' rawPredict. */
+/* The three forms in which Claude is asked: its maker's, Bedrock's invoke, Vertex' rawPredict. */
 #include "dialect/anthropic_wire.h"
 
 #include "dialect/bedrock.h"

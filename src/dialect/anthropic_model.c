@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Claude takes, by its generation, which is read from its name: "claude-3-5-sonnet-20241022",
- * "claude-opus-4-1", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4@20250514". A model of another
- * name (a server that speaks this dialect for models of its own) is taken for one that knows the oldest ways only.
+ * What a Claude takes, by its generation, which is read from its name:
+ * "claude-3-5-sonnet-20241022", "claude-opus-4-1", "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+ * "claude-sonnet-4@20250514". A model of another name (a server that speaks this dialect for
+ * models of its own) is taken for one that knows the oldest ways only.
  */
 #include "dialect/anthropic_wire.h"
 
@@ -16,7 +17,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The next number of one or two digits at *at*, behind other signs; false at the name's end. Longer ones are dates. */
+/* The next number of one or two digits at *at*, behind other signs; false at the name's end.
+ * Longer ones are dates. */
 static bool next_number(struct fl_slice name, size_t *at, unsigned *ret_number)
 {
     while (*at < name.len) {
@@ -169,8 +171,8 @@ static const char *effort_word(struct fl_claude c, enum fl_effort effort, struct
     return effort >= FL_EFFORT_LOW ? words[effort] : NULL;
 }
 
-/* The last turn of the model called tools, is answered now, and its thoughts are not there: a model that thinks by
- * budget refuses to go on from that. */
+/* The last turn of the model called tools, is answered now, and its thoughts are not there: a
+ * model that thinks by budget refuses to go on from that. */
 static bool lacks_thoughts(const struct fl_chat_request *q)
 {
     bool in_turn = false, thoughts = false, calls = false;

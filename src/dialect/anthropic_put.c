@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers for clients that speak Anthropic's messages. In a stream blocks follow one another and never overlap,
- * while other dialects may tell of several tool calls at once: what comes for a call whose block is not open yet
- * is kept until the open one's arguments are a whole JSON value, or nothing more can come.
+ * Answers for clients that speak Anthropic's messages. In a stream blocks follow one another and
+ * never overlap, while other dialects may tell of several tool calls at once: what comes for a
+ * call whose block is not open yet is kept until the open one's arguments are a whole JSON value,
+ * or nothing more can come.
  */
 #include "dialect/anthropic_wire.h"
 
@@ -323,6 +324,9 @@ static void take_arguments(struct fl_encoder *e, const struct fl_chat_event *eve
     struct waiting *w = own ? own->waiting : NULL;
     while (w && w->call != event->call) {
         w = w->next;
+    }
+    if (!w && fl_text_is_blank(event->text)) {
+        return; /* white space behind the value */
     }
     if (!w) {
         put_failure(e, FL_ERR_BAD_RESPONSE, FL_LIT("arguments came for a tool call that was over"),

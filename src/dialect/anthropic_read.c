@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client's messages request into the canonical one. What has no canonical field stays where only Anthropic's own
- * forms find it: blocks and tools of the provider as native JSON, unknown members in others.
+ * A client's messages request into the canonical one. What has no canonical field stays where only
+ * Anthropic's own forms find it: blocks and tools of the provider as native JSON, unknown members
+ * in others.
  */
 #include "dialect/anthropic_wire.h"
 
@@ -138,7 +139,9 @@ static void read_call(struct reader *r, const struct fl_json *b, struct fl_part 
 
 static struct fl_slice name_of_call(const struct reader *r, struct fl_slice id)
 {
-    for (const struct fl_part *p = r->calls; p; p = p->next) {
+    enum { LOOKED_AT_MAX = 256 }; /* a turn of more calls goes on without names */
+    unsigned n = 0;
+    for (const struct fl_part *p = r->calls; p && n < LOOKED_AT_MAX; p = p->next, n++) {
         if (p->kind == FL_PART_TOOL_CALL && fl_slice_eq(p->id, id)) {
             return p->name;
         }

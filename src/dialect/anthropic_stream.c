@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a stream event of the Anthropic dialect means. The event's bytes are passed on as they came. */
+/* What a stream event of the Anthropic dialect means. The event's bytes are passed on as they
+ * came. */
 #include "dialect/anthropic.h"
 
 #include "dialect/usage.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers of Claude as canonical events: whole ones, and streams event by event. Blocks of the provider's own servers
- * (web search and the like) are left out: the text that came of them is there.
+ * Answers of Claude as canonical events: whole ones, and streams event by event. Blocks of the
+ * provider's own servers (web search and the like) are left out: the text that came of them is
+ * there.
  */
 #include "dialect/anthropic_wire.h"
 
@@ -56,7 +57,8 @@ static void start(struct fl_decoder *d, struct fl_json message, const struct fl_
     sink->event(sink->owner, &event);
 }
 
-/* A call that is said to be the answer ends as text does; another one overrules what the reason says. */
+/* A call that is said to be the answer ends as text does; another one overrules what the reason
+ * says. */
 static enum fl_finish settle(const struct fl_decoder *d, enum fl_finish finish)
 {
     bool stops = finish == FL_FINISH_STOP || finish == FL_FINISH_TOOL_CALLS;
@@ -359,6 +361,59 @@ static void take(struct fl_decoder *d, enum fl_anthropic_event event, const stru
     }
 }
 
+/* --- The short way for what nearly all events are: a delta, written as Anthropic writes it --- */
+
+/* Behind a delta's text: the quote, two braces, white space. Returns the text, with its quotes, or
+ * an empty slice. */
+static struct fl_slice delta_text(struct fl_slice rest)
+{
+    for (unsigned braces = 0; rest.len > 1; rest.len--) {
+        char last = rest.ptr[rest.len - 1];
+        if (last == '"' && braces == 2) {
+            return rest;
+        }
+        if (last == '}' && braces < 2) {
+            braces++;
+        } else if (last != ' ') {
+            break;
+        }
+    }
+    return FL_EMPTY;
+}
+
+/* Moves *s* behind *start*, when it begins so. */
+static bool skip(struct fl_slice *s, struct fl_slice start)
+{
+    bool starts = fl_slice_starts(*s, start);
+    *s = starts ? fl_slice(s->ptr + start.len, s->len - start.len) : *s;
+    return starts;
+}
+
+/* False: not so written; nothing was done. */
+static bool take_text_delta(struct fl_decoder *d, struct fl_slice data,
+                            const struct fl_chat_sink *sink)
+{
+    struct fl_slice rest = data;
+    struct fl_json whole;
+    if (!d->started || !skip(&rest, FL_LIT("{\"type\":\"content_block_delta\",\"index\":"))) {
+        return false;
+    }
+    while (rest.len > 0 && rest.ptr[0] >= '0' && rest.ptr[0] <= '9') {
+        rest = fl_slice(rest.ptr + 1, rest.len - 1);
+    }
+    bool thinking = skip(&rest, FL_LIT(",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":"));
+    if (!thinking && !skip(&rest, FL_LIT(",\"delta\":{\"type\":\"text_delta\",\"text\":"))) {
+        return false;
+    }
+    struct fl_slice text = delta_text(rest);
+    if (text.len < 2 || fl_json_scan(text, FL_JSON_LIMITS, NULL, 0, &whole, NULL) != FL_OK ||
+        whole.type != FL_JSON_STRING) {
+        return false;
+    }
+    emit_text(sink, thinking ? FL_CHAT_THINKING : FL_CHAT_TEXT, whole);
+    return true;
+}
+
 enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name,
                                     struct fl_slice data, const struct fl_chat_sink *sink)
 {
@@ -370,6 +425,9 @@ enum fl_err fl_anthropic_take_event(struct fl_decoder *d, struct fl_slice name,
     };
     struct fl_json e[E_COUNT], whole;
     if (d->done || d->failed || data.len == 0 || fl_slice_eq(data, FL_LIT("[DONE]"))) {
+        return FL_OK;
+    }
+    if (take_text_delta(d, data, sink)) {
         return FL_OK;
     }
     if (fl_json_scan(data, FL_JSON_LIMITS, w, E_COUNT, &whole, NULL) ||

@@ -116,8 +116,8 @@ struct fl_schema_facts fl_schema_facts(struct fl_slice schema)
     return facts;
 }
 
-/* An object's schema that does not say which further properties it takes. *named*: the object is a list of
- * properties by name, in which "type" is somebody's property. */
+/* An object's schema that does not say which further properties it takes. *named*: the object is a
+ * list of properties by name, in which "type" is somebody's property. */
 static bool must_close(struct fl_json value, bool named)
 {
     static const char *const keys[] = {"type", "properties", "additionalProperties"};
@@ -202,6 +202,20 @@ static bool is_set(struct fl_slice number)
     return number.len > 0 && (fl_number_value(number) > 0 || fl_number_value(number) < 0);
 }
 
+static void lose_hints(const struct fl_chat_request *q, struct fl_losses *losses)
+{
+    for (const struct fl_message *m = q->messages; m; m = m->next) {
+        if (m->name.len > 0) {
+            fl_losses_add(losses, FL_LOSS_DROPPED, "messages.name");
+        }
+        for (const struct fl_part *p = m->parts; p; p = p->next) {
+            if (p->media.detail.len > 0 && !fl_escaped_is(p->media.detail, "auto")) {
+                fl_losses_add(losses, FL_LOSS_DROPPED, "messages.image.detail");
+            }
+        }
+    }
+}
+
 bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
 {
     const struct {
@@ -221,6 +235,7 @@ bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
             fl_losses_add(losses, FL_LOSS_DROPPED, rows[i].what);
         }
     }
+    lose_hints(q, losses);
     if (q->choices > 1) {
         fl_losses_add(losses, FL_LOSS_FATAL, "n");
         return false;

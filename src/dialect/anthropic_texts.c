@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a model gets to read of a request in the Anthropic dialect, and what the request needs of it
- * (PROTOCOLS.md section 3.1):
+ * What a model gets to read of a request in the Anthropic dialect, and what the request needs of
+ * it (PROTOCOLS.md section 3.1):
  *
  *   system        a string or text blocks
- *   messages      content, a string or blocks: text, tool_use, tool_result, documents of plain text, search results
+ *   messages      content, a string or blocks: text, tool_use, tool_result, documents of plain
+ *                 text, search results
  *   tools         as their JSON
  *   output_config format.schema, as its JSON
  *
- * Thinking of earlier turns is not counted: the provider leaves it out of what the model reads. A shape that is
- * not known gives no text: it is the provider's to refuse.
+ * Thinking of earlier turns is not counted: the provider leaves it out of what the model reads. A
+ * shape that is not known gives no text: it is the provider's to refuse.
  */
 #include "dialect/anthropic.h"
 
@@ -98,7 +99,8 @@ static void put_block(struct walk *w, struct fl_json block, unsigned depth)
     }
 }
 
-/* A string, or a list of blocks. What follows a tool's result in a user's turn is the user's again. */
+/* A string, or a list of blocks. What follows a tool's result in a user's turn is the user's
+ * again. */
 static void put_content(struct walk *w, struct fl_json content, unsigned depth)
 {
     struct fl_json_iter it = fl_json_iter(content);

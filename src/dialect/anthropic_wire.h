@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shared by the wire forms of Anthropic's models: messages, the same inside Bedrock's invoke and Vertex'
- * rawPredict; and, where Bedrock's converse means the same, by that one.
+ * Shared by the wire forms of Anthropic's models: messages, the same inside Bedrock's invoke and
+ * Vertex' rawPredict; and, where Bedrock's converse means the same, by that one.
  */
 #ifndef FL_DIALECT_ANTHROPIC_WIRE_H
 #define FL_DIALECT_ANTHROPIC_WIRE_H
@@ -57,7 +57,8 @@ enum fl_err fl_anthropic_write(enum fl_anthropic_host host, const struct fl_chat
                                const struct fl_write_options *options, struct fl_buf *out,
                                struct fl_losses *losses, struct fl_reterr *reterr);
 
-/* The tool by which a schema is imposed on models that know no other way: what it is called with is the answer. */
+/* The tool by which a schema is imposed on models that know no other way: what it is called with
+ * is the answer. */
 #define FL_ANSWER_TOOL "fairlead_answer"
 
 /* What a provider will not take of a schema. */
@@ -70,13 +71,14 @@ struct fl_schema_facts fl_schema_facts(struct fl_slice schema);
 void fl_put_closed_schema(struct fl_buf *b, struct fl_slice schema);
 /* A tool's schema: an object's, whatever the client left out. */
 void fl_put_tool_schema(struct fl_buf *b, struct fl_slice schema);
-/* The id of a tool call as [a-zA-Z0-9_-]{1,64}: others are replaced by one made from them, the same each time. */
+/* The id of a tool call as [a-zA-Z0-9_-]{1,64}: others are replaced by one made from them, the
+ * same each time. */
 void fl_put_tool_id(struct fl_buf *b, const char *key, struct fl_slice escaped_id);
 /* Nothing but white space. */
 bool fl_text_is_blank(struct fl_slice escaped);
 /* Without white space at the end. */
 struct fl_slice fl_text_trim_end(struct fl_slice escaped);
-/* "image/png" for base64 that begins like one; *media_type* when that is given; empty: not known. */
+/* "image/png" for base64 that begins like one; *media_type* when given; empty: not known. */
 struct fl_slice fl_media_type_of(const struct fl_media *media);
 /* What no provider of Claude has: told as lost where it was given. False: n > 1, which is fatal. */
 bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses);
@@ -84,9 +86,11 @@ bool fl_claude_losses(const struct fl_chat_request *q, struct fl_losses *losses)
 const char *fl_other_name(struct fl_slice key);
 bool fl_is_system(const struct fl_message *m);
 bool fl_of_model(const struct fl_message *m);
-/* *m* or the next message that says something: empty texts and thoughts without proof are left out. */
+/* *m* or the next message that says something: empty texts and thoughts without proof are left
+ * out. */
 const struct fl_message *fl_next_spoken(const struct fl_message *m);
-/* What follows the leading system messages. Those that stand further back are told as approximated. */
+/* What follows the leading system messages. Those that stand further back are told as
+ * approximated. */
 const struct fl_message *fl_behind_system(const struct fl_chat_request *q,
                                           struct fl_losses *losses);
 /* How an answer in JSON is got. */

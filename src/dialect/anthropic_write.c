@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The canonical request as a body of Anthropic's messages, for the provider itself, for Bedrock's invoke and for
- * Vertex' rawPredict. Turns alternate: a run of messages of one side becomes one message, in a user's with the
- * results of tools first. Leading system messages go to "system"; a later one stands where it stood, as the user's
- * text.
+ * The canonical request as a body of Anthropic's messages, for the provider itself, for Bedrock's
+ * invoke and for Vertex' rawPredict. Turns alternate: a run of messages of one side becomes one
+ * message, in a user's with the results of tools first. Leading system messages go to "system"; a
+ * later one stands where it stood, as the user's text.
  */
 #include "dialect/anthropic_write.h"
 
@@ -306,7 +306,8 @@ void fl_anthropic_put_system(struct fl_anthropic_writer *w, bool order)
 
 /* --- Tools --- */
 
-/* Tools of Anthropic's own, by the start of their type. What runs on its servers is not everywhere. */
+/* Tools of Anthropic's own, by the start of their type. What runs on its servers is not
+ * everywhere. */
 static bool is_native_here(enum fl_anthropic_host host, struct fl_slice tool)
 {
     static const struct {

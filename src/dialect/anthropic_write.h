@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the two files that write Anthropic's requests: anthropic_write.c has messages and tools, anthropic_body.c
- * the settings and the order of all. */
+/* Between the two files that write Anthropic's requests: anthropic_write.c has messages and tools,
+ * anthropic_body.c the settings and the order of all. */
 #ifndef FL_DIALECT_ANTHROPIC_WRITE_H
 #define FL_DIALECT_ANTHROPIC_WRITE_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Amazon Bedrock (PROTOCOLS.md section 6): the model stands in the path, percent-encoded; errors have names. Clients do
- * not speak it here, so only a provider's side is there. Claude can be asked by its own form (chat_wire
- * fl_wire_anthropic_bedrock, endpoint messages) instead of converse, which all of Bedrock's models share.
+ * Amazon Bedrock (PROTOCOLS.md section 6): the model stands in the path, percent-encoded; errors
+ * have names. Clients do not speak it here, so only a provider's side is there. Claude can be
+ * asked by its own form (chat_wire fl_wire_anthropic_bedrock, endpoint messages) instead of
+ * converse, which all of Bedrock's models share.
  */
 #include "dialect/bedrock.h"
 

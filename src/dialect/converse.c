@@ -52,7 +52,8 @@ static void put_tool(struct fl_converse_writer *w, const struct fl_tool *tool)
     fl_converse_put_cache_point(w, tool->cache);
 }
 
-/* The history speaks of tools and the request brings none: those that were called are named, each once. */
+/* The history speaks of tools and the request brings none: those that were called are named, each
+ * once. */
 static void put_past_tools(struct fl_converse_writer *w)
 {
     enum { PAST_MAX = 64 };

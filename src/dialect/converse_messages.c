@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages and system texts of converse. Turns alternate and begin with the user's; each block is an object of one
- * member; images and documents come as bytes only.
+ * Messages and system texts of converse. Turns alternate and begin with the user's; each block is
+ * an object of one member; images and documents come as bytes only.
  */
 #include "dialect/converse.h"
 
@@ -117,7 +117,8 @@ static const char *document_format(const struct fl_media *media)
     return media->text.len > 0 ? "txt" : NULL;
 }
 
-/* Letters, digits, single spaces, hyphens and brackets; a number behind it tells documents of one name apart. */
+/* Letters, digits, single spaces, hyphens and brackets; a number behind it tells documents of one
+ * name apart. */
 static void put_document_name(struct fl_converse_writer *w, struct fl_slice name)
 {
     bool space = true, some = false;

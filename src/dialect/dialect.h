@@ -31,6 +31,7 @@ enum fl_endpoint {
     FL_ENDPOINT_RESPONSES,
     FL_ENDPOINT_MESSAGES, /* Anthropic's */
     FL_ENDPOINT_COUNT_TOKENS,
+    FL_ENDPOINT_PASS, /* passed through, not understood: images, audio, files ... */
     FL_ENDPOINT_COUNT
 };
 
@@ -111,6 +112,8 @@ struct fl_ask {
 
 struct fl_dialect {
     const char *name;
+    /* The dialect whose bytes it takes as they are, behind other paths; NULL: its own only. */
+    const struct fl_dialect *like;
     const char *paths[FL_ENDPOINT_COUNT]; /* behind the base URL; NULL: not offered as it is */
     /* By endpoint: the form in which clients of this dialect ask and are answered; NULL: not chat, bytes can
      * only pass through to a provider of the same dialect. */
@@ -138,9 +141,6 @@ struct fl_dialect {
     void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);
-    /* Time that a refusal's body asks to wait, where the dialect says it there and not in retry-after; 0: it
-     * does not. NULL: never. */
-    uint64_t (*read_retry_ns)(struct fl_slice body);
     /* *message*: one sentence for people; *attempts*: JSON array for error.fairlead.attempts or empty. */
     void (*put_error)(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
                       struct fl_slice attempts);
@@ -150,7 +150,9 @@ extern const struct fl_dialect fl_dialect_openai;
 extern const struct fl_dialect fl_dialect_anthropic;
 extern const struct fl_dialect fl_dialect_bedrock;
 extern const struct fl_dialect fl_dialect_gemini;
-extern const struct fl_dialect fl_dialect_vertex; /* Gemini's models there */
+extern const struct fl_dialect fl_dialect_vertex;           /* Gemini's models there */
+extern const struct fl_dialect fl_dialect_vertex_anthropic; /* Claude there */
+extern const struct fl_dialect fl_dialect_azure;
 extern const struct fl_dialect fl_dialect_ollama_native;
 
 /* By configured name; NULL when this version does not speak it. */

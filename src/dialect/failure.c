@@ -115,7 +115,8 @@ static bool contains(struct fl_slice text, struct fl_slice needle)
 static bool says(const struct fl_failure_said *said, enum fl_failure_where where, const char *text)
 {
     struct fl_slice needle = fl_slice_cstr(text);
-    bool found = where == FL_FAILURE_ANY;
+    bool silent = said->code_count == 0 && said->text_count == 0;
+    bool found = where == FL_FAILURE_ANY || (where == FL_FAILURE_SILENT && silent);
     for (unsigned i = 0; i < said->code_count && where == FL_FAILURE_CODE && !found; i++) {
         found = fl_slice_eq_nocase(said->codes[i], needle);
     }
@@ -142,14 +143,13 @@ static const struct fl_failure_row *row_in(const struct fl_failure_table *table,
     return NULL;
 }
 
-#define BY_STATUS(from, to, err)                                                                   \
-    {                                                                                              \
-        (from), (to), FL_FAILURE_ANY, NULL, (err)                                                  \
-    }
-#define BY_CODE(code, err)                                                                         \
-    {                                                                                              \
-        0, 0, FL_FAILURE_CODE, (code), (err)                                                       \
-    }
+/* clang-format off */
+#define BY_STATUS(from, to, err)      {(from), (to), FL_FAILURE_ANY, NULL, (err)}
+#define BY_CODE(code, err)            {0, 0, FL_FAILURE_CODE, (code), (err)}
+#define CODE_AT(from, to, code, err)  {(from), (to), FL_FAILURE_CODE, (code), (err)}
+#define STARTS(from, to, text, err)   {(from), (to), FL_FAILURE_STARTS, (text), (err)}
+#define CONTAINS(from, to, text, err) {(from), (to), FL_FAILURE_TEXT, (text), (err)}
+/* clang-format on */
 
 /* ROUTING.md 2.1, PROTOCOLS.md 0.10 and 8.5. */
 static const struct fl_failure_row status_rows[] = {
@@ -157,7 +157,18 @@ static const struct fl_failure_row status_rows[] = {
     BY_STATUS(401, 401, FL_ERR_UPSTREAM_AUTH),
     BY_STATUS(402, 402, FL_ERR_QUOTA),
     BY_STATUS(403, 403, FL_ERR_UPSTREAM_FORBIDDEN),
-    BY_STATUS(404, 404, FL_ERR_UPSTREAM_MODEL),
+    /* What is not found may be the model, or the path when nobody says a word; else it may be a
+     * file or an answer that the request names. */
+    CODE_AT(404, 404, "model_not_found", FL_ERR_UPSTREAM_MODEL),
+    STARTS(404, 404, "model", FL_ERR_UPSTREAM_MODEL),
+    STARTS(404, 404, "the model", FL_ERR_UPSTREAM_MODEL),
+    STARTS(404, 404, "the requested model", FL_ERR_UPSTREAM_MODEL),
+    STARTS(404, 404, "publisher model", FL_ERR_UPSTREAM_MODEL),
+    STARTS(404, 404, "the API deployment", FL_ERR_UPSTREAM_MODEL),
+    STARTS(404, 404, "resource not found", FL_ERR_UPSTREAM_MODEL),
+    STARTS(404, 404, "no endpoints found", FL_ERR_UPSTREAM_MODEL),
+    {404, 404, FL_FAILURE_SILENT, NULL, FL_ERR_UPSTREAM_MODEL},
+    BY_STATUS(404, 404, FL_ERR_UPSTREAM_NOT_FOUND),
     BY_STATUS(408, 408, FL_ERR_UPSTREAM_TIMEOUT),
     BY_STATUS(413, 413, FL_ERR_UPSTREAM_CONTEXT),
     BY_STATUS(424, 424, FL_ERR_SERVER), /* Bedrock: the model failed */
@@ -197,19 +208,6 @@ enum fl_err fl_failure_read(const struct fl_failure_table *table, int status, st
 }
 
 /* --- OpenAI and those who speak like it --- */
-
-#define STARTS(from, to, text, err)                                                                \
-    {                                                                                              \
-        (from), (to), FL_FAILURE_STARTS, (text), (err)                                             \
-    }
-#define CONTAINS(from, to, text, err)                                                              \
-    {                                                                                              \
-        (from), (to), FL_FAILURE_TEXT, (text), (err)                                               \
-    }
-#define CODE_AT(from, to, code, err)                                                               \
-    {                                                                                              \
-        (from), (to), FL_FAILURE_CODE, (code), (err)                                               \
-    }
 
 static const struct fl_failure_row openai_rows[] = {
     /* Google calls its rates a quota too, in words that OpenAI has for money */

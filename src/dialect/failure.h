@@ -20,7 +20,13 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum fl_failure_where { FL_FAILURE_ANY, FL_FAILURE_CODE, FL_FAILURE_STARTS, FL_FAILURE_TEXT };
+enum fl_failure_where {
+    FL_FAILURE_ANY,
+    FL_FAILURE_CODE,
+    FL_FAILURE_STARTS,
+    FL_FAILURE_TEXT,
+    FL_FAILURE_SILENT /* the body says nothing: empty, no JSON, JSON of no error */
+};
 
 struct fl_failure_row {
     int status_min, status_max; /* 0: any, also none (an error inside a stream or a 200) */

@@ -5,6 +5,7 @@
  */
 #include "dialect/gemini.h"
 
+#include "dialect/failure.h"
 #include "dialect/path.h"
 #include "dialect/put.h"
 #include "dialect/usage.h"
@@ -72,97 +73,34 @@ void fl_gemini_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *
 
 /* --- Refusals --- */
 
-static const struct {
-    const char *word;
-    enum fl_err err;
-} words[] = {
-    {"INVALID_ARGUMENT", FL_ERR_UPSTREAM_REQUEST},
-    {"FAILED_PRECONDITION", FL_ERR_UPSTREAM_REQUEST},
-    {"OUT_OF_RANGE", FL_ERR_UPSTREAM_REQUEST},
-    {"UNAUTHENTICATED", FL_ERR_UPSTREAM_AUTH},
-    {"PERMISSION_DENIED", FL_ERR_UPSTREAM_AUTH},
-    {"NOT_FOUND", FL_ERR_UPSTREAM_MODEL},
-    {"RESOURCE_EXHAUSTED", FL_ERR_RATE_LIMITED},
-    {"INTERNAL", FL_ERR_SERVER},
-    {"UNKNOWN", FL_ERR_SERVER},
-    {"UNAVAILABLE", FL_ERR_UPSTREAM_OVERLOADED},
-    {"DEADLINE_EXCEEDED", FL_ERR_UPSTREAM_TIMEOUT},
+#define BY_CODE(code, err)                                                                         \
+    {                                                                                              \
+        0, 0, FL_FAILURE_CODE, (code), (err)                                                       \
+    }
+
+/* A key that is not valid is an INVALID_ARGUMENT (recorded): our mistake, not the client's. A quota of
+ * a minute and one of a day are told in the same words. */
+static const struct fl_failure_row rows[] = {
+    BY_CODE("API_KEY_INVALID", FL_ERR_UPSTREAM_AUTH),
+    {400, 400, FL_FAILURE_STARTS, "API key not valid", FL_ERR_UPSTREAM_AUTH},
+    {400, 400, FL_FAILURE_STARTS, "API key expired", FL_ERR_UPSTREAM_AUTH},
+    {400, 400, FL_FAILURE_STARTS, "User location is not supported", FL_ERR_UPSTREAM_REGION},
+    {400, 400, FL_FAILURE_STARTS, "The input token count", FL_ERR_UPSTREAM_CONTEXT},
+    BY_CODE("RESOURCE_EXHAUSTED", FL_ERR_RATE_LIMITED),
+    BY_CODE("UNAVAILABLE", FL_ERR_UPSTREAM_OVERLOADED),
+    BY_CODE("DEADLINE_EXCEEDED", FL_ERR_UPSTREAM_TIMEOUT),
+    BY_CODE("UNAUTHENTICATED", FL_ERR_UPSTREAM_AUTH),
+    BY_CODE("PERMISSION_DENIED", FL_ERR_UPSTREAM_FORBIDDEN),
+    BY_CODE("NOT_FOUND", FL_ERR_UPSTREAM_MODEL),
+    BY_CODE("INTERNAL", FL_ERR_SERVER),
+    BY_CODE("INVALID_ARGUMENT", FL_ERR_UPSTREAM_REQUEST),
+    BY_CODE("FAILED_PRECONDITION", FL_ERR_UPSTREAM_REQUEST),
 };
-
-static bool mentions(struct fl_slice body, const char *text)
-{
-    return fl_slice_find_text(body, fl_slice_cstr(text)) < body.len;
-}
-
-/* A key that is not valid is an INVALID_ARGUMENT (recorded), which is our mistake, not the client's. */
-static bool blames_key(struct fl_slice body)
-{
-    return mentions(body, "API_KEY_INVALID") || mentions(body, "API key not valid") ||
-           mentions(body, "API key expired");
-}
-
-static bool blames_length(struct fl_slice body)
-{
-    return mentions(body, "input token count") && mentions(body, "exceeds the maximum");
-}
-
-enum fl_err fl_gemini_error_of(struct fl_json error)
-{
-    struct fl_json status = fl_json_get(error, FL_LIT("status"));
-    uint64_t code = 0;
-    if (blames_key(error.span)) {
-        return FL_ERR_UPSTREAM_AUTH;
-    }
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-        if (fl_get_is(status, words[i].word)) {
-            return words[i].err;
-        }
-    }
-    (void)fl_json_u64(fl_json_get(error, FL_LIT("code")), &code);
-    return code >= 400 && code < 600 ? fl_gemini_read_error((int)code, FL_EMPTY) : FL_ERR_SERVER;
-}
+static const struct fl_failure_table failures = {rows, sizeof(rows) / sizeof(*rows)};
 
 enum fl_err fl_gemini_read_error(int status, struct fl_slice body)
 {
-    switch (status) {
-    case 400:
-        return blames_key(body)      ? FL_ERR_UPSTREAM_AUTH
-               : blames_length(body) ? FL_ERR_CONTEXT
-                                     : FL_ERR_UPSTREAM_REQUEST;
-    case 401:
-    case 403:
-        return FL_ERR_UPSTREAM_AUTH;
-    case 404:
-        return FL_ERR_UPSTREAM_MODEL;
-    case 408:
-    case 504:
-        return FL_ERR_UPSTREAM_TIMEOUT;
-    case 429:
-        return FL_ERR_RATE_LIMITED; /* also for a quota of the day: RetryInfo says when */
-    case 503:
-        return FL_ERR_UPSTREAM_OVERLOADED;
-    default:
-        break;
-    }
-    if (status >= 500) {
-        return FL_ERR_SERVER;
-    }
-    return status >= 300 && status < 400 ? FL_ERR_REDIRECT : FL_ERR_UPSTREAM_REQUEST;
-}
-
-/* {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "48.5s"} */
-uint64_t fl_gemini_read_retry_ns(struct fl_slice body)
-{
-    static const struct fl_slice key = {"\"retryDelay\"", 12};
-    struct fl_slice rest = body;
-    uint64_t ns = 0;
-    if (fl_json_find_quoted(&rest, &key, 1) != 0) {
-        return 0;
-    }
-    rest = fl_slice_from(rest, fl_slice_find(rest, '"') + 1);
-    struct fl_slice text = fl_slice_first(rest, fl_slice_find(rest, '"'));
-    bool seconds = text.len > 1 && text.ptr[text.len - 1] == 's';
-    return seconds && fl_slice_decimal_e9(fl_slice_first(text, text.len - 1), &ns) ? ns : 0;
+    return fl_failure_read(&failures, status, body, FL_EMPTY);
 }
 
 /* --- Where requests go --- */
@@ -211,5 +149,4 @@ const struct fl_dialect fl_dialect_gemini = {
     .read_answer = fl_gemini_read_answer,
     .read_event = fl_gemini_read_event,
     .read_error = fl_gemini_read_error,
-    .read_retry_ns = fl_gemini_read_retry_ns,
 };

@@ -43,9 +43,5 @@ enum fl_err fl_gemini_read_answer(struct fl_slice body, struct fl_usage *ret_usa
 void fl_gemini_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                           struct fl_event_facts *ret_event, struct fl_usage *usage);
 enum fl_err fl_gemini_read_error(int status, struct fl_slice body);
-/* RetryInfo among an error's details. */
-uint64_t fl_gemini_read_retry_ns(struct fl_slice body);
-/* What an error object's own status word means, when HTTP said 200. */
-enum fl_err fl_gemini_error_of(struct fl_json error);
 
 #endif

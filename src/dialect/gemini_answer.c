@@ -220,7 +220,7 @@ static void take_error(struct chunk *c)
 {
     struct fl_json error = c->members[C_ERROR];
     c->d->failed = true;
-    fl_emit_error(c->sink, fl_gemini_error_of(error),
+    fl_emit_error(c->sink, fl_gemini_read_error(0, error.span),
                   fl_get_escaped(fl_json_get(error, FL_LIT("message"))),
                   fl_get_escaped(fl_json_get(error, FL_LIT("status"))));
 }

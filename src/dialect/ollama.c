@@ -6,6 +6,7 @@
 #include "dialect/ollama.h"
 
 #include "base/hash.h"
+#include "dialect/failure.h"
 #include "dialect/put.h"
 #include "dialect/usage.h"
 
@@ -206,27 +207,8 @@ static void read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in,
 
 static enum fl_err read_error(int status, struct fl_slice body)
 {
-    (void)body;
-    switch (status) {
-    case 401:
-    case 403:
-        return FL_ERR_UPSTREAM_AUTH;
-    case 404:
-        return FL_ERR_UPSTREAM_MODEL;
-    case 408:
-    case 504:
-        return FL_ERR_UPSTREAM_TIMEOUT;
-    case 429:
-        return FL_ERR_RATE_LIMITED;
-    case 503: /* its queue is full */
-        return FL_ERR_UPSTREAM_OVERLOADED;
-    default:
-        break;
-    }
-    if (status >= 500) {
-        return FL_ERR_SERVER;
-    }
-    return status >= 300 && status < 400 ? FL_ERR_REDIRECT : FL_ERR_UPSTREAM_REQUEST;
+    static const struct fl_failure_table only_status = {NULL, 0};
+    return fl_failure_read(&only_status, status, body, FL_EMPTY);
 }
 
 static void put_path(const struct fl_ask *ask, struct fl_buf *b)

@@ -78,6 +78,11 @@ static enum fl_err err_of_word(struct fl_json word)
             return words[i].err;
         }
     }
+    for (int e = FL_OK + 1; word.type == FL_JSON_STRING && e < FL_ERR_COUNT; e++) {
+        if (fl_get_is(word, fl_err_name((enum fl_err)e))) {
+            return (enum fl_err)e; /* another gateway of this kind */
+        }
+    }
     return FL_OK;
 }
 
@@ -200,4 +205,16 @@ const struct fl_wire fl_wire_openai_chat = {
     .take_answer = fl_openai_chat_take_answer,
     .take_frame = fl_openai_chat_take_frame,
     .take_end = fl_openai_chat_take_end,
+};
+
+const struct fl_wire fl_wire_openai_responses = {
+    .name = "openai/responses",
+    .framing = FL_FRAMING_SSE,
+    .read = fl_openai_responses_read,
+    .put_event = fl_openai_responses_put_event,
+    .put_answer = fl_openai_responses_put_answer,
+    .write = fl_openai_responses_write,
+    .take_answer = fl_openai_responses_take_answer,
+    .take_frame = fl_openai_responses_take_frame,
+    .take_end = fl_openai_responses_take_end,
 };

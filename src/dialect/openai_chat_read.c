@@ -280,23 +280,6 @@ static struct fl_slice old_id(const struct reader *rd, unsigned n)
     return fl_arena_copy(rd->arena, fl_buf_slice(&b));
 }
 
-/* A custom tool's text becomes {"input": "..."}. */
-static struct fl_slice custom_input(const struct reader *rd, struct fl_json input)
-{
-    struct fl_slice text = input.type == FL_JSON_STRING ? input.span : FL_LIT("\"\"");
-    size_t bytes = text.len + 10;
-    char *object = fl_arena_take(rd->arena, bytes);
-    struct fl_buf b;
-    if (!object) {
-        return FL_LIT("{}");
-    }
-    fl_buf_init_in(&b, object, bytes);
-    fl_buf_put(&b, FL_LIT("{\"input\":"));
-    fl_buf_put(&b, text);
-    fl_buf_putc(&b, '}');
-    return fl_buf_slice(&b);
-}
-
 static enum fl_err read_call(const struct reader *rd, struct fl_slice id, struct fl_json function,
                              bool custom, struct fl_part ***tail, struct fl_part **ret_part)
 {
@@ -313,7 +296,7 @@ static enum fl_err read_call(const struct reader *rd, struct fl_slice id, struct
         part->id = id;
         part->name = name;
         if (custom) {
-            part->json = custom_input(rd, v[INPUT]);
+            part->json = fl_openai_input_object(v[INPUT], rd->arena);
         } else if (v[ARGUMENTS].type == FL_JSON_OBJECT) {
             part->json = v[ARGUMENTS].span;
         } else {
@@ -479,11 +462,14 @@ static enum fl_err read_tools(const struct reader *rd)
     }
     while (list.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
         struct fl_json function = fl_json_get(one, FL_LIT("function"));
+        struct fl_json custom = fl_json_get(one, FL_LIT("custom"));
         struct fl_tool *tool = fl_add_tool(rd->arena, &tail);
         if (tool && function.type == FL_JSON_OBJECT) {
             fl_openai_get_function(function, tool);
             struct fl_json cache = fl_json_get(one, FL_LIT("cache_control"));
             tool->cache = tool->cache ? tool->cache : fl_openai_get_cache(cache);
+        } else if (tool && custom.type == FL_JSON_OBJECT) {
+            fl_openai_get_custom(custom, tool);
         } else if (tool) {
             tool->native = one.span;
         }

@@ -171,20 +171,6 @@ static void take_call(struct fl_decoder *d, struct call *c, const struct fl_chat
     }
 }
 
-/* {"input": "..."}: a custom tool's text as arguments. */
-static struct fl_json input_as_object(struct fl_json input, struct fl_arena *arena)
-{
-    struct fl_slice text = input.span;
-    char *object = input.type == FL_JSON_STRING ? fl_arena_take(arena, text.len + 10) : NULL;
-    if (!object) {
-        return (struct fl_json){FL_JSON_NONE, FL_EMPTY};
-    }
-    memcpy(object, "{\"input\":", 9);
-    memcpy(object + 9, text.ptr, text.len);
-    object[9 + text.len] = '}';
-    return (struct fl_json){FL_JSON_OBJECT, fl_slice(object, text.len + 10)};
-}
-
 static struct fl_slice thought_signature(struct fl_json extra)
 {
     static const struct fl_slice path[] = {{"google", 6}, {"thought_signature", 17}};
@@ -203,14 +189,17 @@ static void take_calls(struct fl_decoder *d, unsigned choice, struct fl_json cal
     while (calls.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
         uint64_t index;
         fl_get_fields(one, keys, COUNT, v);
-        bool custom = v[CUSTOM].type == FL_JSON_OBJECT;
+        bool custom = v[FUNCTION].type != FL_JSON_OBJECT && v[CUSTOM].type == FL_JSON_OBJECT;
         fl_get_fields(custom ? v[CUSTOM] : v[FUNCTION], inner, 3, f);
         struct call c = {.choice = choice,
                          .key = key_none,
                          .id = fl_get_escaped(v[ID]),
                          .name = fl_get_escaped(f[0]),
                          .signature = thought_signature(v[EXTRA]),
-                         .arguments = custom ? input_as_object(f[2], d->arena) : f[1]};
+                         .arguments = f[1]};
+        if (custom) {
+            c.arguments = (struct fl_json){FL_JSON_OBJECT, fl_openai_input_object(f[2], d->arena)};
+        }
         if (fl_json_u64(v[INDEX], &index) && index < key_none) {
             c.key = (unsigned)index;
         }
@@ -218,15 +207,16 @@ static void take_calls(struct fl_decoder *d, unsigned choice, struct fl_json cal
     }
 }
 
+/* Some servers send the member with everything in it empty: that is no call. */
 static void take_function_call(struct fl_decoder *d, unsigned choice, struct fl_json call,
                                const struct fl_chat_sink *sink)
 {
     static const struct fl_slice keys[] = {{"name", 4}, {"arguments", 9}};
     struct fl_json v[2];
-    if (call.type == FL_JSON_OBJECT) {
-        fl_get_fields(call, keys, 2, v);
-        struct call c = {
-            .choice = choice, .key = key_none - 1, .name = fl_get_escaped(v[0]), .arguments = v[1]};
+    fl_get_fields(call, keys, 2, v);
+    struct call c = {
+        .choice = choice, .key = key_none - 1, .name = fl_get_escaped(v[0]), .arguments = v[1]};
+    if (c.name.len > 0 || fl_get_escaped(v[1]).len > 0) {
         take_call(d, &c, sink);
     }
 }
@@ -413,7 +403,8 @@ static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned posit
     }
     unsigned choice = (unsigned)index;
     mark(own->begun, choice);
-    struct fl_json said = v[DELTA].type == FL_JSON_OBJECT ? v[DELTA] : v[MESSAGE];
+    bool delta = v[DELTA].type == FL_JSON_OBJECT && (streamed || v[MESSAGE].type != FL_JSON_OBJECT);
+    struct fl_json said = delta ? v[DELTA] : v[MESSAGE];
     if (said.type == FL_JSON_OBJECT) {
         take_delta(d, choice, said, sink);
     } else {

@@ -493,21 +493,19 @@ static void put_messages(struct writer *w)
 
 /* --- Tools --- */
 
-static bool tool_is_said(const struct writer *w, const struct fl_tool *t)
-{
-    struct fl_json type = fl_json_get((struct fl_json){FL_JSON_OBJECT, t->native}, FL_LIT("type"));
-    return t->native.len == 0 ||
-           (takes(w, FL_TAKES_OTHERS) && fl_get_is(type, "custom") &&
-            fl_json_get((struct fl_json){FL_JSON_OBJECT, t->native}, FL_LIT("custom")).type ==
-                FL_JSON_OBJECT);
-}
-
 static void put_tool(const struct writer *w, const struct fl_tool *t)
 {
     fl_put_comma(w->b);
-    if (t->native.len > 0) {
-        fl_buf_put(w->b, t->native);
+    if (t->custom && takes(w, FL_TAKES_OTHERS)) {
+        fl_buf_put(w->b, FL_LIT("{\"type\":\"custom\",\"custom\":{"));
+        fl_put_text(w->b, "name", t->name);
+        fl_put_text_if(w->b, "description", t->description);
+        fl_put_raw_if(w->b, "format", t->custom_format);
+        fl_buf_put(w->b, FL_LIT("}}"));
         return;
+    }
+    if (t->custom) {
+        lose(w, FL_LOSS_EMULATED, "tools.custom");
     }
     fl_buf_put(w->b, FL_LIT("{\"type\":\"function\",\"function\":{"));
     fl_openai_put_function(w->b, t, w->q, w->losses);
@@ -547,7 +545,7 @@ static void put_tools(const struct writer *w)
 {
     bool some = false;
     for (const struct fl_tool *t = w->r->tools; t; t = t->next) {
-        if (!tool_is_said(w, t)) {
+        if (t->native.len > 0) { /* web search and the like: chat has none */
             lose(w, FL_LOSS_DROPPED, "tools.native");
             continue;
         }

@@ -45,6 +45,32 @@ void fl_openai_get_function(struct fl_json function, struct fl_tool *tool)
     tool->cache = fl_openai_get_cache(v[CACHE]);
 }
 
+void fl_openai_get_custom(struct fl_json custom, struct fl_tool *tool)
+{
+    struct fl_json format = fl_json_get(custom, FL_LIT("format"));
+    fl_openai_get_function(custom, tool);
+    tool->custom = true;
+    tool->custom_format = format.type == FL_JSON_OBJECT ? format.span : FL_EMPTY;
+    tool->schema = FL_LIT("{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"}},"
+                          "\"required\":[\"input\"],\"additionalProperties\":false}");
+}
+
+struct fl_slice fl_openai_input_object(struct fl_json input, struct fl_arena *arena)
+{
+    struct fl_slice text = input.type == FL_JSON_STRING ? input.span : FL_LIT("\"\"");
+    size_t bytes = text.len + 10;
+    char *object = fl_arena_take(arena, bytes);
+    struct fl_buf b;
+    if (!object) {
+        return FL_LIT("{}");
+    }
+    fl_buf_init_in(&b, object, bytes);
+    fl_buf_put(&b, FL_LIT("{\"input\":"));
+    fl_buf_put(&b, text);
+    fl_buf_putc(&b, '}');
+    return fl_buf_slice(&b);
+}
+
 void fl_openai_get_schema(struct fl_json object, struct fl_chat_request *r)
 {
     enum { NAME, DESCRIPTION, SCHEMA, STRICT, COUNT };
@@ -111,7 +137,8 @@ enum fl_err fl_openai_get_number(struct fl_json value, const char *refusal, stru
 
 const struct fl_part *fl_openai_find_call(const struct fl_part *parts, struct fl_slice id)
 {
-    for (const struct fl_part *p = parts; p; p = p->next) {
+    unsigned steps = 0;
+    for (const struct fl_part *p = parts; p && steps < FL_OPENAI_SEARCH_MAX; p = p->next, steps++) {
         if (p->kind == FL_PART_TOOL_CALL && fl_slice_eq(p->id, id)) {
             return p;
         }

@@ -124,6 +124,18 @@ static bool is_preamble(struct fl_json type)
     return false;
 }
 
+/* Does an event of responses hold one of the words that matter? Most hold a piece of text. A word in
+ * its quotes is a whole string or key: in a text they are escaped. */
+static bool response_matters(struct fl_slice data)
+{
+    static const struct fl_slice words[] = {{"\"response.completed\"", 20},
+                                            {"\"response.incomplete\"", 21},
+                                            {"\"response.failed\"", 17},
+                                            {"\"response.cancelled\"", 20},
+                                            {"\"error\"", 7}};
+    return fl_json_find_quoted(&data, words, 5) < 5;
+}
+
 /* Responses API: the type tells all; usage stands in the final response object. */
 static void read_response_event(struct fl_slice data, bool check, struct fl_event_facts *event,
                                 struct fl_usage *usage)
@@ -131,6 +143,10 @@ static void read_response_event(struct fl_slice data, bool check, struct fl_even
     struct fl_json_watch w[3] = {
         {.key = FL_LIT("type")}, {.key = FL_LIT("response")}, {.key = FL_LIT("choices")}};
     struct fl_json whole;
+    if (!check && !response_matters(data)) {
+        event->valid = true;
+        return;
+    }
     if (fl_json_scan(data, FL_JSON_LIMITS, w, 3, &whole, NULL)) {
         return;
     }
@@ -139,10 +155,16 @@ static void read_response_event(struct fl_slice data, bool check, struct fl_even
         event->content = w[0].value.type == FL_JSON_STRING ? !is_preamble(w[0].value)
                                                            : choices_have_content(w[2].value);
     }
-    if (is_type(w[0].value, "response.completed") || is_type(w[0].value, "response.incomplete")) {
+    bool failed =
+        is_type(w[0].value, "response.failed") || is_type(w[0].value, "response.cancelled");
+    bool over =
+        is_type(w[0].value, "response.completed") || is_type(w[0].value, "response.incomplete");
+    if (failed || over) {
         (void)fl_usage_read_any(fl_json_get(w[1].value, FL_LIT("usage")), usage);
+    }
+    if (over) {
         event->kind = FL_EVENT_DONE;
-    } else if (is_type(w[0].value, "error") || is_type(w[0].value, "response.failed")) {
+    } else if (failed || is_type(w[0].value, "error")) {
         event->kind = FL_EVENT_ERROR;
     }
 }

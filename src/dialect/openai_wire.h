@@ -8,6 +8,10 @@
 #include "dialect/usage.h"
 #include "dialect/wire.h"
 
+/* Ids of reasoning items that this gateway makes of another maker's thinking. */
+#define FL_RS_THINKING "rs_fl_"
+#define FL_RS_REDACTED "rs_flr_"
+
 /* --- openai_answer.c: what both forms' answers share --- */
 
 /* The error object (or string) of a provider as an ERROR event; *whole* is the object around it,
@@ -36,6 +40,10 @@ const char *fl_openai_effort_word(enum fl_effort effort);
 enum fl_cache_hint fl_openai_get_cache(struct fl_json cache_control);
 /* {"name", "description", "parameters", "strict"} */
 void fl_openai_get_function(struct fl_json function, struct fl_tool *tool);
+/* {"name", "description", "format"}: a tool that takes text, as a function of one argument. */
+void fl_openai_get_custom(struct fl_json custom, struct fl_tool *tool);
+/* That argument: {"input": "..."}. */
+struct fl_slice fl_openai_input_object(struct fl_json input, struct fl_arena *arena);
 /* {"name", "description", "schema", "strict"} */
 void fl_openai_get_schema(struct fl_json object, struct fl_chat_request *r);
 /* Base64 with "wav", "mp3" ... */
@@ -45,7 +53,8 @@ bool fl_openai_get_file(struct fl_json file, struct fl_arena *arena, struct fl_p
 /* A number or null, into *ret*; else why not, in words for the client. */
 enum fl_err fl_openai_get_number(struct fl_json value, const char *refusal, struct fl_slice *ret,
                                  struct fl_reterr *reterr);
-/* The call with this id in a list of parts, or NULL. */
+/* The call with this id among the first parts of a list, or NULL. */
+enum { FL_OPENAI_SEARCH_MAX = 1024 };
 const struct fl_part *fl_openai_find_call(const struct fl_part *parts, struct fl_slice id);
 
 /* --- openai_write.c: what both forms' requests to providers share --- */

@@ -49,7 +49,7 @@ static enum fl_effort nearest(enum fl_effort effort, unsigned known)
     if (effort == FL_EFFORT_NONE) {
         return known & 1u << FL_EFFORT_NONE ? effort : FL_EFFORT_ABSENT;
     }
-    for (int e = effort; e >= FL_EFFORT_MINIMAL; e--) {
+    for (int e = (int)effort; e >= (int)FL_EFFORT_MINIMAL; e--) {
         if (known & 1u << e) {
             return (enum fl_effort)e;
         }
@@ -234,18 +234,11 @@ void fl_openai_put_tool_id(struct fl_buf *b, const char *key, struct fl_slice id
 
 bool fl_openai_is_custom(const struct fl_chat_request *r, struct fl_slice name)
 {
-    static const struct fl_slice nested[] = {{"custom", 6}, {"name", 4}};
-    for (const struct fl_tool *t = r->tools; t; t = t->next) {
-        struct fl_json tool = {FL_JSON_OBJECT, t->native};
-        if (t->native.len == 0 || !fl_get_is(fl_json_get(tool, FL_LIT("type")), "custom")) {
-            continue;
-        }
-        if (fl_slice_eq(fl_get_escaped(fl_json_at(tool, nested, 2)), name) ||
-            fl_slice_eq(fl_get_escaped(fl_json_get(tool, FL_LIT("name"))), name)) {
-            return true;
-        }
+    const struct fl_tool *t = r ? r->tools : NULL;
+    while (t && !(t->custom && fl_slice_eq(t->name, name))) {
+        t = t->next;
     }
-    return false;
+    return t != NULL;
 }
 
 enum fl_err fl_openai_written(const struct fl_losses *losses, struct fl_reterr *reterr)

@@ -6,6 +6,8 @@ static const struct fl_dialect *const dialects[] = {
     &fl_dialect_anthropic,
     &fl_dialect_gemini,
     &fl_dialect_vertex,
+    &fl_dialect_vertex_anthropic,
+    &fl_dialect_azure,
     &fl_dialect_ollama_native,
     &fl_dialect_bedrock,
 };

@@ -43,6 +43,7 @@ enum field {
     MUST = 1 << 30, /* without it the object has another shape */
     CACHED_TOO =
         1 << 29, /* another word for CACHED, which may stand there as well: the greater counts */
+    OTHERS = 1 << 28, /* no number: that the word is there says that the object has another shape */
 #define X(bit, field) bit = 1 << bit##_AT,
     FIELDS(X)
 #undef X
@@ -79,6 +80,8 @@ static const struct row chat[] = {ROW("prompt_tokens", IN | MUST),
 static const struct row chat_more[] = {ROW("prompt_cache_hit_tokens", CACHED_TOO), /* DeepSeek */
                                        ROW("cached_tokens", CACHED_TOO),           /* Moonshot */
                                        ROW("num_cached_tokens", CACHED_TOO),       /* Mistral */
+                                       ROW("citation_tokens", OTHERS), /* CHAT_FLAT has them */
+                                       ROW("num_search_queries", OTHERS),
                                        ROWS_END};
 static const struct row chat_apart[] = {
     ROW("prompt_tokens", IN | MUST),
@@ -209,11 +212,9 @@ static uint64_t plus(uint64_t a, uint64_t b)
 
 static void take_number(struct walk *w, unsigned fields, uint64_t n)
 {
-    for (unsigned i = 0; i < FIELD_COUNT; i++) {
+    for (unsigned left = fields & ((1u << FIELD_COUNT) - 1); left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
         uint64_t *field = field_of(&w->usage, i);
-        if (!(fields & 1u << i)) {
-            continue;
-        }
         *field =
             plus(*field, i == AUDIO_S_AT ? (n > UINT64_MAX / 1000 ? UINT64_MAX : n * 1000) : n);
     }
@@ -223,13 +224,17 @@ static void take_number(struct walk *w, unsigned fields, uint64_t n)
     w->seen |= fields;
 }
 
-static void match(struct walk *w, const struct row *row, struct fl_slice path, uint64_t n)
+/* The fields of the row with this path; 0: none. Lengths and last bytes tell nearly all paths apart. */
+static unsigned match(const struct row *row, struct fl_slice path)
 {
+    char last = path.ptr[path.len - 1];
     for (; row && row->path.len > 0; row++) {
-        if (fl_slice_eq(path, row->path)) {
-            take_number(w, row->fields, n);
+        if (row->path.len == path.len && row->path.ptr[path.len - 1] == last &&
+            memcmp(row->path.ptr, path.ptr, path.len) == 0) {
+            return row->fields;
         }
     }
+    return 0;
 }
 
 static void visit_number(struct walk *w, size_t path_len, struct fl_json value)
@@ -242,8 +247,10 @@ static void visit_number(struct walk *w, size_t path_len, struct fl_json value)
     if (fl_slice_eq(path, FL_LIT("total_tokens"))) {
         w->total = n;
     }
-    match(w, w->rows, path, n);
-    match(w, w->more, path, n);
+    unsigned fields = match(w->rows, path) | match(w->more, path);
+    if (fields != 0) {
+        take_number(w, fields, n);
+    }
 }
 
 /* The path with *text* (between *before* and *after*) behind it; 0: too long, which no row is. */
@@ -294,6 +301,9 @@ static void visit_list(struct walk *w, size_t path_len, struct fl_json list, uns
 
 static void visit(struct walk *w, size_t len, struct fl_json value, unsigned depth)
 {
+    if (depth == 0 && value.type != FL_JSON_NUMBER) {
+        w->seen |= match(w->more, fl_slice(w->path, len)) & OTHERS;
+    }
     if (value.type == FL_JSON_NUMBER) {
         visit_number(w, len, value);
     } else if (value.type == FL_JSON_OBJECT && depth < DEPTH_MAX) {
@@ -347,6 +357,16 @@ static bool complete(const struct walk *w)
     return (w->seen & ((1u << FIELD_COUNT) - 1)) != 0;
 }
 
+/* All but the path, which is written before it is read. */
+static void clear(struct walk *w)
+{
+    w->more = NULL;
+    w->usage = (struct fl_usage){0};
+    w->total = w->cached_too = 0;
+    w->seen = 0;
+    w->service = FL_EMPTY;
+}
+
 static void walk(struct walk *w, enum fl_usage_shape shape, struct fl_json object)
 {
     fl_assert((unsigned)shape < FL_USAGE_SHAPE_COUNT);
@@ -356,12 +376,13 @@ static void walk(struct walk *w, enum fl_usage_shape shape, struct fl_json objec
     }
     w->usage.known = true;
     w->usage.requests = 1;
-    w->usage.service = service_of(w->service);
+    w->usage.service = w->service.len > 0 ? service_of(w->service) : FL_SERVICE_STANDARD;
 }
 
 bool fl_usage_read(enum fl_usage_shape shape, struct fl_json object, struct fl_usage *usage)
 {
-    struct walk w = {0};
+    struct walk w;
+    clear(&w);
     walk(&w, shape, object);
     if (!complete(&w)) {
         return false;
@@ -440,32 +461,43 @@ static enum fl_usage_shape shape_of(struct fl_json object)
     return seen & HAS_COHERE ? FL_USAGE_COHERE : seen & HAS_PAGES ? FL_USAGE_OCR : FL_USAGE_OLLAMA;
 }
 
-bool fl_usage_read_any(struct fl_json object, struct fl_usage *usage)
+/* Most objects are CHAT's: read as that at once. False: it is something else. */
+static bool read_chat(struct fl_json object, struct fl_usage *usage)
 {
-    struct walk w = {0};
-    if (object.type != FL_JSON_OBJECT) {
-        return false;
-    }
-    enum fl_usage_shape shape = shape_of(object);
-    w.more = shape == FL_USAGE_CHAT ? chat_more : NULL;
-    walk(&w, shape, object);
-    if (!complete(&w)) {
+    struct walk w;
+    clear(&w);
+    w.more = chat_more;
+    walk(&w, FL_USAGE_CHAT, object);
+    if (!complete(&w) || (w.seen & OTHERS)) {
         return false;
     }
     struct fl_usage *u = &w.usage;
     u->tokens_cached = w.cached_too > u->tokens_cached ? w.cached_too : u->tokens_cached;
     uint64_t apart = plus(plus(u->tokens_in, u->tokens_out), u->tokens_reasoning);
-    if (shape == FL_USAGE_CHAT && u->tokens_reasoning > 0 && w.total == apart) {
+    if (u->tokens_reasoning > 0 && w.total == apart) {
         u->tokens_out += u->tokens_reasoning;
     }
     *usage = *u;
     return true;
 }
 
+bool fl_usage_read_any(struct fl_json object, struct fl_usage *usage)
+{
+    if (object.type != FL_JSON_OBJECT) {
+        return false;
+    }
+    if (read_chat(object, usage)) {
+        return true;
+    }
+    enum fl_usage_shape shape = shape_of(object);
+    return shape != FL_USAGE_CHAT && fl_usage_read(shape, object, usage);
+}
+
 bool fl_usage_update_anthropic(struct fl_json object, struct fl_usage *usage)
 {
-    struct walk w = {0};
+    struct walk w;
     struct fl_usage u = *usage;
+    clear(&w);
     walk(&w, FL_USAGE_ANTHROPIC, object);
     if (!(w.seen & (IN | OUT))) {
         return false;

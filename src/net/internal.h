@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of net share. net.c turns the loop, stream.c moves bytes, dial.c and listen.c make
- * streams, dns.c remembers names, lookup.c asks the resolver on threads of its own, mail.c lets
+ * What the files of net share. net.c turns the loop, stream.c moves bytes, outbox.c keeps small writes
+ * for the end of the turn, dial.c and listen.c make streams, dns.c remembers names, lookup.c asks the resolver on threads of its own, mail.c lets
  * other threads in. All but mail.c and the thread in lookup.c run on the loop's thread.
  *
  * A turn of the loop: poll (stream callbacks) - check (timers) - close callbacks (memory is freed)
- * - idle (deferred events) - prepare (arms the poll timeout). Every entry from libuv calls
- * fl_net_enter() first, which reads the clock once a turn.
+ * - idle (deferred events) - prepare (sends what the turn wrote, arms the poll timeout). Every entry
+ * from libuv calls fl_net_enter() first, which reads the clock once a turn.
  */
 #ifndef FL_NET_INTERNAL_H
 #define FL_NET_INTERNAL_H
@@ -18,7 +18,10 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define FL_NET_READ_BYTES 32768
+#define FL_NET_READ_BYTES    32768
+#define FL_OUTBOX_BYTES      32768
+#define FL_OUTBOX_RECORDS    32
+#define FL_OUTBOX_KEPT_BYTES 4096 /* of one write; to copy more costs more than it saves */
 
 /* mail.c: letters from any thread to one loop. Outlives the loop while a lookup thread holds it. */
 struct fl_letter {
@@ -40,6 +43,13 @@ void fl_mail_open(struct fl_mail *mail);
 /* On the loop: drops what has come, refuses what comes. */
 void fl_mail_shut(struct fl_mail *mail);
 
+/* outbox.c: records one behind another. */
+struct fl_outbox {
+    size_t len, last; /* where the next record begins, and the last one */
+    unsigned count;
+    _Alignas(max_align_t) char bytes[FL_OUTBOX_BYTES];
+};
+
 struct fl_net {
     struct fl_sys sys;
     uv_loop_t loop;
@@ -58,6 +68,7 @@ struct fl_net {
     int reserve_fd; /* given up for a moment when descriptors run out */
     bool in_turn, closing;
     char read_buffer[FL_NET_READ_BYTES]; /* shared: a stream that waits holds none */
+    struct fl_outbox outbox;
 };
 
 /* Opens the turn when this is its first callback. */
@@ -87,6 +98,10 @@ enum fl_tcp_flag {
     FL_TCP_CLOSED = 128,    /* by the owner: no more events */
     FL_TCP_LINGERING = 256, /* after FL_CLOSE_FLUSH */
     FL_TCP_DIAL_FAILED = 512, /* opened(end_err) is still owed */
+    FL_TCP_HEARD = 1024,      /* bytes were read and nothing written since */
+    FL_TCP_ONE_WAY = 2048,    /* more than once: acknowledgements are asked to wait */
+    FL_TCP_KEPT = 4096,       /* has bytes in the outbox */
+    FL_TCP_STALLED = 8192,    /* stalled() is owed to the owner */
 };
 
 struct tcp {
@@ -118,6 +133,8 @@ static inline struct fl_net *fl_tcp_net(const struct tcp *t)
 struct tcp *fl_tcp_create(struct fl_net *net);
 /* Connected: starts reading. */
 void fl_tcp_opened(struct tcp *t);
+/* What the outbox kept: straight to the kernel, the rest into the queue. */
+void fl_tcp_send_kept(struct tcp *t, struct fl_slice bytes);
 /* Puts *parcel* in libuv's queue; takes it. */
 void fl_tcp_send(struct tcp *t, struct fl_parcel *parcel);
 /* The queue is empty: FIN. */
@@ -129,6 +146,14 @@ void fl_tcp_run_deferred(struct tcp *t);
 void fl_tcp_drop(struct tcp *t);
 /* From the handle's close callback. */
 void fl_tcp_free(struct tcp *t);
+
+/* outbox.c
+ *
+ * Keeps a write for the end of the turn. False: too large, or what was kept before it has just been
+ * sent and did not go; it is for the caller to write. */
+bool fl_outbox_keep(struct tcp *t, const struct fl_slice *pieces, unsigned count);
+/* Sends all that is kept, of all streams. */
+void fl_outbox_send(struct fl_net *net);
 
 /* dial.c */
 enum fl_err fl_dial_start(struct fl_sys *sys, struct fl_slice host, uint16_t port,

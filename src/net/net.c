@@ -66,11 +66,12 @@ static void on_alarm(uv_timer_t *alarm)
     net->alarm_ms = FL_NEVER; /* it only ends the poll; on_check fires the timers */
 }
 
-/* Before the poll: the turn ends; libuv's timer is moved only when the first of ours has moved.
+/* Before the poll: the turn ends, what it wrote is sent; libuv's timer is moved only when the first of ours has moved.
  * Rounded up to libuv's millisecond, so that ours is due when the poll ends. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct fl_net *net = prepare->loop->data;
+    fl_outbox_send(net);
     uint64_t next_ns = fl_timers_next(&net->sys.timers);
     uint64_t due_ms = next_ns == FL_NEVER ? FL_NEVER : (next_ns + FL_NS_MS - 1) / FL_NS_MS;
     net->in_turn = false;
@@ -208,6 +209,7 @@ void fl_net_destroy(struct fl_net *net)
     }
     fl_lookup_drop_waiting(net);
     fl_dns_finish(&net->dns);
+    net->outbox.count = 0;
     uv_walk(&net->loop, drop_handle, NULL);
     /* Only close callbacks are left. */
     (void)uv_run(&net->loop, UV_RUN_DEFAULT);
@@ -233,6 +235,7 @@ void fl_net_run(struct fl_net *net)
     net->in_turn = false;
     fl_net_enter(net);
     (void)uv_run(&net->loop, UV_RUN_DEFAULT);
+    fl_outbox_send(net);
 }
 
 void fl_net_stop(struct fl_net *net)

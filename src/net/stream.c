@@ -9,8 +9,12 @@
  * resume around the work on a request cost no system call. A read that fills less than the buffer
  * is the last one of its event.
  *
- * Writing: straight to the kernel; what it refuses is copied into a parcel that libuv sends when it
- * can. A failed write is told once, by write(); when it is a parcel that failed, the next write()
+ * Bytes that keep coming while nothing is sent are a provider's events: the kernel would acknowledge
+ * each of them by a packet of its own, which costs as much as relaying it. Asked once, it waits for
+ * the second or for 40 ms; when the events come more slowly, it goes back to its old ways by itself.
+ *
+ * Writing: at the end of the turn (outbox.c) or straight to the kernel; what it refuses is copied into
+ * a parcel that libuv sends when it can. A failed write is told once, by write(); when it is a parcel that failed, the next write()
  * tells. The end comes from reading: after a failed write the socket's end is readable, behind what
  * the peer still said.
  */
@@ -19,6 +23,8 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 
@@ -125,6 +131,17 @@ static enum fl_err end_of(const struct tcp *t, ssize_t nread)
     return pending == 0 ? FL_OK : FL_ERR_RESET;
 }
 
+/* Bytes came: if these are not the first since the last write, acknowledgements may wait. */
+static void note_one_way(struct tcp *t)
+{
+    const int off = 0;
+    if ((t->flags & (FL_TCP_HEARD | FL_TCP_ONE_WAY)) == FL_TCP_HEARD) {
+        (void)setsockopt(t->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)); /* only a wish */
+        t->flags |= FL_TCP_ONE_WAY;
+    }
+    t->flags |= FL_TCP_HEARD;
+}
+
 static void linger_read(struct tcp *t, ssize_t nread);
 
 static void on_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
@@ -136,6 +153,7 @@ static void on_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
     } else if (t->flags & (FL_TCP_CLOSED | FL_TCP_ENDED) || nread == 0) {
         return;
     } else if (nread > 0) {
+        note_one_way(t);
         t->base.on->bytes(t->base.owner, fl_slice(buf->base, (size_t)nread));
     } else if (nread == UV_ENOBUFS && t->flags & FL_TCP_PAUSED) {
         uv_read_stop(uv);
@@ -184,6 +202,15 @@ static void tcp_resume(struct fl_stream *s)
 
 void fl_tcp_run_deferred(struct tcp *t)
 {
+    if (t->flags & FL_TCP_STALLED) {
+        t->flags &= (uint16_t)~FL_TCP_STALLED;
+        if (t->base.queued > 0 && t->base.on->stalled) {
+            t->base.on->stalled(t->base.owner);
+        }
+        if (t->flags & FL_TCP_CLOSED) {
+            return;
+        }
+    }
     if (t->flags & FL_TCP_DIAL_FAILED) {
         t->flags &= (uint16_t)~FL_TCP_DIAL_FAILED;
         t->write_err = t->end_err;
@@ -229,6 +256,7 @@ static void on_sent(uv_write_t *req, int status)
     if (t->flags & FL_TCP_CLOSED || t->base.queued > 0) {
         return;
     }
+    t->flags &= (uint16_t)~FL_TCP_STALLED;
     if (t->flags & FL_TCP_FINISHING) {
         fl_tcp_send_fin(t);
     }
@@ -305,12 +333,58 @@ static struct fl_parcel *pack(const struct fl_slice *pieces, unsigned count, siz
     return parcel;
 }
 
+/* Before anything that must not come ahead of what was written. */
+static void send_kept(struct tcp *t)
+{
+    if (t->flags & FL_TCP_KEPT) {
+        fl_outbox_send(fl_tcp_net(t));
+    }
+}
+
+static bool may_write_now(const struct tcp *t)
+{
+    return t->write_err == FL_OK && t->base.queued == 0 && t->flags & FL_TCP_OPEN;
+}
+
+/* What the kernel has not taken of them but *sent* bytes. */
+static enum fl_err queue_rest(struct tcp *t, const struct fl_slice *pieces, unsigned count, size_t sent)
+{
+    struct fl_parcel *parcel = pack(pieces, count, sent);
+    if (!parcel) {
+        t->write_err = FL_ERR_NOMEM;
+        return FL_ERR_NOMEM;
+    }
+    t->base.queued += parcel->len;
+    if (t->flags & FL_TCP_OPEN) {
+        fl_tcp_send(t, parcel);
+    } else {
+        fl_dial_keep(t->extra.dial, parcel);
+    }
+    return t->write_err;
+}
+
+void fl_tcp_send_kept(struct tcp *t, struct fl_slice bytes)
+{
+    size_t sent = 0;
+    if ((may_write_now(t) && try_batch(t, &bytes, 1, &sent)) || t->write_err != FL_OK ||
+        queue_rest(t, &bytes, 1, sent) != FL_OK) {
+        return; /* a failure is told by the next write, or by the end */
+    }
+    t->flags |= FL_TCP_STALLED;
+    fl_tcp_defer(t);
+}
+
 static enum fl_err tcp_write(struct fl_stream *s, const struct fl_slice *pieces, unsigned count)
 {
     struct tcp *t = fl_container_of(s, struct tcp, base);
     size_t sent = 0;
     fl_assert(!(t->flags & (FL_TCP_CLOSED | FL_TCP_FINISHING | FL_TCP_FINISHED)));
-    if (t->write_err == FL_OK && s->queued == 0 && t->flags & FL_TCP_OPEN) {
+    t->flags &= (uint16_t)~(FL_TCP_HEARD | FL_TCP_ONE_WAY);
+    if (may_write_now(t) && !(t->flags & FL_TCP_ENDED) && fl_outbox_keep(t, pieces, count)) {
+        return FL_OK;
+    }
+    send_kept(t);
+    if (may_write_now(t)) {
         unsigned n = 0;
         while (count > n &&
                try_batch(t, pieces + n, count - n < BATCH ? count - n : BATCH, &sent)) {
@@ -320,27 +394,14 @@ static enum fl_err tcp_write(struct fl_stream *s, const struct fl_slice *pieces,
             return FL_OK;
         }
     }
-    if (t->write_err != FL_OK) {
-        return t->write_err;
-    }
-    struct fl_parcel *parcel = pack(pieces, count, sent);
-    if (!parcel) {
-        t->write_err = FL_ERR_NOMEM;
-        return FL_ERR_NOMEM;
-    }
-    s->queued += parcel->len;
-    if (t->flags & FL_TCP_OPEN) {
-        fl_tcp_send(t, parcel);
-    } else {
-        fl_dial_keep(t->extra.dial, parcel);
-    }
-    return t->write_err;
+    return t->write_err != FL_OK ? t->write_err : queue_rest(t, pieces, count, sent);
 }
 
 static void tcp_finish(struct fl_stream *s)
 {
     struct tcp *t = fl_container_of(s, struct tcp, base);
     fl_assert(!(t->flags & (FL_TCP_CLOSED | FL_TCP_FINISHING | FL_TCP_FINISHED)));
+    send_kept(t);
     t->flags |= FL_TCP_FINISHING;
     if (s->queued == 0 && t->flags & FL_TCP_OPEN) {
         fl_tcp_send_fin(t);
@@ -430,8 +491,9 @@ static void tcp_close(struct fl_stream *s, enum fl_close how)
 {
     struct tcp *t = fl_container_of(s, struct tcp, base);
     fl_assert(!(t->flags & FL_TCP_CLOSED));
+    send_kept(t);
     t->flags |= FL_TCP_CLOSED;
-    t->flags &= (uint16_t)~FL_TCP_PAUSED;
+    t->flags &= (uint16_t)~(FL_TCP_PAUSED | FL_TCP_STALLED);
     t->base.owner = NULL;
     fl_list_remove(&t->deferred);
     if (!(t->flags & FL_TCP_OPEN)) {

@@ -22,6 +22,21 @@ struct fl_cost {
 /* *target* is the target's index in the table (for what its cache holds). */
 struct fl_tokens fl_tokens_expected(const struct fl_table *t, unsigned target,
                                     const struct fl_route_request *request);
+/* The same in two steps, of which the first is the same for all targets. */
+struct fl_tokens fl_tokens_of(const struct fl_route_request *request);
+struct fl_tokens fl_tokens_at(const struct fl_tokens *of_request, const struct fl_target *at,
+                              unsigned target, const struct fl_route_request *request);
+/* The target as it is for this request. */
+static inline const struct fl_target *fl_target_for(const struct fl_table *t, unsigned target,
+                                                    const struct fl_route_request *request)
+{
+    for (unsigned i = 0; i < request->named_count; i++) {
+        if (request->named[i].index == target) {
+            return &request->named[i].target;
+        }
+    }
+    return &t->targets[target];
+}
 
 /* One attempt with these tokens:
  *

@@ -32,9 +32,10 @@ static const struct fl_consequence rows[FL_ERR_COUNT] = {
     ROW(FL_ERR_DNS,                 NEVER,   FL_TO_VENDOR,                      2, PROVIDER, BREAKER, true),
     ROW(FL_ERR_TLS,                 NEVER,   FL_TO_VENDOR,                      2, PROVIDER, BREAKER, true),
     ROW(FL_ERR_UPSTREAM_REGION,     NEVER,   FL_TO_VENDOR,                      2, PROVIDER, BREAKER, true),
-    /* the key's: 401 is sure, a lone 403 may be of one model or one request only */
+    /* the key's: 401 is sure; a 403 or 404 may be due to what the request says or names */
     ROW(FL_ERR_UPSTREAM_AUTH,       NEVER,   FL_TO_KEY | FL_TO_VENDOR,          0, KEY,      KEY,     true),
-    ROW(FL_ERR_UPSTREAM_FORBIDDEN,  NEVER,   FL_TO_ANY,                         2, TARGET,   BREAKER, true),
+    ROW(FL_ERR_UPSTREAM_FORBIDDEN,  NEVER,   FL_TO_ANY,                         0, NONE,     STREAK,  true),
+    ROW(FL_ERR_UPSTREAM_NOT_FOUND,  NEVER,   FL_TO_ANY,                         0, NONE,     STREAK,  true),
     /* the target is no more */
     ROW(FL_ERR_UPSTREAM_MODEL,      NEVER,   FL_TO_ANY,                         0, TARGET,   TARGET,  true),
     /* the request's */

@@ -49,6 +49,7 @@ enum fl_cool {
     FL_COOL_KEY,    /* the key: 5 min, then it is tried again */
     FL_COOL_QUOTA,  /* the key: until Retry-After or reset, else 1 h */
     FL_COOL_TARGET, /* the target: 5 min, then it is tried again */
+    FL_COOL_STREAK, /* none, unless nothing else came for many attempts: then its breaker */
     FL_COOL_BREAKER /* as long as its breaker is open */
 };
 

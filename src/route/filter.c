@@ -24,11 +24,13 @@ static uint32_t length_faults(const struct fl_target *t, const struct fl_route_r
                               const struct fl_tokens *n)
 {
     uint32_t faults = 0;
-    uint64_t in = r->tokens_in > 0 || r->tokens_by_tokenizer ? n->in : 0;
-    uint64_t out = r->tokens_out > 0 || r->tokens_out_p90 > 0 ? n->out_p90 : 0;
-    if (t->context_tokens > 0 && in + out > t->context_tokens) {
-        faults |= BIT(FL_SKIP_CONTEXT);
-        faults |= in - in / 5 > t->context_tokens ? FL_FAULT_CONTEXT_SURE : 0;
+    if (t->context_tokens > 0) {
+        uint64_t in = r->tokens_in > 0 || r->tokens_by_tokenizer ? n->in : 0;
+        uint64_t out = r->tokens_out > 0 || r->tokens_out_p90 > 0 ? n->out_p90 : 0;
+        faults |= in + out > t->context_tokens ? BIT(FL_SKIP_CONTEXT) : 0;
+        faults |= in + out > t->context_tokens && in - in / 5 > t->context_tokens
+                      ? FL_FAULT_CONTEXT_SURE
+                      : 0;
     }
     if (t->output_tokens > 0 && r->tokens_out_max > t->output_tokens) {
         faults |= BIT(FL_SKIP_OUTPUT);
@@ -36,11 +38,10 @@ static uint32_t length_faults(const struct fl_target *t, const struct fl_route_r
     return faults;
 }
 
-uint32_t fl_faults_of(const struct fl_table *t, const struct fl_demand *demand, unsigned target,
+uint32_t fl_faults_of(const struct fl_target *at, const struct fl_demand *demand, unsigned target,
                       const struct fl_tokens *tokens, const struct fl_cost *cost)
 {
     const struct fl_route_request *r = demand->request;
-    const struct fl_target *at = &t->targets[target];
     uint32_t faults = length_faults(at, r, tokens);
     faults |= at->disabled ? BIT(FL_SKIP_DISABLED) : 0;
     faults |= r->denied && r->denied[target] ? BIT(FL_SKIP_DENIED) : 0;

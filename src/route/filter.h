@@ -28,7 +28,7 @@ struct fl_demand {
 
 struct fl_demand fl_demand_of(const struct fl_route *route, const struct fl_route_request *request);
 /* *cost* is NULL where there is no price. */
-uint32_t fl_faults_of(const struct fl_table *t, const struct fl_demand *demand, unsigned target,
+uint32_t fl_faults_of(const struct fl_target *at, const struct fl_demand *demand, unsigned target,
                       const struct fl_tokens *tokens, const struct fl_cost *cost);
 /* The reason on the record for faults != 0. */
 enum fl_skip fl_faults_first(uint32_t faults);

@@ -35,8 +35,8 @@ void fl_breaker_init(struct fl_breaker *b, uint64_t jitter)
     fl_set(b->strength, FL_STRENGTH_FULL);
 }
 
-/* FL_EVIDENCE_LIMIT is reached by the third failure in a row; the limit of any other number is as far
- * from it as so many failures are. */
+/* FL_EVIDENCE_LIMIT is reached by the third failure in a row; the limit of any other number is as
+ * far from it as so many failures are. */
 double fl_evidence_limit(const struct fl_health_policy *policy)
 {
     return FL_EVIDENCE_LIMIT +
@@ -95,7 +95,7 @@ static bool is_fresh(const struct fl_breaker *b, uint64_t begun_ns)
 static void enter(struct fl_breaker *b, enum fl_health health, uint64_t now_ns)
 {
     b->since_ns = now_ns;
-    b->successes = b->checks_good = b->checks_bad = 0;
+    b->successes = b->checks_good = b->checks_bad = b->refusals = 0;
     fl_set(b->evidence, 0);
     fl_set(b->trials, 0);
     fl_set(b->health, (uint8_t)health);
@@ -183,6 +183,7 @@ void fl_breaker_succeeded(struct fl_breaker *b, const struct fl_health_policy *p
     if (!is_fresh(b, begun_ns)) {
         return;
     }
+    b->refusals = 0;
     switch ((enum fl_health)fl_get(b->health)) {
     case FL_HEALTHY:
         strengthen(b);
@@ -236,6 +237,16 @@ void fl_breaker_heard(struct fl_breaker *b, const struct fl_health_policy *polic
     double room = most - fl_get(b->evidence), more = FL_EVIDENCE_FAILURE * part;
     if ((health == FL_HEALTHY || health == FL_SUSPECT) && is_fresh(b, begun_ns) && room > 0) {
         add_evidence(b, more < room ? more : room);
+    }
+}
+
+void fl_breaker_refused(struct fl_breaker *b, const struct fl_health_policy *policy,
+                        uint64_t begun_ns, uint64_t now_ns)
+{
+    uint8_t health = fl_get(b->health);
+    if (health != FL_OPEN && is_fresh(b, begun_ns) &&
+        (++b->refusals >= FL_REFUSALS_MAX || health == FL_HALF_OPEN)) {
+        eject(b, policy, now_ns);
     }
 }
 

@@ -22,7 +22,7 @@
 #include "route/measure.h"
 #include "route/route.h"
 
-enum { FL_STRENGTH_FULL = 8 };
+enum { FL_STRENGTH_FULL = 8, FL_REFUSALS_MAX = 20 };
 
 #define FL_EVIDENCE_FAILURE 3.4011973816621555 /* ln(.3 / .01) */
 #define FL_EVIDENCE_SUCCESS 0.3466246189612245 /* ln(.99 / .7) */
@@ -46,6 +46,7 @@ struct fl_breaker {
     unsigned successes;               /* of trials, consecutive */
     unsigned checks_good, checks_bad; /* consecutive */
     bool blind; /* requests ejected it, and no check since has failed: checks do not see its illness */
+    unsigned refusals;                /* consecutive, see fl_breaker_refused() */
     struct fl_gcra canaries;          /* billed probes */
 };
 
@@ -61,7 +62,7 @@ enum fl_standing fl_breaker_standing(const struct fl_breaker *b, uint64_t now_ns
 double fl_breaker_vigour(const struct fl_breaker *b, uint64_t now_ns);
 /* As shown: an ejection that has run out is half open, though no trial has begun. */
 enum fl_health fl_breaker_health(const struct fl_breaker *b, uint64_t now_ns);
-/* Among ejected ones the least is the least bad: fewest ejections in a row, then the nearest end. */
+/* Of ejected ones the least is the least bad: fewest ejections in a row, then the nearest end. */
 uint64_t fl_breaker_badness(const struct fl_breaker *b);
 
 /* --- Under the lock --- */
@@ -79,6 +80,11 @@ void fl_breaker_failed(struct fl_breaker *b, const struct fl_health_policy *poli
 /* A sibling failed in an attempt that began then: *part* (0..1] of a failure. */
 void fl_breaker_heard(struct fl_breaker *b, const struct fl_health_policy *policy, double part,
                       uint64_t begun_ns);
+/* A refusal that may be due to the request alone (403, 404): no evidence, and no client can eject a
+ * target by it that others are served by. Only when FL_REFUSALS_MAX come without one success between
+ * them it is the target's (a key without rights, a wrong path). Of a trial it is a failure. */
+void fl_breaker_refused(struct fl_breaker *b, const struct fl_health_policy *policy,
+                        uint64_t begun_ns, uint64_t now_ns);
 void fl_breaker_cool(struct fl_breaker *b, uint64_t now_ns, uint64_t for_ns);
 /* Out for so long, whatever the evidence; then it is tried as after an ejection. */
 void fl_breaker_disable(struct fl_breaker *b, uint64_t now_ns, uint64_t for_ns);

@@ -85,6 +85,11 @@ static void key_disable(struct fl_key_state *key, enum fl_err why, uint64_t unti
     fl_unlock(&key->lock);
 }
 
+void fl_key_refused(struct fl_key_state *key, enum fl_err err, uint64_t now_ns)
+{
+    key_disable(key, err, now_ns + FL_COOL_KEY_NS);
+}
+
 /* --- What a mirror has left --- */
 
 struct left {

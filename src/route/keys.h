@@ -108,6 +108,8 @@ void fl_keys_return(struct fl_lease *lease, const struct fl_lease_end *end, uint
  * called before fl_keys_return(), which then need not tell them again. */
 void fl_keys_heard(const struct fl_lease *lease, const struct fl_rates *rates, uint64_t now_ns);
 
+/* A check outside of any attempt found it refused: left alone as after an attempt. */
+void fl_key_refused(struct fl_key_state *key, enum fl_err err, uint64_t now_ns);
 /* By its operator: enable at once, whatever disabled it. */
 void fl_key_enable(struct fl_key_state *key);
 bool fl_key_usable(const struct fl_key_state *key, uint64_t now_ns);

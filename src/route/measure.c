@@ -3,17 +3,14 @@
 
 #include <math.h>
 
-#define HALF_LIFE_SUCCESS_NS 60e9
-#define HALF_LIFE_REST_NS    600e9
-#define HISTORY_SIZE         100.0
-#define REST                 3.0
+#define HISTORY_SIZE 100.0
 
 /* What a weight keeps of itself since m->at_ns. */
 struct fade {
     double success; /* success, time to failure */
-    double latency; /* twice as fast: its square, until there is only REST left */
+    double latency; /* twice as fast: its square, until there is only FL_REST left */
     double ns;      /* since then */
-    double rest;    /* what REST keeps; computed when needed, negative until then */
+    double rest;    /* what FL_REST keeps; computed when needed, negative until then */
 };
 
 /* Clocks of two threads may differ a little: never below no time at all. */
@@ -23,7 +20,7 @@ static struct fade fade_until(const struct fl_measures *m, uint64_t now_ns)
     if (now_ns <= at_ns) {
         return (struct fade){1, 1, 0, 1};
     }
-    double ns = (double)(now_ns - at_ns), success = fl_fade(ns / HALF_LIFE_SUCCESS_NS);
+    double ns = (double)(now_ns - at_ns), success = fl_fade(ns / FL_HALF_LIFE_NS);
     return (struct fade){success, success * success, ns, -1};
 }
 
@@ -31,13 +28,13 @@ static struct fade fade_until(const struct fl_measures *m, uint64_t now_ns)
  * after each pause otherwise, and be tried as one. */
 static double latency_keeps(double weight, struct fade *f)
 {
-    if (weight * f->latency >= REST) {
+    if (weight * f->latency >= FL_REST) {
         return f->latency;
     }
     if (f->rest < 0) {
-        f->rest = fl_fade(f->ns / HALF_LIFE_REST_NS);
+        f->rest = fl_fade(f->ns / FL_HALF_LIFE_REST_NS);
     }
-    return weight > REST ? REST / weight * f->rest : f->rest;
+    return weight > FL_REST ? FL_REST / weight * f->rest : f->rest;
 }
 
 static void mean_fade(struct fl_mean *m, double keeps)
@@ -124,38 +121,19 @@ static struct fl_mean_seen mean_see(const struct fl_mean *m, double keeps)
     return (struct fl_mean_seen){fl_get(m->sum) * keeps, fl_get(m->weight) * keeps};
 }
 
-static void latency_see(const struct fl_mean *m, const struct fl_mean *square_s2, struct fade *f,
-                        struct fl_mean_seen *ret_mean, struct fl_mean_seen *ret_square)
+static struct fl_mean_seen latency_see(const struct fl_mean *m, struct fade *f)
 {
-    double keeps = latency_keeps(fl_get(m->weight), f);
-    *ret_mean = mean_see(m, keeps);
-    *ret_square = mean_see(square_s2, keeps);
+    return mean_see(m, latency_keeps(fl_get(m->weight), f));
 }
 
-double fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
-                       struct fl_measures_seen *ret_seen)
+void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
+                     struct fl_measures_seen *ret_seen)
 {
     struct fade f = fade_until(m, now_ns);
     ret_seen->success = mean_see(&m->success, f.success);
     ret_seen->failure_ns = mean_see(&m->failure_ns, f.success);
-    ret_seen->load = mean_see(&m->load, latency_keeps(fl_get(m->load.weight), &f));
-    latency_see(&m->first_byte_ns, &m->first_byte_s2, &f, &ret_seen->first_byte_ns,
-                &ret_seen->first_byte_s2);
-    latency_see(&m->total_ns, &m->total_s2, &f, &ret_seen->total_ns, &ret_seen->total_s2);
-    latency_see(&m->token_ns, &m->token_s2, &f, &ret_seen->token_ns, &ret_seen->token_s2);
-    return f.success;
-}
-
-static void mean_join(struct fl_mean_seen *into, struct fl_mean_seen m)
-{
-    into->sum += m.sum;
-    into->weight += m.weight;
-}
-
-void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_seen *one)
-{
-    mean_join(&pool->first_byte_ns, one->first_byte_ns);
-    mean_join(&pool->total_ns, one->total_ns);
-    mean_join(&pool->token_ns, one->token_ns);
-    mean_join(&pool->load, one->load);
+    ret_seen->first_byte_ns = latency_see(&m->first_byte_ns, &f);
+    ret_seen->total_ns = latency_see(&m->total_ns, &f);
+    ret_seen->token_ns = latency_see(&m->token_ns, &f);
+    ret_seen->load = latency_see(&m->load, &f);
 }

@@ -37,6 +37,10 @@ static inline double fl_fade(double halves)
     return power * scale;
 }
 
+#define FL_HALF_LIFE_NS      60e9  /* of success, and of pace; latencies fade twice as fast */
+#define FL_HALF_LIFE_REST_NS 600e9 /* of the last few observations of a latency: */
+#define FL_REST              3.0
+
 enum {
     FL_PRIOR_SAMPLES = 5,         /* weight of the pool's mean in a target's latency */
     FL_PRIOR_SUCCESS_SAMPLES = 10 /* weight of the prior in a target's success */
@@ -72,13 +76,9 @@ struct fl_mean_seen {
 };
 struct fl_measures_seen {
     struct fl_mean_seen success, failure_ns, first_byte_ns, total_ns, token_ns, load;
-    struct fl_mean_seen first_byte_s2, total_s2, token_s2;
 };
-/* Returns what 60 s half-lives left since m->at_ns. */
-double fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
-                       struct fl_measures_seen *ret_seen);
-/* Adds a target's latencies to its pool's. */
-void fl_measures_pool(struct fl_measures_seen *pool, const struct fl_measures_seen *one);
+void fl_measures_see(const struct fl_measures *m, uint64_t now_ns,
+                     struct fl_measures_seen *ret_seen);
 
 /* sum / weight, or *otherwise* when nothing was seen. */
 static inline double fl_mean_or(struct fl_mean_seen m, double otherwise)
@@ -98,9 +98,10 @@ struct fl_latency {
 };
 /* The mean with FL_PRIOR_SAMPLES of *prior_ns* in it, and the standard error of what was seen, whose
  * spread is taken to be half the mean at least. With no more weight than one observation the prior
- * stands alone, off by half: what a single one says is not believed. */
-static inline struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns,
-                                              struct fl_mean_seen square_s2, double prior_ns)
+ * stands alone, off by half: what a single one says is not believed. *square_s2* is a sum of the mean's
+ * weight. */
+static inline struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns, double square_s2,
+                                              double prior_ns)
 {
     const double spread = 0.5, ns2 = 1e18;
     if (mean_ns.weight <= 1) {
@@ -108,7 +109,7 @@ static inline struct fl_latency fl_latency_of(struct fl_mean_seen mean_ns,
     }
     double one = 1 / mean_ns.weight, mean_s = mean_ns.sum * one / 1e9;
     double least = spread * spread * mean_s * mean_s;
-    double variance = square_s2.sum * one - mean_s * mean_s;
+    double variance = square_s2 * one - mean_s * mean_s;
     double shrunk = 1 / (mean_ns.weight + FL_PRIOR_SAMPLES), part = mean_ns.weight * shrunk;
     return (struct fl_latency){
         (mean_ns.sum + FL_PRIOR_SAMPLES * prior_ns) * shrunk,

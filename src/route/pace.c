@@ -3,13 +3,9 @@
 
 #include <math.h>
 
-#define KEEP               0.97         /* of a ratio's sums with each sample */
-#define FIRST_PROMPT_S     (1.0 / 5000) /* before anybody was seen */
-#define FIRST_SHARE_NS     1e9
-#define FIRST_TOKEN_S      0.02
+#define KEEP               0.97 /* of a ratio's sums with each sample */
 #define RTT_FORGETS        0.001
 #define PEAK_LIFE_NS       10e9
-#define HALF_LIFE_NS       60e9 /* of all that is known of a target without traffic */
 #define PEAK_LATENCY_LIVES 5.0  /* the peak must not fade while its own request still runs */
 
 static struct fl_mean_seen seen_of(const struct fl_mean *m)
@@ -90,50 +86,8 @@ static double since_ns(uint64_t at_ns, uint64_t now_ns)
     return now_ns > at_ns ? (double)(now_ns - at_ns) : 0;
 }
 
-static struct fl_mean_seen faded(const struct fl_mean *m, double fade)
-{
-    return (struct fl_mean_seen){fl_get(m->sum) * fade, fl_get(m->weight) * fade};
-}
-
-double fl_pace_fade(const struct fl_pace *p, uint64_t now_ns)
-{
-    return fl_fade(since_ns(fl_get(p->at_ns), now_ns) / HALF_LIFE_NS);
-}
-
 double fl_pace_peak_ns(const struct fl_pace *p, uint64_t now_ns)
 {
     double cost_ns = fl_get(p->peak.cost_ns);
     return cost_ns * peak_fade(cost_ns, since_ns(fl_get(p->peak.at_ns), now_ns));
-}
-
-void fl_pace_see(const struct fl_pace *p, double fade, struct fl_pace_seen *ret_seen)
-{
-    *ret_seen = (struct fl_pace_seen){
-        .prompt = faded(&p->prompt, fade),
-        .token = faded(&p->token, fade),
-        .share_ns = faded(&p->share_ns, fade),
-        .first_prior = 1 - fl_get(p->first_kept) * fade,
-        .ended_prior = 1 - fl_get(p->ended_kept) * fade,
-        .rtt_ns = fl_get(p->rtt_ns),
-    };
-}
-
-static void join(struct fl_mean_seen *into, struct fl_mean_seen m)
-{
-    into->sum += m.sum;
-    into->weight += m.weight;
-}
-
-void fl_pace_pool(struct fl_pace_seen *pool, const struct fl_pace_seen *one)
-{
-    join(&pool->prompt, one->prompt);
-    join(&pool->token, one->token);
-    join(&pool->share_ns, one->share_ns);
-}
-
-struct fl_pace_priors fl_pace_priors_of(const struct fl_pace_seen *pool)
-{
-    return (struct fl_pace_priors){fl_mean_or(pool->prompt, FIRST_PROMPT_S),
-                                   fl_mean_or(pool->token, FIRST_TOKEN_S),
-                                   fl_mean_or(pool->share_ns, FIRST_SHARE_NS)};
 }

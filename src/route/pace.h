@@ -48,50 +48,16 @@ void fl_pace_first(struct fl_pace *p, const struct fl_pace_sample *s, uint64_t n
 /* A successful end. */
 void fl_pace_ended(struct fl_pace *p, const struct fl_pace_sample *s, uint64_t now_ns);
 
-/* A plain copy. */
-struct fl_pace_seen {
-    struct fl_mean_seen prompt, token, share_ns;
-    double first_prior, ended_prior; /* (0, 1]: of the prior's weight */
-    double rtt_ns;
-};
-/* What its half-life left by *now_ns*; and with that, what is seen. */
-double fl_pace_fade(const struct fl_pace *p, uint64_t now_ns);
-void fl_pace_see(const struct fl_pace *p, double fade, struct fl_pace_seen *ret_seen);
 /* Peak-sensitive mean of TTFT; 0: none seen. */
 double fl_pace_peak_ns(const struct fl_pace *p, uint64_t now_ns);
-/* Adds a target's numbers to its pool's. */
-void fl_pace_pool(struct fl_pace_seen *pool, const struct fl_pace_seen *one);
 
-/* A pool's numbers, which a target's are drawn to. */
-struct fl_pace_priors {
-    double prompt_s, token_s, share_ns;
-};
-struct fl_pace_priors fl_pace_priors_of(const struct fl_pace_seen *pool);
+/* What is taken for a pool's numbers before anybody was seen. */
+#define FL_PACE_FIRST_PROMPT_S (1.0 / 5000)
+#define FL_PACE_FIRST_TOKEN_S  0.02
+#define FL_PACE_FIRST_SHARE_NS 1e9
 
-/* Weights of the priors: so many seconds of prompt, tokens, attempts. */
+/* Weights of the priors: so many seconds of prompt, tokens. */
 #define FL_PACE_PROMPT_PRIOR_S 0.5
 #define FL_PACE_TOKEN_PRIOR    50.0
-
-/* Seconds for a prompt token. */
-static inline double fl_pace_prompt_s(const struct fl_pace_seen *one,
-                                      const struct fl_pace_priors *pool)
-{
-    double prior_s = FL_PACE_PROMPT_PRIOR_S * one->first_prior;
-    return (one->prompt.sum + prior_s) / (one->prompt.weight + prior_s / pool->prompt_s);
-}
-
-/* Seconds for a token of an answer computed alone. */
-static inline double fl_pace_token_s(const struct fl_pace_seen *one,
-                                     const struct fl_pace_priors *pool)
-{
-    return fl_mean_shrunk(one->token, pool->token_s, FL_PACE_TOKEN_PRIOR * one->ended_prior);
-}
-
-/* What one attempt's share of the target was, in ns: its duration divided by those in flight. */
-static inline double fl_pace_share_ns(const struct fl_pace_seen *one,
-                                      const struct fl_pace_priors *pool)
-{
-    return fl_mean_shrunk(one->share_ns, pool->share_ns, FL_PRIOR_SAMPLES);
-}
 
 #endif

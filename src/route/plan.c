@@ -15,9 +15,11 @@
 #include "route/keys.h"
 #include "route/policies.h"
 #include "route/policy/common.h"
+#include "route/rank.h"
 
 #include "base/assert.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -36,30 +38,21 @@ enum aside_kind {
     ASIDE_FAULTY
 };
 
-struct inspected {
-    unsigned index, position; /* of the target in the table, in the route */
-    uint32_t faults;
-    bool priced;
-    struct fl_tokens tokens;
-    struct fl_cost cost;
-};
-
-struct extras {
-    struct fl_measures_seen seen;
-    struct fl_pace_seen pace;
-    double terms[FL_TERMS_MAX];
-};
-
 struct aside {
-    const struct inspected *at;
+    const struct fl_target *target;
+    unsigned index; /* in the table */
+    uint32_t faults;
     enum aside_kind kind;
     uint64_t key; /* lower first among its kind */
+    bool priced;
+    struct fl_cost cost;
 };
 
 struct survey {
     struct fl_choice choice;
     const struct fl_policy *policy;
     struct fl_demand demand;
+    struct fl_tokens tokens; /* of the request, whatever the target */
     struct fl_concession concession;
     unsigned inspected_count, aside_count;
     unsigned later_count; /* aside, and left out but for panic */
@@ -68,10 +61,12 @@ struct survey {
     uint64_t retry_ns;    /* when the first of those that wait would be ready */
     bool panic;
     /* One for each target looked at: */
-    struct inspected *inspected;
     struct aside *aside;
-    struct fl_option *options;
-    struct extras *extras; /* of the options: apart, so that passes over these stay in the cache */
+    struct fl_option *options;     /* those inspected, then those of them that stay, closed up */
+    uint32_t *faults;              /* of those inspected */
+    double (*terms)[FL_TERMS_MAX]; /* of the options */
+    struct fl_outlook outlook;
+    struct fl_outlook_block *blocks; /* its memory */
 };
 
 /* The best of what was offered, in order. */
@@ -94,15 +89,6 @@ static void best_offer(struct best *best, void *item, before_fn *before)
     best->items[at] = item;
 }
 
-static bool option_before(const void *a, const void *b)
-{
-    const struct fl_option *x = a, *y = b;
-    if (x->group != y->group) {
-        return x->group < y->group;
-    }
-    return x->key < y->key || (x->key == y->key && x->tie < y->tie);
-}
-
 static bool aside_before(const void *a, const void *b)
 {
     const struct aside *x = a, *y = b;
@@ -111,91 +97,102 @@ static bool aside_before(const void *a, const void *b)
 
 /* --- inspect, settle --- */
 
+/* As an option as far as it goes: most targets become one. */
 static void inspect(struct survey *s, unsigned position, struct fl_shortage *shortage)
 {
     const struct fl_table *t = s->choice.table;
-    struct inspected *i = &s->inspected[s->inspected_count++];
-    i->position = position;
-    i->index = s->choice.route->targets[position];
-    i->tokens = fl_tokens_expected(t, i->index, s->choice.request);
-    i->cost = (struct fl_cost){0, 0};
-    i->priced = fl_cost_estimate(&t->targets[i->index], &i->tokens, &i->cost);
-    i->faults = fl_faults_of(t, &s->demand, i->index, &i->tokens, i->priced ? &i->cost : NULL);
-    fl_shortage_offer(shortage, &t->targets[i->index], i->faults);
+    unsigned index = s->choice.route->targets[position];
+    const struct fl_target *target = fl_target_for(t, index, s->choice.request);
+    struct fl_option *o = &s->options[s->inspected_count];
+    o->target = target;
+    o->index = index;
+    o->position = position;
+    o->tokens = fl_tokens_at(&s->tokens, target, index, s->choice.request);
+    o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
+    uint32_t faults = fl_faults_of(target, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
+    s->faults[s->inspected_count++] = faults;
+    fl_shortage_offer(shortage, target, faults);
 }
 
 static void inspect_all(struct survey *s, struct fl_shortage *shortage)
 {
     const struct fl_route *route = s->choice.route;
-    unsigned count = route->target_count, start = 0;
+    unsigned count = route->target_count, position = 0;
     if (count > FL_ROUTE_TARGETS_MAX) {
-        start = (unsigned)fl_rng_below(s->choice.rng, count);
+        position = (unsigned)fl_rng_below(s->choice.rng, count);
         count = FL_ROUTE_TARGETS_MAX;
     }
+    s->tokens = fl_tokens_of(s->choice.request);
     for (unsigned i = 0; i < count; i++) {
-        inspect(s, (start + i) % route->target_count, shortage);
+        inspect(s, position, shortage);
+        position = position + 1 < route->target_count ? position + 1 : 0;
     }
     s->concession = fl_shortage_settle(shortage, &s->choice.table->settings);
 }
 
 /* --- sort --- */
 
-static void add_option(struct survey *s, const struct inspected *i)
+static void add_option(struct survey *s, const struct fl_option *inspected)
 {
-    const struct fl_target *t = &s->choice.table->targets[i->index];
-    struct extras *extras = &s->extras[s->choice.count];
-    struct fl_option *o = &s->options[s->choice.count++];
-    o->seen = &extras->seen;
-    o->pace = &extras->pace;
-    o->terms = extras->terms;
-    o->target = t;
+    struct fl_option *o = &s->options[s->choice.count];
+    if (o != inspected) {
+        *o = *inspected;
+    }
+    const struct fl_target *t = o->target;
+    o->terms = s->terms[s->choice.count];
+    o->place = s->choice.count++;
     o->state = t->state;
-    o->index = i->index;
-    o->position = i->position;
-    o->level = i->position >= s->choice.route->primary_count;
+    o->level = o->position >= s->choice.route->primary_count;
     o->in_flight = fl_get(t->state->in_flight);
     o->pending_tokens = fl_get(t->state->pending_tokens);
     o->weight = t->weight;
     o->vigour = fl_breaker_vigour(&t->state->breaker, s->choice.request->now_ns);
     o->trial = fl_breaker_health(&t->state->breaker, s->choice.request->now_ns) == FL_HALF_OPEN;
-    o->inspected = (unsigned)(i - s->inspected);
-    o->tokens = i->tokens;
-    o->priced = i->priced;
-    o->cost = i->cost;
     const struct fl_route_request *r = s->choice.request;
-    bool learned = r->quality && t->kind < r->quality_count;
-    o->quality = learned ? r->quality[t->kind] : (double)NAN;
-    o->unproven = learned && r->quality_unproven && r->quality_unproven[t->kind];
+    o->quality = (double)NAN;
+    o->unproven = false;
+    if (r->quality && t->kind < r->quality_count) {
+        o->quality = r->quality[t->kind];
+        o->unproven = r->quality_unproven && r->quality_unproven[t->kind];
+    }
     o->group = 0;
     o->key = o->score = 0;
-    if (s->policy->measured) {
-        fl_look(o, s->choice.request->now_ns);
-    }
 }
 
-static void put_aside(struct survey *s, const struct inspected *i, enum aside_kind kind,
-                      uint64_t key)
+static void put_option_aside(struct survey *s, const struct fl_option *o, uint32_t faults,
+                             enum aside_kind kind, uint64_t key)
 {
-    s->aside[s->aside_count++] = (struct aside){i, kind, key};
+    s->aside[s->aside_count++] = (struct aside){.target = o->target,
+                                                .index = o->index,
+                                                .faults = faults,
+                                                .kind = kind,
+                                                .key = key,
+                                                .priced = o->priced,
+                                                .cost = o->cost};
     s->later_count += kind >= ASIDE_TRIAL_BUSY && kind < ASIDE_LIMITED;
     s->ill_count += kind == ASIDE_TRIAL_BUSY || kind == ASIDE_EJECTED;
     s->out_count += kind >= ASIDE_TRIAL_BUSY;
 }
 
+static void put_aside(struct survey *s, unsigned at, enum aside_kind kind, uint64_t key)
+{
+    put_option_aside(s, &s->options[at], s->faults[at], kind, key);
+}
+
 /* One that waits for a pause to end, or for a key's limit: in the plan if that is in time. */
-static void put_waiting(struct survey *s, const struct inspected *i, uint64_t ready_ns,
-                        enum aside_kind late)
+static void put_waiting(struct survey *s, unsigned at, uint64_t ready_ns, enum aside_kind late)
 {
     uint64_t deadline_ns = s->choice.request->deadline_ns;
     bool in_time = ready_ns != UINT64_MAX && (deadline_ns == 0 || ready_ns <= deadline_ns);
-    put_aside(s, i, in_time ? ASIDE_COOLING : late, ready_ns);
+    put_aside(s, at, in_time ? ASIDE_COOLING : late, ready_ns);
     s->retry_ns = s->retry_ns == 0 || ready_ns < s->retry_ns ? ready_ns : s->retry_ns;
 }
 
 /* What its keys' limits say of a target that is in service. */
-static bool put_by_keys(struct survey *s, const struct inspected *i, const struct fl_target *t)
+static bool put_by_keys(struct survey *s, unsigned at, const struct fl_target *t)
 {
-    const struct fl_key_need need = {i->tokens.in, i->tokens.out_p90};
+    const struct fl_option *o = &s->options[at];
+    const struct fl_key_need need = {o->tokens.in, o->tokens.out_p90};
     uint64_t now_ns = s->choice.request->now_ns, wait_ns, ready_ns;
     uint64_t cool_ns = fl_get(t->state->breaker.cool_until_ns);
     switch (fl_keys_headroom(t->keys, t->key_count, need, now_ns, &wait_ns)) {
@@ -203,29 +200,31 @@ static bool put_by_keys(struct survey *s, const struct inspected *i, const struc
         return false;
     case FL_HEADROOM_LATER:
         ready_ns = now_ns + wait_ns > cool_ns ? now_ns + wait_ns : cool_ns;
-        put_waiting(s, i, ready_ns, ASIDE_LIMITED);
+        put_waiting(s, at, ready_ns, ASIDE_LIMITED);
         return true;
     case FL_HEADROOM_NEVER:
-        put_aside(s, i, ASIDE_LIMITED, UINT64_MAX);
+        put_aside(s, at, ASIDE_LIMITED, UINT64_MAX);
         return true;
     case FL_HEADROOM_NO_KEY:
-        put_aside(s, i, ASIDE_NO_KEY, now_ns + wait_ns);
+        put_aside(s, at, ASIDE_NO_KEY, now_ns + wait_ns);
         return true;
     }
     return false;
 }
 
-static void sort_one(struct survey *s, const struct inspected *i)
+static void sort_one(struct survey *s, unsigned at)
 {
-    const struct fl_target *t = &s->choice.table->targets[i->index];
+    const struct fl_option *i = &s->options[at];
+    const struct fl_target *t = i->target;
+    uint32_t faults = s->faults[at];
     const struct fl_breaker *b = &t->state->breaker;
-    if (!fl_concession_admits(&s->concession, t, i->faults)) {
-        put_aside(s, i, ASIDE_FAULTY, (uint64_t)(FL_SKIP_COUNT - fl_faults_first(i->faults)));
+    if (!fl_concession_admits(&s->concession, t, faults)) {
+        put_aside(s, at, ASIDE_FAULTY, (uint64_t)(FL_SKIP_COUNT - fl_faults_first(faults)));
         return;
     }
     enum fl_standing standing = fl_breaker_standing(b, s->choice.request->now_ns);
     if (t->key_count > 0 && (standing == FL_READY || standing == FL_COOLING) &&
-        put_by_keys(s, i, t)) {
+        put_by_keys(s, at, t)) {
         return;
     }
     switch (standing) {
@@ -234,22 +233,97 @@ static void sort_one(struct survey *s, const struct inspected *i)
             add_option(s, i);
         } else {
             bool trial = fl_breaker_health(b, s->choice.request->now_ns) == FL_HALF_OPEN;
-            put_aside(s, i, trial ? ASIDE_TRIAL : ASIDE_FALLBACK, FL_PLAN_MAX + i->position);
+            put_aside(s, at, trial ? ASIDE_TRIAL : ASIDE_FALLBACK, FL_PLAN_MAX + i->position);
         }
         break;
     case FL_COOLING:
-        put_waiting(s, i, fl_get(b->cool_until_ns), ASIDE_COOLING_LATE);
+        put_waiting(s, at, fl_get(b->cool_until_ns), ASIDE_COOLING_LATE);
         break;
     case FL_TRIAL_BUSY:
-        put_aside(s, i, ASIDE_TRIAL_BUSY, fl_get(b->trial_ns));
+        put_aside(s, at, ASIDE_TRIAL_BUSY, fl_get(b->trial_ns));
         break;
     case FL_EJECTED:
-        put_aside(s, i, ASIDE_EJECTED, fl_breaker_badness(b));
+        put_aside(s, at, ASIDE_EJECTED, fl_breaker_badness(b));
         break;
     case FL_DRAINED:
-        put_aside(s, i, ASIDE_DRAINED, 0);
+        put_aside(s, at, ASIDE_DRAINED, 0);
         break;
     }
+}
+
+/* --- predict --- */
+
+static void look(struct fl_outlook *k, unsigned i, const struct fl_option *o)
+{
+    fl_outlook_look(k, i, o->state, &(struct fl_load){o->in_flight, o->pending_tokens}, &o->tokens);
+}
+
+static void predicted(const struct fl_outlook *k, unsigned i, struct fl_option *o)
+{
+    o->ttft_ns = fl_outlook_at(k, i, FL_SEES_TTFT_NS);
+    o->total_ns = fl_outlook_at(k, i, FL_SEES_TOTAL_NS);
+    o->error_ns = fl_outlook_at(k, i, FL_SEES_ERROR_NS);
+    o->success = fl_outlook_at(k, i, FL_SEES_SUCCEEDS);
+    o->believed = fl_outlook_at(k, i, FL_SEES_BELIEVED);
+    o->failure_ns = fl_outlook_at(k, i, FL_SEES_FAILURE_NS);
+}
+
+static void predict_all(struct survey *s)
+{
+    struct fl_choice *c = &s->choice;
+    c->outlook = &s->outlook;
+    fl_outlook_begin(c->outlook, s->blocks, c->count, c->request->now_ns);
+    for (unsigned i = 0; i < c->count; i++) {
+        look(c->outlook, i, &c->options[i]);
+    }
+    fl_outlook_pool(c->outlook);
+    fl_outlook_predict(c->outlook);
+    for (unsigned i = 0; i < c->count; i++) {
+        predicted(c->outlook, i, &c->options[i]);
+    }
+}
+
+/* --- rank --- */
+
+_Static_assert((int)FL_ROUTE_TARGETS_MAX <= (int)FL_RANKS_MAX, "every option has a rank");
+
+struct ranking {
+    unsigned count;
+    struct fl_option *options[FL_PLAN_MAX];
+};
+
+/* The first of the options: group by group, in it by key, among equals by chance. */
+static void rank_options(struct fl_choice *c, struct ranking *ret_ranking)
+{
+    fl_rank ranks[FL_ROUTE_TARGETS_MAX];
+    uint64_t seed = c->count > 1 ? fl_rng_next(c->rng) : 0;
+    unsigned group = 0, next;
+    ret_ranking->count = 0;
+    do {
+        unsigned members = 0, room = FL_PLAN_MAX - ret_ranking->count;
+        next = UINT_MAX;
+        for (unsigned i = 0; i < c->count; i++) {
+            const struct fl_option *o = &c->options[i];
+            ranks[members] = fl_rank_of(o->key, fl_mix64(seed + i), i);
+            members += o->group == group;
+            next = o->group > group && o->group < next ? o->group : next;
+        }
+        members = fl_ranks_first(ranks, members, room);
+        for (unsigned i = 0; i < members; i++) {
+            ret_ranking->options[ret_ranking->count++] = &c->options[fl_rank_who(ranks[i])];
+        }
+        group = next;
+    } while (next != UINT_MAX && ret_ranking->count < FL_PLAN_MAX);
+}
+
+/* How many options are as good as the first. */
+static unsigned ties_of(const struct fl_choice *c, const struct fl_option *first)
+{
+    unsigned ties = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        ties += c->options[i].group == first->group && c->options[i].key == first->key;
+    }
+    return ties;
 }
 
 /* --- take --- */
@@ -283,40 +357,44 @@ static void skip(const struct survey *s, struct fl_plan *plan, const struct asid
                                            [ASIDE_NO_KEY] = FL_SKIP_NO_KEY,
                                            [ASIDE_LIMITED] = FL_SKIP_LIMITED,
                                            [ASIDE_DRAINED] = FL_SKIP_DRAINED};
-    const struct inspected *i = a->at;
     const struct fl_route_request *r = s->choice.request;
-    enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(i->faults) : of_kind[a->kind];
+    enum fl_skip why = a->kind == ASIDE_FAULTY ? fl_faults_first(a->faults) : of_kind[a->kind];
     if (plan->candidate_count < FL_PLAN_MAX) {
         plan->candidates[plan->candidate_count++] =
-            (struct fl_candidate){.target = i->index,
+            (struct fl_candidate){.target = a->index,
                                   .skip = why,
-                                  .missing = r->needs & s->choice.table->targets[i->index].lacks,
-                                  .priced = i->priced,
-                                  .cost_p50 = i->cost.p50,
-                                  .cost_p90 = i->cost.p90};
+                                  .missing = r->needs & a->target->lacks,
+                                  .priced = a->priced,
+                                  .cost_p50 = a->cost.p50,
+                                  .cost_p90 = a->cost.p90};
     }
 }
 
 /* What is expected of the options that a policy ordered without asking. */
-static void predict_best(struct fl_choice *c, const struct best *best)
+static void predict_best(const struct fl_choice *c, const struct ranking *best)
 {
-    struct fl_pool_seen pool = {.pace.rtt_ns = 0};
+    struct fl_outlook_block blocks[FL_PLAN_MAX / FL_LANES];
+    struct fl_outlook outlook;
+    fl_outlook_begin(&outlook, blocks, best->count, c->request->now_ns);
     for (unsigned i = 0; i < best->count; i++) {
-        struct fl_option *o = best->items[i];
-        fl_look(o, c->request->now_ns);
-        fl_pool_add(&pool, o);
+        look(&outlook, i, best->options[i]);
     }
-    fl_pool_close(&pool);
+    fl_outlook_pool(&outlook);
+    fl_outlook_predict(&outlook);
     for (unsigned i = 0; i < best->count; i++) {
-        fl_predict_one(c, &pool, best->items[i]);
+        predicted(&outlook, i, best->options[i]);
     }
 }
 
-static void record(const struct fl_choice *c, const struct fl_option *o, struct fl_candidate *line)
+static void record(const struct survey *s, const struct fl_option *o, struct fl_candidate *line)
 {
+    const struct fl_choice *c = &s->choice;
     line->scored = c->count > 1;
     line->score = o->score;
-    for (unsigned i = 0; i < c->term_count; i++) {
+    if (line->scored && s->policy->explain) {
+        s->policy->explain(c, o, line->terms);
+    }
+    for (unsigned i = 0; !s->policy->explain && i < c->term_count; i++) {
         line->terms[i] = o->terms[i];
     }
     line->predicted = true;
@@ -324,38 +402,23 @@ static void record(const struct fl_choice *c, const struct fl_option *o, struct 
     line->total_ns = (uint64_t)o->total_ns;
 }
 
-static void order(struct survey *s, struct best *ret_best)
+static void order(struct survey *s, struct ranking *ret_ranking)
 {
     struct fl_choice *c = &s->choice;
     if (c->count > 1) {
         if (s->policy->measured) {
-            fl_predict(c);
+            predict_all(s);
         }
         s->policy->order(c);
         fl_assert(c->term_count <= FL_TERMS_MAX);
     }
-    uint64_t seed = c->count > 1 ? fl_rng_next(c->rng) : 0;
-    *ret_best = (struct best){.count = 0};
-    for (unsigned i = 0; i < c->count; i++) {
-        c->options[i].tie = fl_mix64(seed + i);
-        best_offer(ret_best, &c->options[i], option_before);
-    }
-}
-
-/* How many options are as good as the first. */
-static unsigned ties_of(const struct fl_choice *c, const struct fl_option *first)
-{
-    unsigned ties = 0;
-    for (unsigned i = 0; i < c->count; i++) {
-        ties += c->options[i].group == first->group && c->options[i].key == first->key;
-    }
-    return ties;
+    rank_options(c, ret_ranking);
 }
 
 static void take_options(struct survey *s, struct fl_plan *plan)
 {
     struct fl_choice *c = &s->choice;
-    struct best best;
+    struct ranking best;
     if (c->count == 0) {
         return;
     }
@@ -363,19 +426,19 @@ static void take_options(struct survey *s, struct fl_plan *plan)
     plan->why = c->count > 1 ? c->why : "only";
     plan->terms = c->terms;
     plan->term_count = c->term_count;
-    plan->propensity = c->propensity / ties_of(c, best.items[0]);
+    plan->propensity = c->propensity / ties_of(c, best.options[0]);
     if (!s->policy->measured || c->count == 1) {
         predict_best(c, &best);
     }
     for (unsigned i = 0; i < best.count; i++) {
-        const struct fl_option *o = best.items[i];
+        const struct fl_option *o = best.options[i];
         if (i > 0 && o->trial) {
-            put_aside(s, &s->inspected[o->inspected], ASIDE_TRIAL, i);
+            put_option_aside(s, o, 0, ASIDE_TRIAL, i);
             continue;
         }
         struct fl_candidate *line = take(s, plan, o->index, o->priced ? &o->cost : NULL);
         if (line) {
-            record(c, o, line);
+            record(s, o, line);
         }
     }
 }
@@ -394,7 +457,7 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
         if (a->kind >= ASIDE_LIMITED || (a->kind >= ASIDE_TRIAL_BUSY && !s->panic)) {
             skip(s, plan, a);
             if (a->kind == ASIDE_EJECTED || a->kind == ASIDE_TRIAL_BUSY) {
-                spare[spare_count++] = a->at->index;
+                spare[spare_count++] = a->index;
             }
             continue;
         }
@@ -403,7 +466,7 @@ static void take_aside(struct survey *s, struct fl_plan *plan)
             plan->relaxed |= a->kind == ASIDE_COOLING ? FL_RELAXED_COOLING : 0;
         }
         unsigned place = plan->count;
-        (void)take(s, plan, a->at->index, a->at->priced ? &a->at->cost : NULL);
+        (void)take(s, plan, a->index, a->priced ? &a->cost : NULL);
         if (plan->count > place && a->kind == ASIDE_COOLING) {
             plan->ready_ns[place] = a->key;
         }
@@ -421,7 +484,7 @@ static void count_skipped(const struct survey *s, struct fl_plan *plan)
     for (unsigned i = 0; i < s->aside_count; i++) {
         const struct aside *a = &s->aside[i];
         if (a->kind == ASIDE_FAULTY) {
-            plan->skipped[fl_faults_first(a->at->faults)]++;
+            plan->skipped[fl_faults_first(a->faults)]++;
         } else if (a->kind >= ASIDE_LIMITED) {
             plan->skipped[FL_SKIP_LIMITED] += a->kind == ASIDE_LIMITED;
             plan->skipped[FL_SKIP_DRAINED] += a->kind == ASIDE_DRAINED;
@@ -468,7 +531,7 @@ static void plan_in(struct survey *s, struct fl_plan *ret_plan)
     s->demand = fl_demand_of(s->choice.route, request);
     inspect_all(s, &shortage);
     for (unsigned i = 0; i < s->inspected_count; i++) {
-        sort_one(s, &s->inspected[i]);
+        sort_one(s, i);
     }
     s->panic = must_panic(s);
     memset(ret_plan, 0, offsetof(struct fl_plan, candidates)); /* the rest is set below */
@@ -498,12 +561,14 @@ enum { few = 16, many = 64 };
 
 static __attribute__((noinline)) void plan_few(struct survey s, struct fl_plan *ret_plan)
 {
-    struct inspected inspected[few];
+    uint32_t faults[few];
     struct aside aside[few];
     struct fl_option options[few];
-    struct extras extras[few];
-    s.extras = extras;
-    s.inspected = inspected;
+    double terms[few][FL_TERMS_MAX];
+    struct fl_outlook_block blocks[few / FL_LANES];
+    s.terms = terms;
+    s.blocks = blocks;
+    s.faults = faults;
     s.aside = aside;
     s.options = options;
     plan_in(&s, ret_plan);
@@ -511,12 +576,14 @@ static __attribute__((noinline)) void plan_few(struct survey s, struct fl_plan *
 
 static __attribute__((noinline)) void plan_many(struct survey s, struct fl_plan *ret_plan)
 {
-    struct inspected inspected[many];
+    uint32_t faults[many];
     struct aside aside[many];
     struct fl_option options[many];
-    struct extras extras[many];
-    s.extras = extras;
-    s.inspected = inspected;
+    double terms[many][FL_TERMS_MAX];
+    struct fl_outlook_block blocks[many / FL_LANES];
+    s.terms = terms;
+    s.blocks = blocks;
+    s.faults = faults;
     s.aside = aside;
     s.options = options;
     plan_in(&s, ret_plan);
@@ -524,12 +591,14 @@ static __attribute__((noinline)) void plan_many(struct survey s, struct fl_plan 
 
 static __attribute__((noinline)) void plan_most(struct survey s, struct fl_plan *ret_plan)
 {
-    struct inspected inspected[FL_ROUTE_TARGETS_MAX];
+    uint32_t faults[FL_ROUTE_TARGETS_MAX];
     struct aside aside[FL_ROUTE_TARGETS_MAX];
     struct fl_option options[FL_ROUTE_TARGETS_MAX];
-    struct extras extras[FL_ROUTE_TARGETS_MAX];
-    s.extras = extras;
-    s.inspected = inspected;
+    double terms[FL_ROUTE_TARGETS_MAX][FL_TERMS_MAX];
+    struct fl_outlook_block blocks[FL_ROUTE_TARGETS_MAX / FL_LANES];
+    s.terms = terms;
+    s.blocks = blocks;
+    s.faults = faults;
     s.aside = aside;
     s.options = options;
     plan_in(&s, ret_plan);

@@ -12,6 +12,7 @@
 #define FL_ROUTE_POLICIES_H
 
 #include "route/estimate.h"
+#include "route/outlook.h"
 #include "route/state.h"
 
 struct fl_option {
@@ -25,26 +26,25 @@ struct fl_option {
     double weight; /* configured */
     double vigour; /* (0, 1]: what recent failures left of the weight */
     bool trial;    /* to be asked would be its trial */
-    unsigned inspected; /* the plan's own */
     /* This request at this target: */
     struct fl_tokens tokens;
     bool priced;
     struct fl_cost cost; /* 0 when not priced */
-    /* Where the policy's row says measured: what was seen of the target, and what is predicted from
-     * it and from what was seen of all options together. */
-    struct fl_measures_seen *seen;
-    struct fl_pace_seen *pace;
+    /* Where the policy's row says measured: what is predicted from what was seen of the target, and of
+     * all options together (fl_choice.outlook). */
     double ttft_ns, total_ns; /* of an attempt begun now */
     double error_ns;          /* standard error of total_ns */
-    double success;
+    double success, believed; /* its probability; the same, but 1 in doubt */
+    double failure_ns;        /* mean time to a failure; 0: none seen */
     double quality; /* in [0, 1]; NAN: not known */
     bool unproven;  /* not shown to be no worse than the default for this sort of request */
     /* the policy's answer: */
     unsigned group; /* 0 on entry */
     double key;     /* 0 on entry */
     double score;   /* for people: in the policy's own unit */
-    double *terms;  /* FL_TERMS_MAX of what the score is made of: by fl_choice.terms */
-    uint64_t tie;   /* set by the plan */
+    double *terms;  /* FL_TERMS_MAX of what the score is made of: by fl_choice.terms; where the row
+                       has explain(), by that */
+    unsigned place; /* in fl_choice.outlook, wherever a policy moves the option to */
 };
 
 struct fl_choice {
@@ -55,6 +55,7 @@ struct fl_choice {
     enum fl_algorithm algorithm; /* the route's or the request's, whatever the strategy */
     struct fl_option *options;   /* two or more */
     unsigned count;
+    struct fl_outlook *outlook; /* where measured: of the options, in their order on entry */
     double propensity;        /* of the option that comes first, ties left out: 1 on entry */
     const char *why;          /* set by the policy: a static text */
     const char *const *terms; /* set by the policy: static names of fl_option.terms; or NULL */
@@ -62,12 +63,16 @@ struct fl_choice {
 };
 
 typedef void fl_order_fn(struct fl_choice *c);
+/* The terms of one option, asked after the order and only of those that come on the record. */
+typedef void fl_explain_fn(const struct fl_choice *c, const struct fl_option *o,
+                           double ret_terms[FL_TERMS_MAX]);
 
 struct fl_policy {
     const char *name;
     fl_order_fn *order;
     bool measured;  /* wants what was seen of targets and what is predicted from it */
     bool fallbacks; /* wants fallbacks among its options */
+    fl_explain_fn *explain; /* NULL: the order sets the terms */
 };
 
 /* By strategy and, for load_balance, algorithm. */
@@ -76,6 +81,7 @@ const struct fl_policy *fl_policy_of(enum fl_strategy strategy, enum fl_algorith
 /* The policies: one file each. */
 fl_order_fn fl_policy_hybrid, fl_policy_cost, fl_policy_performance, fl_policy_adaptive,
     fl_policy_priority, fl_policy_classification, fl_policy_quality;
+fl_explain_fn fl_explain_hybrid;
 fl_order_fn fl_policy_weighted_round_robin, fl_policy_round_robin, fl_policy_least_connections,
     fl_policy_least_response_time, fl_policy_ip_hash, fl_policy_random, fl_policy_p2c,
     fl_policy_peak_ewma, fl_policy_lew, fl_policy_spd, fl_policy_price_weighted,

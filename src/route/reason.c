@@ -38,7 +38,7 @@ void fl_needs_put(uint32_t needs, struct fl_buf *b)
 {
     static const char *const names[] = {"tools",       "vision",    "audio",
                                         "json schema", "reasoning", "streaming",
-                                        "completions", "embeddings"};
+                                        "completions", "embeddings", "endpoint"};
     const char *before = "";
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (needs >> i & 1) {
@@ -106,11 +106,11 @@ static struct nearest nearest_of(const struct fl_table *t, const struct fl_plan 
     struct fl_demand demand = fl_demand_of(plan->route, request);
     for (unsigned i = 0; i < plan->route->target_count; i++) {
         unsigned index = plan->route->targets[i];
-        const struct fl_target *target = &t->targets[index];
+        const struct fl_target *target = fl_target_for(t, index, request);
         struct fl_tokens tokens = fl_tokens_expected(t, index, request);
         struct fl_cost cost = {0, 0};
         bool priced = fl_cost_estimate(target, &tokens, &cost);
-        uint32_t faults = fl_faults_of(t, &demand, index, &tokens, priced ? &cost : NULL);
+        uint32_t faults = fl_faults_of(target, &demand, index, &tokens, priced ? &cost : NULL);
         if (faults == 0 || fl_faults_first(faults) != plan->binding) {
             continue;
         }

@@ -76,8 +76,8 @@ void fl_throttle_asked(struct fl_throttle *t, uint64_t now_ns);
 void fl_throttle_accepted(struct fl_throttle *t, uint64_t now_ns);
 /* Probability of not asking it: max(0, (requests - K * accepts) / (requests + 1)). */
 double fl_throttle_rejects(struct fl_throttle *t, uint64_t now_ns);
-/* Is this one to be kept from it? *unit*: uniform in [0, 1). One a second is let through whatever the
- * probability, or an end of the trouble would be noticed late. */
+/* Is this one to be kept from it? *unit*: uniform in [0, 1). One a second is let through whatever
+ * the probability, or an end of the trouble would be noticed late. */
 bool fl_throttle_stops(struct fl_throttle *t, double unit, uint64_t now_ns);
 
 /* It is well again: what was is forgotten. */

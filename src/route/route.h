@@ -84,7 +84,8 @@ enum {
     FL_NEED_STREAMING = 32,
     /* Requests that are passed on as they are or not at all: */
     FL_NEED_COMPLETIONS = 64,
-    FL_NEED_EMBEDDINGS = 128
+    FL_NEED_EMBEDDINGS = 128,
+    FL_NEED_PASS = 256 /* OpenAI's other endpoints: images, audio, files ... */
 };
 
 const char *fl_strategy_name(enum fl_strategy s);
@@ -232,6 +233,14 @@ struct fl_slice fl_route_suggest(const struct fl_table *t, struct fl_slice name)
 
 /* --- Deciding --- */
 
+/* A target of any model as it is for the model that a request names: a copy of the table's with what is known
+ * of that model. */
+struct fl_named {
+    unsigned index; /* in the table */
+    struct fl_target target;
+};
+enum { FL_NAMED_MAX = 16 };
+
 /* What is known of a request. All zero but now_ns is a request of which nothing is known. */
 struct fl_route_request {
     uint64_t now_ns;
@@ -273,6 +282,8 @@ struct fl_route_request {
                        liking, so that what is believed of it stays checked; 0: none */
     bool max_cost_given;  /* no target whose p90 cost is more */
     uint64_t max_cost_picousd;
+    const struct fl_named *named; /* instead of the table's; NULL: none */
+    unsigned named_count;
     const uint8_t *denied; /* by index in the table: 1 = this client may not use it; NULL: none */
     bool strategy_given;   /* overrides the route's (x-fairlead-strategy) */
     enum fl_strategy strategy;

@@ -128,6 +128,7 @@ static void cool_after(struct fl_target_state *s, const struct fl_consequence *c
         return;
     case FL_COOL_NONE:
     case FL_COOL_KEY:
+    case FL_COOL_STREAK:
         return;
     case FL_COOL_BREAKER:
         break;
@@ -218,6 +219,9 @@ static void settle(struct fl_target_state *s, const struct fl_table *t,
         fl_breaker_failed(&s->breaker, &t->health, c->halves, dispatch->begun_ns, now_ns);
     } else {
         s->uncounted++;
+    }
+    if (c->cool == FL_COOL_STREAK) {
+        fl_breaker_refused(&s->breaker, &t->health, dispatch->begun_ns, now_ns);
     }
     guard(s, c, outcome->err, now_ns);
     cool_after(s, c, target, outcome->retry_after_ns, now_ns);

@@ -57,10 +57,14 @@ void fl_access_log(struct fl_exchange *x, int status, enum fl_err err)
     char line[line_bytes_max];
     struct fl_buf l;
     fl_buf_init_in(&l, line, sizeof(line));
-    put_seconds(&l, "{\"ts\":", w->sys->ops->wall_ns(w->sys));
+    put_seconds(&l, "{\"ts\":", fl_worker_wall_ns(w));
     put_text(&l, ",\"request_id\":", x->request_id);
     fl_buf_put_cstr(&l, ",\"endpoint\":\"");
-    fl_buf_put_cstr(&l, x->feedback ? "/feedback" : x->dialect->paths[x->endpoint]);
+    if (x->pass) {
+        fl_buf_put(&l, fl_slice_first(x->pass->path, 1 + fl_slice_find(fl_slice_from(x->pass->path, 1), '/')));
+    } else {
+        fl_buf_put_cstr(&l, x->feedback ? "/feedback" : x->dialect->paths[x->endpoint]);
+    }
     fl_buf_put_cstr(&l, "\"");
     put_text(&l, ",\"model\":", fl_slice_first(x->facts.model, 200));
     put_count(&l, ",\"status\":", (uint64_t)status);

@@ -50,7 +50,7 @@ static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
 {
     struct fl_exchange *x = a->exchange;
     int64_t when_s = (int64_t)(x->decision->wall_ns / FL_NS_S);
-    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in};
+    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = x->resume ? x->resume->tokens : 0};
     bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;
     if (a->usage.known) {
         n->priced = fl_cost_exact(a->target, &a->usage, when_s, &n->cost_picousd);
@@ -62,7 +62,7 @@ static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
 static void take_note(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
-    if (x->note_count < FL_ATTEMPTS_MAX) {
+    if (x->note_count < x->note_max) {
         struct fl_attempt_note *n = &x->notes[x->note_count++];
         *n = (struct fl_attempt_note){.target = a->target,
                                       .err = err,
@@ -169,34 +169,77 @@ static const char *stream_type(const struct fl_attempt *a)
 
 static void put_path(struct fl_buf *b, const struct fl_attempt *a)
 {
+    const struct fl_pass *pass = a->exchange->pass;
+    if (pass) {
+        fl_buf_put(b, pass->path);
+        fl_buf_put(b, pass->query);
+        return;
+    }
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
         fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
         return;
     }
-    struct fl_ask ask = {.endpoint = a->endpoint, .model = a->model, .stream = a->exchange->facts.stream};
+    const struct fl_provider *p = fl_pool_provider(a->pool);
+    struct fl_ask ask = {.endpoint = a->endpoint,
+                         .model = a->model,
+                         .stream = a->exchange->facts.stream,
+                         .api_version = p->api_version,
+                         .region = p->region,
+                         .project = p->project};
     a->dialect->put_path(&ask, b);
 }
 
-static void put_head(struct fl_buf *b, const struct fl_attempt *a, size_t body_bytes)
+/* The request's line is written: *start* is where its path begins in *b*. */
+static enum fl_err put_credentials(struct fl_buf *b, struct fl_slice method, size_t start,
+                                   const struct fl_attempt *a, const struct fl_request_body *body)
+{
+    char memory[4096]; /* what is signed must not move while the fields are appended */
+    struct fl_buf path;
+    struct fl_slice line = fl_slice_from(fl_buf_slice(b), start);
+    fl_buf_init_in(&path, memory, sizeof(memory));
+    fl_buf_put(&path, fl_slice_first(line, fl_slice_find(line, ' ')));
+    struct fl_signed_request request = {
+        .method = method,
+        .path = fl_buf_slice(&path),
+        .content_type = a->exchange->pass ? a->exchange->pass->content_type : FL_LIT("application/json"),
+        .body = body->pieces,
+        .body_count = body->count};
+    return fl_buf_ok(&path) ? fl_credentials_put(a->pool, &request, b) : FL_ERR_TOO_BIG;
+}
+
+static enum fl_err put_head(struct fl_buf *b, const struct fl_attempt *a, const struct fl_request_body *body)
 {
     const struct fl_exchange *x = a->exchange;
     const struct fl_provider *p = fl_pool_provider(a->pool);
-    fl_buf_put(b, FL_LIT("POST "));
+    if (x->pass) {
+        fl_pass_put_method(x->pass, b);
+    } else {
+        fl_buf_put(b, FL_LIT("POST "));
+    }
+    size_t start = b->len;
+    struct fl_slice method = fl_slice_first(fl_buf_slice(b), start - 1);
     fl_buf_put(b, p->base_path);
     put_path(b, a);
     fl_buf_put(b, FL_LIT(" HTTP/1.1\r\n"));
     fl_buf_put(b, fl_buf_slice(&a->pool->fields[a->key]));
+    if (p->auth.kind == FL_AUTH_TOKEN || p->auth.kind == FL_AUTH_SIGV4) {
+        enum fl_err err = put_credentials(b, method, start, a, body);
+        if (err) {
+            return err;
+        }
+    }
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
     fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
-    fl_buf_put(b, FL_LIT("content-type: application/json\r\naccept-encoding: identity\r\n"
-                         "user-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put_cstr(b, x->facts.stream ? stream_type(a) : "application/json");
+    fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
+    fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
+    fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");
     fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
-    fl_buf_put_u64(b, body_bytes);
+    fl_buf_put_u64(b, body->bytes);
     fl_buf_put(b, FL_LIT("\r\n\r\n"));
+    return FL_OK;
 }
 
 /* The lines that relaying an event goes through. */
@@ -216,7 +259,9 @@ static enum fl_err send_request(struct fl_attempt *a)
     char model[600];
     struct fl_buf storage;
     fl_buf_init_in(&storage, model, sizeof(model));
-    if (a->translation) {
+    if (x->pass) {
+        fl_pass_write(a, &storage, &body);
+    } else if (a->translation) {
         body.pieces[0] = fl_buf_slice(&a->translation->body);
         body.bytes = body.pieces[0].len;
         body.count = 1;
@@ -227,7 +272,10 @@ static enum fl_err send_request(struct fl_attempt *a)
         a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
     }
     fl_buf_reset(&w->out);
-    put_head(&w->out, a, body.bytes);
+    enum fl_err err = put_head(&w->out, a, &body);
+    if (err) {
+        return err;
+    }
     if (!fl_buf_ok(&w->out) || !fl_buf_ok(&a->pool->fields[a->key]) || !fl_buf_ok(&storage)) {
         return FL_ERR_TOO_BIG;
     }
@@ -243,7 +291,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     warm(a);
     a->sent_ns = w->sys->now_ns;
     fl_exchange_watch(x);
-    enum fl_err err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
+    err = fl_stream_write(a->conn->stream, pieces, small ? 1 : 1 + body.count);
     a->unsent = a->conn->stream->queued;
     return err;
 }
@@ -281,17 +329,20 @@ static enum fl_err send_or_refresh(struct fl_attempt *a)
 static bool passes(const struct fl_h1_header *h)
 {
     static const struct fl_slice prefixes[] = {
-        {"x-ratelimit-", 12}, {"openai-", 7}, {"anthropic-ratelimit-", 20}};
+        {"x-ratelimit-", 12},    {"openai-", 7},           {"anthropic-ratelimit-", 20},
+        {"x-generation-id", 15}, {"x-fairlead-simulated", 20}};
+    enum { names_from = 3 }; /* those are whole */
     if (h->id != FL_H_OTHER) {
         return h->id == FL_H_RETRY_AFTER || h->id == FL_H_RETRY_AFTER_MS || h->id == FL_H_X_SHOULD_RETRY;
     }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
+        bool first = (h->name.ptr[0] | 0x20) == prefixes[i].ptr[0]; /* mostly tells */
+        if (first && (i < names_from || h->name.len == prefixes[i].len) &&
+            fl_slice_eq_nocase(fl_slice_first(h->name, prefixes[i].len), prefixes[i])) {
             return true;
         }
     }
-    return fl_slice_eq_nocase(h->name, FL_LIT("x-generation-id")) ||
-           fl_slice_eq_nocase(h->name, FL_LIT("x-fairlead-simulated"));
+    return false;
 }
 
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
@@ -358,8 +409,9 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (a->rates.given) { /* counts for those that are dispatched meanwhile */
         fl_keys_heard(&a->lease, &a->rates, x->worker->sys->now_ns);
     }
-    bool stream = head->status < 300 && is_stream(a);
-    if (!stream && x->head_by_heartbeat && head->status < 300 && !a->translation) {
+    bool stream = head->status < 300 && is_stream(a) && !x->pass;
+    bool told = x->head_by_heartbeat || a->continues;
+    if (!stream && told && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
     enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
@@ -482,7 +534,16 @@ static void on_connection_free(struct fl_conn_wait *wait)
 
 static enum fl_err connect_to(struct fl_attempt *a)
 {
-    enum fl_err err = fl_pool_borrow(a->pool, a->fresh, &conn_events, a, &a->conn);
+    enum fl_err err = fl_credentials_ready(a->pool);
+    if (err == FL_ERR_OVERLOADED) {
+        enter(a, FL_ATTEMPT_QUEUED);
+        fl_credentials_wait(a->pool, &a->wait);
+        return FL_OK;
+    }
+    if (err) {
+        return err;
+    }
+    err = fl_pool_borrow(a->pool, a->fresh, &conn_events, a, &a->conn);
     if (err == FL_ERR_OVERLOADED) {
         enter(a, FL_ATTEMPT_QUEUED);
         fl_pool_wait(a->pool, &a->wait);
@@ -499,18 +560,6 @@ static enum fl_err connect_to(struct fl_attempt *a)
     }
     enter(a, FL_ATTEMPT_CONNECTING);
     return FL_OK;
-}
-
-/* The model's name as the target's provider knows it: the target's, or what the client named behind
- * "provider/". */
-static struct fl_slice model_of(const struct fl_target *target, struct fl_slice asked)
-{
-    if (target->model.len > 0) {
-        return target->model;
-    }
-    bool prefixed = fl_slice_starts(asked, target->provider) && asked.len > target->provider.len &&
-                    asked.ptr[target->provider.len] == '/';
-    return prefixed ? fl_slice_from(asked, target->provider.len + 1) : asked;
 }
 
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
@@ -564,9 +613,10 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     }
     fl_assert(x->alive_count < FL_ALIVE_MAX && !x->winner);
     *a = (struct fl_attempt){.exchange = x, .target = target, .place = place};
+    a->continues = x->state == FL_EXCHANGE_ANSWERING;
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
-    a->model = model_of(target, x->asked ? x->asked[place] : x->facts.model);
+    a->model = fl_target_model(target, x->asked ? x->asked[place] : x->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     set_patience(a);
     a->wait.ready = on_connection_free;

@@ -129,7 +129,9 @@ enum fl_err fl_cross(struct fl_attempt *a)
     const struct fl_wire *client = x->dialect->wires[x->endpoint],
                          *provider = a->dialect->chat_wire;
     a->endpoint = x->endpoint;
-    if (a->dialect == x->dialect && a->dialect->paths[x->endpoint]) {
+    bool same = a->dialect == x->dialect || a->dialect->like == x->dialect;
+    bool passed = x->endpoint == FL_ENDPOINT_PASS || a->dialect->paths[x->endpoint] != NULL;
+    if (same && passed) {
         return FL_OK;
     }
     if (!client || !client->read || !provider || !provider->write) {

@@ -58,16 +58,31 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
            x->facts.models.type != FL_JSON_NONE || x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
 }
 
+/* Targets of any model become those of the one that was named, for as long as the exchange lives. */
+static void name_targets(struct fl_exchange *x, const struct fl_route *route, int64_t now_s)
+{
+    struct fl_named named[FL_NAMED_MAX];
+    x->named_count = fl_config_named(x->config, route, x->facts.model, now_s, named);
+    if (x->named_count > 0) {
+        size_t bytes = x->named_count * sizeof(*named);
+        struct fl_named *kept = fl_arena_take(&x->arena, bytes);
+        if (kept) {
+            memcpy(kept, named, bytes);
+        }
+        x->named = kept;
+        x->named_count = kept ? x->named_count : 0;
+    }
+}
+
 /* *client_key* lives as long as the request. */
 static struct fl_route_request request_of(struct fl_exchange *x, const struct fl_route *route,
                                           char client_key[16])
 {
     const struct fl_wishes *w = &x->wishes;
     struct fl_understanding *u = x->worker->understanding;
-    struct fl_asker asker = asker_of(x);
     struct fl_route_request r = {
         .now_ns = x->worker->sys->now_ns,
-        .when_s = (int64_t)asker.now_s,
+        .when_s = (int64_t)(x->decision->wall_ns / 1000000000),
         .deadline_ns = x->deadline_ns,
         .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, client_key),
         .session = w->session,
@@ -79,7 +94,11 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         .algorithm_given = w->strategy_given && w->selection.algorithm_given,
         .algorithm = w->selection.algorithm,
     };
-    if (is_choice(x, route)) {
+    name_targets(x, route, r.when_s);
+    r.named = x->named;
+    r.named_count = x->named_count;
+    if (is_choice(x, route) && !x->pass) {
+        struct fl_asker asker = asker_of(x);
         fl_understand(x->dialect, &x->facts, u);
         fl_understood_keep(u, x->expected);
         fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
@@ -92,6 +111,7 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
     r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
+    r.needs |= x->pass ? FL_NEED_PASS : 0u;
     return r;
 }
 
@@ -132,7 +152,7 @@ static void begin_record(struct fl_exchange *x)
     x->lesson = &x->worker->draft->lesson;
     *x->lesson = (struct fl_lesson){.task = FL_TASK_OTHER, .share = {[FL_TASK_OTHER] = UINT8_MAX}};
     d->id = x->decision_id;
-    d->wall_ns = x->worker->sys->ops->wall_ns(x->worker->sys);
+    d->wall_ns = fl_worker_wall_ns(x->worker);
     d->config = x->config;
     copy_text(d->request_id, sizeof(d->request_id), x->request_id);
     copy_text(d->model, sizeof(d->model), x->facts.model);
@@ -145,6 +165,8 @@ static bool keep_record(struct fl_exchange *x)
     struct fl_decision *d = fl_arena_take(&x->arena, bytes);
     struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
     struct fl_lesson *l = fl_arena_take(&x->arena, sizeof(*l));
+    x->note_max = x->config->limits.attempts + 1; /* and a hedge */
+    x->notes = fl_arena_take(&x->arena, x->note_max * sizeof(x->notes[0]));
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
@@ -296,8 +318,12 @@ static uint64_t since_begin(const struct fl_exchange *x, uint64_t at_ns)
 
 bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage, uint64_t *ret_picousd)
 {
-    return x->served && usage->known &&
-           fl_cost_exact(x->served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
+    const struct fl_target *served = x->served;
+    for (unsigned i = 0; served && i < x->named_count; i++) {
+        served = &x->config->table.targets[x->named[i].index] == x->served ? &x->named[i].target : served;
+    }
+    return served && usage->known &&
+           fl_cost_exact(served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
 }
 
 void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
@@ -306,13 +332,13 @@ void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
         return;
     }
     x->taught = true;
-    struct fl_asker asker = asker_of(x);
     struct fl_lesson_end end = {.decision_id = x->decision_id,
-                                .tenant = asker.tenant,
+                                .tenant = fl_exchange_tenant(x),
                                 .route = x->plan->route,
                                 .served = x->served,
                                 .signals = &x->signals};
     if (x->expected) {
+        struct fl_asker asker = asker_of(x);
         fl_knowledge_learn(x->worker->options.knowledge, x->expected, &asker, x->served, usage);
     }
     x->signals.ended = true;

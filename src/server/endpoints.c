@@ -9,7 +9,17 @@
 
 #include <stdlib.h>
 
-enum action { ACT_EXCHANGE, ACT_MODELS, ACT_LIVE, ACT_READY, ACT_ROOT, ACT_DECISIONS, ACT_FEEDBACK };
+enum action {
+    ACT_EXCHANGE,
+    ACT_PASS,
+    ACT_MODELS,
+    ACT_LIVE,
+    ACT_READY,
+    ACT_ROOT,
+    ACT_DECISIONS,
+    ACT_FEEDBACK,
+    ACT_PROVIDERS
+};
 
 /* Whose API it is part of; none: it needs no key, and has no version in front. */
 enum speaks { NONE, OPENAI, ANTHROPIC };
@@ -28,12 +38,20 @@ static const struct endpoint table[] = {
     {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, OPENAI},
     {"/messages", ACT_EXCHANGE, FL_ENDPOINT_MESSAGES, ANTHROPIC},
     {"/messages/count_tokens", ACT_EXCHANGE, FL_ENDPOINT_COUNT_TOKENS, ANTHROPIC},
+    {"/images", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
+    {"/audio", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
+    {"/moderations", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
+    {"/rerank", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
+    {"/files", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
+    {"/batches", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
+    {"/uploads", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
     {"/feedback", ACT_FEEDBACK, FL_ENDPOINT_CHAT, OPENAI},
     {"/models", ACT_MODELS, FL_ENDPOINT_CHAT, OPENAI},
     {"/livez", ACT_LIVE, FL_ENDPOINT_CHAT, NONE},
     {"/readyz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
     {"/healthz", ACT_READY, FL_ENDPOINT_CHAT, NONE},
     {"/admin/v1/decisions", ACT_DECISIONS, FL_ENDPOINT_CHAT, NONE},
+    {"/admin/v1/providers", ACT_PROVIDERS, FL_ENDPOINT_CHAT, NONE},
     {"/", ACT_ROOT, FL_ENDPOINT_CHAT, NONE},
 };
 
@@ -58,7 +76,7 @@ static struct fl_slice without_prefix(struct fl_slice path)
 
 static bool has_items(enum action action)
 {
-    return action == ACT_MODELS || action == ACT_DECISIONS;
+    return action == ACT_MODELS || action == ACT_DECISIONS || action == ACT_PASS || action == ACT_PROVIDERS;
 }
 
 /* *ret_rest*: of "/models/ID" the ID. */
@@ -262,6 +280,20 @@ static void answer_decisions(struct fl_session *s, const struct fl_h1_head *head
     fl_buf_finish(&b);
 }
 
+/* A page of some other site, open in a browser on this machine, must not change anything here. */
+static void answer_providers(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path)
+{
+    bool foreign = head->method == FL_H1_POST && fl_h1_find_text(head, FL_LIT("origin"));
+    if (!may_see_decisions(s, head) || foreign) {
+        fl_reply_plain_error(s, FL_ERR_AUTH,
+                             FL_LIT("Providers are shown to clients on this machine, and to those with a key that "
+                                    "the configuration lists; browsers may not change them."),
+                             head->keep_alive);
+        return;
+    }
+    fl_admin_providers(s, head, path);
+}
+
 static void answer(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
                    struct fl_slice rest)
 {
@@ -289,7 +321,11 @@ static void answer(struct fl_session *s, const struct fl_h1_head *head, const st
     case ACT_DECISIONS:
         answer_decisions(s, head, rest);
         break;
+    case ACT_PROVIDERS:
+        answer_providers(s, head, rest);
+        break;
     case ACT_EXCHANGE:
+    case ACT_PASS:
     case ACT_FEEDBACK:
         break;
     }
@@ -297,14 +333,14 @@ static void answer(struct fl_session *s, const struct fl_h1_head *head, const st
 
 /* --- bodies --- */
 
-static enum fl_err check_body(const struct fl_h1_head *head)
+static enum fl_err check_body(const struct fl_h1_head *head, bool any_type)
 {
     const struct fl_h1_header *coding = fl_h1_find(head, FL_H_CONTENT_ENCODING);
     const struct fl_h1_header *type = fl_h1_find(head, FL_H_CONTENT_TYPE);
     if (coding && !fl_slice_eq_nocase(coding->value, FL_LIT("identity"))) {
         return FL_ERR_MEDIA_TYPE;
     }
-    if (type && fl_slice_eq_nocase(fl_slice_first(type->value, 10), FL_LIT("multipart/"))) {
+    if (!any_type && type && fl_slice_eq_nocase(fl_slice_first(type->value, 10), FL_LIT("multipart/"))) {
         return FL_ERR_MEDIA_TYPE;
     }
     return FL_OK;
@@ -315,7 +351,7 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
 {
     const struct fl_config *c = s->worker->current->snapshot->config;
     struct fl_h1_body_limits limits = {c->limits.body_bytes, 8 * 1024};
-    enum fl_err err = check_body(head);
+    enum fl_err err = check_body(head, e->action == ACT_PASS);
     if (!err) {
         err = fl_h1_body_init(&s->body, head, limits);
     }
@@ -334,7 +370,20 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
     }
     x->client_key_name = key_name;
     x->feedback = e->action == ACT_FEEDBACK;
+    if (e->action == ACT_PASS) {
+        fl_pass_open(x, head, without_prefix(head->path));
+    }
     return true;
+}
+
+static bool takes_method(const struct endpoint *e, enum fl_h1_method method)
+{
+    if (e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK) {
+        return method == FL_H1_POST;
+    }
+    bool get = method == FL_H1_GET;
+    return e->action == ACT_PASS ? get || method == FL_H1_POST || method == FL_H1_DELETE
+                                 : get || method == FL_H1_HEAD;
 }
 
 bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
@@ -353,10 +402,11 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
                              head->keep_alive && bodyless);
         return false;
     }
-    bool post = e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK;
-    if (post ? head->method != FL_H1_POST : head->method != FL_H1_GET && head->method != FL_H1_HEAD) {
+    bool exchange = e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK || e->action == ACT_PASS;
+    bool changes = e->action == ACT_PROVIDERS && rest.len > 0 && head->method == FL_H1_POST;
+    if (!changes && !takes_method(e, head->method)) {
         fl_reply_plain_error(s, FL_ERR_NOT_ALLOWED,
-                             post ? FL_LIT("This endpoint takes POST.") : FL_LIT("This endpoint takes GET."),
+                             exchange ? FL_LIT("This endpoint takes POST.") : FL_LIT("This endpoint takes GET."),
                              head->keep_alive && bodyless);
         return false;
     }
@@ -367,11 +417,11 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
                              head->keep_alive && bodyless);
         return false;
     }
-    if (post) {
+    if (exchange) {
         return open_exchange(s, head, e, key_name);
     }
     if (!bodyless) {
-        fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("A GET request has no body here."), false);
+        fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("This request has no body here."), false);
         return false;
     }
     answer(s, head, e, rest);

@@ -144,6 +144,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     s->exchange = NULL;
     fl_buf_finish(&x->body);
     fl_canonical_destroy(x->canonical);
+    fl_resume_destroy(x->resume);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
     fl_shelf_give(&w->exchange_shelf, x);
@@ -447,16 +448,27 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         if (x->dispatched_ns == 0) {
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
-        last = fl_attempt_start(x, x->step.place);
+        bool continues = x->state == FL_EXCHANGE_ANSWERING;
+        last = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
+        last = last ? last : fl_attempt_start(x, x->step.place);
         if (!last) {
+            x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
             fl_exchange_watch(x);
             return;
         }
+        if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
+            break; /* it cannot be read, for whomever */
+        }
         settle_step(x, &(struct fl_failed){.place = x->step.place, .err = last, .untouched = true});
         x->step_ready = false;
     }
-    fl_exchange_give_up(x, now >= x->deadline_ns ? FL_ERR_DEADLINE : last);
+    last = now >= x->deadline_ns ? FL_ERR_DEADLINE : last;
+    if (x->state == FL_EXCHANGE_ANSWERING) {
+        fl_exchange_broken(x, last);
+    } else {
+        fl_exchange_give_up(x, last);
+    }
 }
 
 static void start(struct fl_exchange *x)
@@ -478,6 +490,13 @@ static bool counts_tokens(const struct fl_exchange *x)
     return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
 }
 
+static bool may_resume(const struct fl_exchange *x)
+{
+    bool asked = x->wishes.resume || (x->plan->route->resume && !x->wishes.resume_off);
+    return asked && x->facts.stream && x->endpoint == FL_ENDPOINT_CHAT && x->dialect == &fl_dialect_openai &&
+           x->config->limits.resume_bytes > 0;
+}
+
 void fl_exchange_run(struct fl_exchange *x)
 {
     x->ready_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
@@ -486,21 +505,59 @@ void fl_exchange_run(struct fl_exchange *x)
         fl_feedback_answer(x);
         return;
     }
-    if (fl_wishes_refused(x) || !read_facts(x) || !fl_decide(x)) {
+    if (x->arena.failed) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
+        return;
+    }
+    if (fl_wishes_refused(x) || !(x->pass ? fl_pass_read(x) : read_facts(x)) || !fl_decide(x)) {
         return;
     }
     if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {
         fl_reply_token_count(x);
         return;
     }
+    if (may_resume(x)) { /* without memory for it: as without it */
+        x->resume = fl_resume_create(&x->facts, x->config->limits.resume_bytes, x->config->limits.body_bytes);
+    }
     enter(x, FL_EXCHANGE_TRYING);
     start(x);
+}
+
+/* --- a stream that broke off --- */
+
+static void block_other_dialects(struct fl_exchange *x)
+{
+    for (unsigned place = 0; place < x->plan->count; place++) {
+        const struct fl_target *t = &x->config->table.targets[x->plan->targets[place]];
+        bool same = x->upstreams->pools[t->provider_index].dialect == x->dialect;
+        x->failover.blocked |= same ? 0 : UINT32_C(1) << place;
+    }
+}
+
+static void resume_or_break(struct fl_exchange *x, enum fl_err err)
+{
+    enum fl_resumable how = x->resume ? fl_resume_judge(x->resume) : FL_RESUME_NEVER;
+    if (how == FL_RESUME_CALLS || how == FL_RESUME_FINISHED) {
+        fl_buf_reset(&x->resume->out);
+        fl_resume_put_end(x->resume, how);
+        fl_reply_last_events(x, fl_buf_slice(&x->resume->out));
+        fl_exchange_done(x);
+    } else if (how == FL_RESUME_TEXT && x->step_ready && x->step.kind != FL_STEP_NONE) {
+        x->worker->stats.failovers++;
+        go_on(x, err);
+    } else {
+        fl_exchange_broken(x, err);
+    }
 }
 
 void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
-    if (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1) {
+    bool continued = x->state == FL_EXCHANGE_ANSWERING && x->resume && fl_resume_judge(x->resume) == FL_RESUME_TEXT;
+    if (continued) {
+        block_other_dialects(x);
+    }
+    if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
     }
     fl_attempt_end(a, err);
@@ -510,7 +567,7 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
 void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
 {
     if (x->state == FL_EXCHANGE_ANSWERING) {
-        fl_exchange_broken(x, err);
+        resume_or_break(x, err);
     } else if (x->alive_count > 0 && other_may_answer(err)) {
         x->served = x->attempts[0]->target;
         x->served_model = x->attempts[0]->model;
@@ -548,6 +605,13 @@ void fl_exchange_commit(struct fl_attempt *winner)
         t->committed = true;
         fl_buf_finish(&t->body);
     }
+    if (t) { /* another form than its own is not continued */
+        fl_resume_destroy(x->resume);
+        x->resume = NULL;
+    }
+    if (x->resume) {
+        return;
+    }
     if (!t || !t->options.client->echoes_request) {
         fl_buf_finish(&x->body);
         x->facts.body = FL_EMPTY;
@@ -558,6 +622,13 @@ void fl_exchange_drained(struct fl_exchange *x)
 {
     if (x->winner) {
         fl_attempt_resume(x->winner);
+    }
+}
+
+void fl_exchange_stalled(struct fl_exchange *x)
+{
+    if (x->winner) {
+        fl_attempt_pause(x->winner);
     }
 }
 

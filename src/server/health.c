@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Active checks of providers whose targets are ejected: an authenticated request that costs nothing (the
- * models list), so that a provider comes back without a user's request being the test. One check a provider
- * at a time, each interval with +-10 % jitter; never on the path of a request.
+ * Active checks of providers: an authenticated request that costs nothing (the models list, or what the
+ * configuration names), so that a provider that is down is known before a user's request finds out, and comes
+ * back without one being the test. One check a provider at a time, all providers at once, each interval with
+ * +-10 % jitter; never on the path of a request.
  *
- *   IDLE -> (interval, something ejected) -> CONNECTING -> SENT -> answer, error or timeout -> IDLE
+ *   IDLE -> (interval) -> CONNECTING -> SENT -> answer, error or timeout -> IDLE
  *
- * Any answer below 500 but 429 says that the provider is up: 401 or 404 is about the key or the list.
+ * Any answer below 500 says that the provider is up; 429 says nothing. The provider's keys take turns: 401 is
+ * about the key, which is then left alone for a while; that a list of models can be read with it (some show it to
+ * anybody) does not bring it back.
  */
 #include "server/internal.h"
 
@@ -15,6 +18,7 @@
 struct check {
     struct fl_health_checks *checks;
     unsigned provider;
+    unsigned turn, key;   /* checks so far; index of the key of this one */
     struct fl_conn *conn; /* NULL while idle */
     struct fl_upstreams *upstreams; /* referenced while a check runs */
     struct fl_timer timer;  /* idle: the next check; running: its timeout */
@@ -40,32 +44,56 @@ static const struct fl_config *config_of(const struct fl_health_checks *h)
 static void schedule(struct check *c)
 {
     struct fl_worker *w = c->checks->worker;
-    uint64_t interval = config_of(c->checks)->health_interval_ns;
+    uint64_t interval = config_of(c->checks)->providers[c->provider].health_interval_ns;
     uint64_t jitter = fl_rng_below(&w->rng, interval / 5 + 1);
     fl_sys_timer_in(w->sys, &c->timer, interval - interval / 10 + jitter);
 }
 
-/* Tells every ejected target of the provider. */
+enum verdict { UP, DOWN, NO_VERDICT, KEY_REFUSED };
+
+/* The key of this check, as it is known to route/; NULL: the provider has none, or no target. */
+static struct fl_key_state *key_of(const struct check *c)
+{
+    const struct fl_table *t = &c->upstreams->snapshot->config->table;
+    for (unsigned i = 0; i < t->target_count; i++) {
+        const struct fl_target *target = &t->targets[i];
+        for (unsigned k = 0; target->provider_index == c->provider && k < target->key_count; k++) {
+            if (target->keys[k].index == c->key) {
+                return target->keys[k].key;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void report_key(struct check *c, enum verdict verdict)
+{
+    struct fl_key_state *key = key_of(c);
+    uint64_t now = c->checks->worker->sys->now_ns;
+    if (key && verdict == KEY_REFUSED) {
+        fl_key_refused(key, FL_ERR_UPSTREAM_AUTH, now);
+    }
+}
+
+/* Tells every target of the provider. */
 static void report(struct check *c, bool ok)
 {
     const struct fl_table *t = &c->upstreams->snapshot->config->table;
     uint64_t now = c->checks->worker->sys->now_ns;
     for (unsigned i = 0; i < t->target_count; i++) {
-        struct fl_target_view view;
-        if (t->targets[i].provider_index != c->provider) {
-            continue;
-        }
-        fl_target_read(&t->targets[i], now, &view);
-        if (view.health == FL_OPEN || view.health == FL_HALF_OPEN) {
+        if (t->targets[i].provider_index == c->provider) {
             fl_route_probe(t, &t->targets[i], ok, now);
         }
     }
 }
 
-static void finish(struct check *c, bool ok)
+static void finish(struct check *c, enum verdict verdict)
 {
     struct fl_upstreams *u = c->upstreams;
-    report(c, ok);
+    if (verdict != NO_VERDICT) {
+        report(c, verdict != DOWN);
+        report_key(c, verdict);
+    }
     if (c->conn) { /* the list itself is not read */
         fl_conn_close(c->conn, FL_CLOSE_NOW);
     }
@@ -80,12 +108,17 @@ static void finish(struct check *c, bool ok)
 static bool send_check(struct check *c)
 {
     const struct fl_provider *p = fl_pool_provider(c->conn->pool);
-    const struct fl_buf *fields = &c->conn->pool->fields[0];
+    const struct fl_buf *fields = &c->conn->pool->fields[c->key];
     struct fl_buf *b = &c->checks->worker->out;
     fl_buf_reset(b);
     fl_buf_put_cstr(b, "GET ");
     fl_buf_put(b, p->base_path);
-    fl_buf_put_cstr(b, c->conn->pool->dialect->models_path);
+    if (p->health_path.len > 0) {
+        fl_buf_put(b, p->health_path);
+    } else {
+        const char *models = c->conn->pool->dialect->models_path;
+        fl_buf_put_cstr(b, models ? models : p->base_path.len > 0 ? "" : "/");
+    }
     fl_buf_put_cstr(b, " HTTP/1.1\r\n");
     fl_buf_put(b, fl_buf_slice(fields));
     fl_buf_put_cstr(b, "accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION " (health check)\r\n\r\n");
@@ -98,8 +131,19 @@ static void on_opened(void *user, enum fl_err err)
 {
     struct check *c = user;
     if (err || !send_check(c)) {
-        finish(c, false);
+        finish(c, DOWN);
     }
+}
+
+static enum verdict verdict_of(int status)
+{
+    if (status == 401) {
+        return KEY_REFUSED;
+    }
+    if (status == 429) {
+        return NO_VERDICT;
+    }
+    return status >= 200 && status < 500 ? UP : DOWN;
 }
 
 static void on_bytes(void *user, struct fl_slice bytes)
@@ -117,14 +161,13 @@ static void on_bytes(void *user, struct fl_slice bytes)
     if (!err) {
         err = fl_h1_parse_response(fl_slice_first(in, len), false, head);
     }
-    bool up = !err && head->status >= 200 && head->status < 500 && head->status != 429;
-    finish(c, up);
+    finish(c, err ? DOWN : verdict_of(head->status));
 }
 
 static void on_ended(void *user, enum fl_err err)
 {
     (void)err;
-    finish(user, false);
+    finish(user, DOWN);
 }
 
 static void on_drained(void *user)
@@ -134,19 +177,17 @@ static void on_drained(void *user)
 
 static const struct fl_conn_events conn_events = {on_opened, on_bytes, on_ended, on_drained};
 
-static bool any_ejected(const struct check *c)
+/* Is there anything to ask, and anybody whom the answer is about? */
+static bool is_checked(const struct fl_health_checks *h, unsigned provider)
 {
-    const struct fl_table *t = &config_of(c->checks)->table;
-    for (unsigned i = 0; i < t->target_count; i++) {
-        struct fl_target_view view;
-        if (t->targets[i].provider_index == c->provider) {
-            fl_target_read(&t->targets[i], c->checks->worker->sys->now_ns, &view);
-            if (view.health == FL_OPEN || view.health == FL_HALF_OPEN) {
-                return true;
-            }
-        }
+    const struct fl_config *config = config_of(h);
+    const struct fl_provider *p = &config->providers[provider];
+    const struct fl_dialect *dialect = fl_dialect_find(p->dialect);
+    bool routed = false;
+    for (unsigned i = 0; i < config->table.target_count; i++) {
+        routed = routed || config->table.targets[i].provider_index == provider;
     }
-    return false;
+    return routed && p->checked && dialect && (p->health_path.len > 0 || dialect->models_path);
 }
 
 static void start(struct check *c)
@@ -154,6 +195,8 @@ static void start(struct check *c)
     struct fl_worker *w = c->checks->worker;
     c->upstreams = w->current;
     fl_upstreams_ref(c->upstreams);
+    unsigned keys = c->upstreams->snapshot->config->providers[c->provider].key_count;
+    c->key = keys > 0 ? c->turn++ % keys : 0;
     fl_buf_init(&c->in, head_bytes + 64 * 1024);
     enum fl_err err = fl_pool_borrow(&c->upstreams->pools[c->provider], true, &conn_events, c, &c->conn);
     if (err) { /* no descriptor or no room in the pool says nothing about the provider */
@@ -162,15 +205,15 @@ static void start(struct check *c)
         schedule(c);
         return;
     }
-    fl_sys_timer_in(w->sys, &c->timer, config_of(c->checks)->health_timeout_ns);
+    fl_sys_timer_in(w->sys, &c->timer, fl_pool_provider(c->conn->pool)->health_timeout_ns);
 }
 
 static void check_due(struct fl_timer *timer)
 {
     struct check *c = fl_container_of(timer, struct check, timer);
     if (c->conn) {
-        finish(c, false); /* no answer in time */
-    } else if (any_ejected(c) && !c->checks->worker->draining) {
+        finish(c, DOWN); /* no answer in time */
+    } else if (!c->checks->worker->draining) {
         start(c);
     } else {
         schedule(c);
@@ -204,7 +247,9 @@ void fl_health_checks_adopt(struct fl_health_checks *h)
     h->count = count;
     for (unsigned i = 0; i < count; i++) {
         h->items[i] = (struct check){.checks = h, .provider = i, .timer.fire = check_due};
-        schedule(&h->items[i]);
+        if (is_checked(h, i)) {
+            schedule(&h->items[i]);
+        }
     }
 }
 

@@ -21,8 +21,10 @@
 #include "dialect/dialect.h"
 #include "route/failover.h"
 #include "route/state.h"
+#include "server/credentials.h"
 #include "server/decisions.h"
 #include "server/quality.h"
+#include "server/resume.h"
 #include "server/server.h"
 #include "server/translate.h"
 #include "server/understand.h"
@@ -32,6 +34,7 @@ struct fl_snapshot {
     atomic_uint refs;
     struct fl_config *config;
     struct fl_tls **provider_tls; /* by provider; NULL where plain */
+    struct fl_credentials **credentials; /* by provider; NULL where nothing is fetched */
     struct fl_tls *listen_tls;    /* NULL: plain HTTP */
 };
 
@@ -56,6 +59,7 @@ struct fl_pool {
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
     struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
+    struct fl_fetcher *fetcher; /* NULL: nothing is fetched */
     unsigned open_count, idle_count;
 };
 
@@ -77,12 +81,14 @@ struct fl_conn {
     struct fl_stream *stream;
     const struct fl_conn_events *on; /* NULL while idle */
     void *user;
-    const void *warm[FL_WARM_LINES]; /* what bytes() will touch: fetched into the cache before the read */
+    union {
+        const void *warm[FL_WARM_LINES]; /* lent: what bytes() will touch, fetched before the read */
+        struct fl_h1_body tail;          /* lingering */
+    };
     uint64_t idle_since_ns;
     uint32_t served; /* requests carried before this one */
     bool open;       /* the handshake is done */
     bool lingering;  /* reads the last bytes of an answer that is complete for its client */
-    struct fl_h1_body tail;
 };
 
 /* Waits for a connection when the pool is at its limit. */
@@ -139,6 +145,7 @@ struct fl_attempt {
     struct fl_conn_wait wait;
     enum fl_attempt_state state;
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
+    bool continues;          /* a stream that broke off elsewhere */
     bool head_seen;
     bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
@@ -191,6 +198,7 @@ struct fl_wishes {
     enum fl_tier tier; /* FL_TIER_UNKNOWN: not given */
     uint64_t max_cost_picousd;
     enum fl_explain explain;
+    bool resume, resume_off;     /* a stream that breaks off is continued, is not */
     struct fl_slice session;     /* in the arena */
     const char *wrong, *allowed; /* a header with a value that means nothing, and what would; or NULL */
 };
@@ -207,6 +215,16 @@ enum fl_exchange_state {
 struct fl_canonical {
     struct fl_arena arena;
     struct fl_chat_request request; /* into the body and the arena */
+};
+
+/* A request to an endpoint that is passed through. Slices are in the exchange's arena or its body. */
+struct fl_pass {
+    enum fl_h1_method method;
+    struct fl_slice path, query; /* behind the version: "/images/generations" */
+    struct fl_slice content_type;
+    struct fl_slice model;    /* of the header x-fairlead-model; or empty */
+    struct fl_slice model_at; /* where the body names the model; empty: nowhere */
+    bool model_in_json;       /* as a JSON string, quotes included */
 };
 
 /* What each event of a stream goes through stands first. */
@@ -233,12 +251,15 @@ struct fl_exchange {
     struct fl_buf body;      /* the client's, until the answer is committed */
     struct fl_facts facts;
     struct fl_canonical *canonical; /* once an attempt needs it */
+    struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
     struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
     struct fl_slice query;          /* in the arena */
     struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
+    const struct fl_named *named; /* targets of any model, as they are for the one that was named */
+    unsigned named_count;
     struct fl_usage usage;
     struct fl_wishes wishes;
     struct fl_expected *expected; /* with the decision: */
@@ -252,6 +273,7 @@ struct fl_exchange {
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in, tokens_out; /* expected, 0: unknown */
     struct fl_failover failover; /* what was tried of it */
+    struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
     struct fl_step step;     /* the next attempt, once one has failed */
     bool step_ready;
     uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
@@ -266,8 +288,8 @@ struct fl_exchange {
     struct fl_attempt *attempts[FL_ALIVE_MAX]; /* alive, in the order of their begin */
     unsigned alive_count;
     struct fl_attempt *winner; /* whose answer goes to the client; NULL: nothing is committed */
-    struct fl_attempt_note notes[FL_ATTEMPTS_MAX];
-    unsigned note_count;
+    struct fl_attempt_note *notes; /* of attempts that have ended; in the arena once attempts may begin */
+    unsigned note_count, note_max;
     struct fl_timer timer;
     _Alignas(16) char room[1024]; /* the arena's first chunk */
 };
@@ -341,12 +363,15 @@ struct fl_worker {
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
+    uint64_t wall_ns, wall_turn_ns; /* the calendar's time, and the turn it was read in */
     uint64_t date_s;             /* second that date[] tells */
     char date[30];               /* "Wed, 25 Nov 2026 04:00:00 GMT" */
     struct fl_health_checks *checks; /* worker 0 */
 };
 
 /* worker.c */
+/* Nanoseconds since 1970, read once a turn of the loop. */
+uint64_t fl_worker_wall_ns(struct fl_worker *w);
 struct fl_slice fl_worker_date(struct fl_worker *w);
 void fl_worker_make_id(struct fl_worker *w, char ret_id[40]); /* UUIDv7 */
 void fl_worker_session_gone(struct fl_worker *w);
@@ -399,6 +424,8 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_watch(struct fl_exchange *x);
 /* The client can take more. */
 void fl_exchange_drained(struct fl_exchange *x);
+/* What was written did not go after all: the provider waits for the client. */
+void fl_exchange_stalled(struct fl_exchange *x);
 
 /* wishes.c */
 void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head);
@@ -433,6 +460,17 @@ void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
 
+/* pass.c */
+void fl_pass_open(struct fl_exchange *x, const struct fl_h1_head *head, struct fl_slice path);
+/* The body is whole: whose it is. False: it was refused, the exchange is gone. */
+bool fl_pass_read(struct fl_exchange *x);
+/* "POST " */
+void fl_pass_put_method(const struct fl_pass *p, struct fl_buf *b);
+/* The provider's body; *storage* lives as long. */
+void fl_pass_write(const struct fl_attempt *a, struct fl_buf *storage, struct fl_request_body *ret_body);
+bool fl_pass_is_json(struct fl_slice content_type);
+void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
+
 /* cross.c */
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
  * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
@@ -461,12 +499,18 @@ void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_ty
 void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice message, bool keep_alive);
 /* A comment on a waiting stream; sends the head first when none was sent. */
 void fl_reply_heartbeat(struct fl_exchange *x);
+/* Whole events that end a stream, and its end. */
+void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events);
 /* An SSE error event for a stream whose head is sent. */
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message);
 
 /* feedback.c */
 /* Takes the score in the body, answers, ends the exchange. */
 void fl_feedback_answer(struct fl_exchange *x);
+
+/* admin.c */
+/* *path*: behind "/admin/v1/providers/". The caller has checked who asks. */
+void fl_admin_providers(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path);
 
 /* accesslog.c */
 void fl_access_log(struct fl_exchange *x, int status, enum fl_err err);

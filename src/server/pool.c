@@ -60,12 +60,31 @@ static void reap(struct fl_timer *timer)
     }
 }
 
+static const char *key_field(enum fl_auth kind)
+{
+    switch (kind) {
+    case FL_AUTH_BEARER:
+        return "authorization: Bearer ";
+    case FL_AUTH_X_API_KEY:
+        return "x-api-key: ";
+    case FL_AUTH_API_KEY:
+        return "api-key: ";
+    case FL_AUTH_X_GOOG_API_KEY:
+        return "x-goog-api-key: ";
+    case FL_AUTH_TOKEN: /* credentials.c, for each request */
+    case FL_AUTH_SIGV4:
+        break;
+    }
+    return NULL;
+}
+
 /* Written and checked once a snapshot; when they do not fit, the buffer says so to each request. */
 static void put_fields(const struct fl_provider *p, unsigned key, struct fl_buf *b)
 {
+    const char *field = key_field(p->auth.kind);
     fl_h1_put_header(b, FL_LIT("host"), p->host_header);
-    if (key < p->key_count) {
-        fl_buf_put(b, fl_slice_eq(p->dialect, FL_LIT("anthropic")) ? FL_LIT("x-api-key: ") : fl_slice_eq(p->dialect, FL_LIT("gemini")) ? FL_LIT("x-goog-api-key: ") : FL_LIT("authorization: Bearer "));
+    if (key < p->key_count && field) {
+        fl_buf_put_cstr(b, field);
         fl_buf_put(b, p->keys[key].value);
         fl_buf_put(b, FL_LIT("\r\n"));
     }
@@ -89,12 +108,15 @@ static bool open_pool(struct fl_pool *pool, struct fl_upstreams *u, unsigned pro
         fl_buf_init(&pool->fields[i], fields_bytes);
         put_fields(p, i, &pool->fields[i]);
     }
-    return pool->fields != NULL;
+    bool fetches = u->snapshot->credentials[provider] != NULL;
+    pool->fetcher = fetches ? fl_fetcher_create(pool) : NULL;
+    return pool->fields && (pool->fetcher || !fetches);
 }
 
 static void close_pool(struct fl_pool *pool)
 {
     unsigned count = fl_pool_provider(pool)->key_count;
+    fl_fetcher_destroy(pool->fetcher);
     for (unsigned i = 0; pool->fields && i < (count > 0 ? count : 1); i++) {
         fl_buf_finish(&pool->fields[i]);
     }
@@ -234,7 +256,7 @@ static size_t on_room(void *owner, char **ret_at)
     return 0;
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room};
+static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room, NULL};
 
 /* --- lending --- */
 

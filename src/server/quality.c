@@ -25,10 +25,15 @@ enum {
 
 /* A decision whose answer has ended. */
 struct past {
-    uint64_t id, age, tenant, route, target; /* id 0: free */
+    uint64_t tenant, route, target;
     struct fl_lesson lesson;
     int8_t head; /* -1: none */
     bool scored;
+};
+
+/* Whose the places of past decisions are, apart from them: to look for one is to read a line of memory. */
+struct past_ids {
+    uint64_t id[ways]; /* 0: free */
 };
 
 /* What is learned of one route by its name. */
@@ -57,7 +62,8 @@ struct fl_lessons {
     struct fl_preferences preferences;
     void *preferences_memory;
     uint64_t liked[liked_targets]; /* hashes of target ids; 0: free */
-    uint64_t clock;
+    struct past_ids past_ids[decisions_kept / ways];
+    uint8_t past_next[decisions_kept / ways]; /* the place that is taken next: a free one or the oldest */
     struct past past[decisions_kept];
 };
 
@@ -194,8 +200,10 @@ static enum fl_err make_heads(struct fl_lessons *l, struct fl_slice bytes)
     fl_memory_init(&l->memory, decisions_kept, features_kept, memory);
     l->memory.kept = kept;
     for (unsigned i = 0; i < decisions_kept; i++) { /* whose heads are gone */
-        l->past[i].lesson.kept = 0;
-        l->past[i].head = -1;
+        if (l->past_ids[i / ways].id[i % ways] != 0) {
+            l->past[i].lesson.kept = 0;
+            l->past[i].head = -1;
+        }
     }
     return bytes.len > 0 ? apply(l, &model) : FL_OK;
 }
@@ -390,6 +398,31 @@ void fl_lessons_put(struct fl_lessons *l, const struct fl_pupil *p, struct fl_le
     fl_unlock(&l->lock);
 }
 
+/* Shows the route's pacing what the request might have cost and been worth: by the plan's candidates, whose
+ * models are judged and proven. */
+static void show_pacing(const struct fl_lessons *l, const struct fl_pupil *p, const struct fl_plan *plan,
+                        const struct fl_lesson *lesson)
+{
+    struct ward *w = p->route->daily_budget_picousd > 0 ? find_ward(l, name_of(p->route)) : NULL;
+    double quality[FL_PLAN_MAX];
+    uint64_t cost_picousd[FL_PLAN_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; w && w->budget_picousd > 0 && i < plan->candidate_count; i++) {
+        const struct fl_candidate *c = &plan->candidates[i];
+        const struct fl_target *t = &p->table->targets[c->target];
+        int head = find_head(l, t->kind_name);
+        bool guarded = w->guarded && t->kind != p->route->default_kind;
+        if (c->skip == FL_SKIP_NONE && c->priced && head >= 0 &&
+            !(guarded && !fl_gate_open(&w->gates[head], lesson->task + 1u))) {
+            quality[count] = lesson->quality[head] / 65535.0;
+            cost_picousd[count++] = c->cost_p50;
+        }
+    }
+    if (count > 0) {
+        fl_pacing_see(&w->pacing, quality, cost_picousd, count);
+    }
+}
+
 void fl_lessons_keep(struct fl_lessons *l, const struct fl_pupil *p, const struct fl_plan *plan,
                      struct fl_lesson *lesson)
 {
@@ -399,6 +432,9 @@ void fl_lessons_keep(struct fl_lessons *l, const struct fl_pupil *p, const struc
     }
     struct fl_heads_case x = case_of(p);
     fl_lock(&l->lock);
+    if (lesson->scored) {
+        show_pacing(l, p, plan, lesson);
+    }
     int head = head_of(l, &p->table->targets[plan->targets[0]]);
     if (head >= 0 && plan->propensity > 0) {
         double propensity = plan->propensity < 1 ? plan->propensity : 1;
@@ -409,18 +445,29 @@ void fl_lessons_keep(struct fl_lessons *l, const struct fl_pupil *p, const struc
 
 /* --- Learning --- */
 
-/* The place of a decision: its own, a free one, or the oldest one's. */
+/* NULL: not kept, or not any more. */
+static struct past *find_past(struct fl_lessons *l, uint64_t id)
+{
+    unsigned set = (unsigned)(id % (decisions_kept / ways));
+    for (unsigned i = 0; i < ways; i++) {
+        if (l->past_ids[set].id[i] == id) {
+            return &l->past[set * ways + i];
+        }
+    }
+    return NULL;
+}
+
+/* Its own place, or the next one of its set. */
 static struct past *place_of(struct fl_lessons *l, uint64_t id)
 {
-    struct past *oldest = NULL;
-    for (unsigned i = 0; i < ways; i++) {
-        struct past *p = &l->past[(size_t)(id % (decisions_kept / ways)) * ways + i];
-        if (p->id == id) {
-            return p;
-        }
-        oldest = !oldest || p->age < oldest->age ? p : oldest;
+    unsigned set = (unsigned)(id % (decisions_kept / ways)), next = l->past_next[set];
+    struct past *found = find_past(l, id);
+    if (found) {
+        return found;
     }
-    return oldest;
+    l->past_ids[set].id[next] = id;
+    l->past_next[set] = (uint8_t)((next + 1) % ways);
+    return &l->past[set * ways + next];
 }
 
 static unsigned place_of_liked(struct fl_lessons *l, uint64_t target)
@@ -468,9 +515,7 @@ void fl_lessons_end(struct fl_lessons *l, const struct fl_lesson *lesson, const 
     }
     fl_lock(&l->lock);
     struct past *p = place_of(l, end->decision_id);
-    *p = (struct past){.id = end->decision_id,
-                       .age = ++l->clock,
-                       .tenant = end->tenant,
+    *p = (struct past){.tenant = end->tenant,
                        .route = name_of(end->route),
                        .target = id_of(end->served),
                        .lesson = *lesson,
@@ -527,8 +572,8 @@ enum fl_scored fl_lessons_score(struct fl_lessons *l, uint64_t decision_id, uint
         return result;
     }
     fl_lock(&l->lock);
-    struct past *p = place_of(l, decision_id);
-    if (p->id == decision_id && p->tenant == tenant) {
+    struct past *p = find_past(l, decision_id);
+    if (p && p->tenant == tenant) {
         result = p->scored ? FL_SCORED_AGAIN : FL_SCORED;
         if (!p->scored) {
             take_score(l, p, score);

@@ -236,9 +236,15 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
     if (a->status >= 400) {
         return read_refusal(a, *body);
     }
+    if (a->exchange->pass) {
+        if (fl_pass_is_json(a->content_type)) {
+            fl_pass_read_usage(*body, &a->usage);
+        }
+        return FL_OK;
+    }
     if (!t) {
-        enum fl_err plain = a->dialect->read_answer(*body, &a->usage);
-        return plain == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : plain;
+        enum fl_err told = a->dialect->read_answer(*body, &a->usage);
+        return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
     }
     bool as_stream = a->exchange->facts.stream;
     enum fl_err err = fl_translation_answer(t, *body, as_stream);
@@ -256,6 +262,10 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     struct gather g;
     gather_init(&g);
     enum fl_err err = read_held(a, &body);
+    if (a->continues) { /* the client has a stream */
+        fl_attempt_fail(a, err ? err : FL_ERR_BAD_RESPONSE);
+        return;
+    }
     if (err && fl_exchange_may_retry(a, err)) {
         fl_attempt_fail(a, err);
         return;
@@ -333,6 +343,13 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     struct fl_slice whole = FL_EMPTY, piece;
     size_t most = fl_attempt_hold_bytes(a);
+    if (a->exchange->pass && a->status < 300 && !fl_pass_is_json(a->content_type)) { /* sound, perhaps as it is made */
+        note_life(a);
+        note_first_byte(a);
+        start_passing(a);
+        pass_bytes(a, in);
+        return;
+    }
     while (more_of(a, in)) {
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
@@ -378,6 +395,7 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
     if (!x->head_by_heartbeat) {
         struct fl_slice type = a->translation ? FL_LIT("text/event-stream; charset=utf-8") : a->content_type;
         fl_reply_head(x, a->status, type, UINT64_MAX);
+        fl_buf_finish(&a->fields); /* a stream may last */
         x->event_stream = true;
     }
     gather_add(g, fl_buf_slice(&a->preamble));
@@ -415,6 +433,60 @@ static bool is_cut_off(const struct fl_event_facts *event)
     return !event->valid || !last;
 }
 
+/* Sends what a continued stream has ready. */
+static void flush_continued(struct fl_attempt *a, struct gather *g)
+{
+    struct fl_buf *out = &a->exchange->resume->out;
+    gather_add(g, fl_buf_slice(out));
+    flush(a, g, false);
+    fl_buf_reset(out);
+}
+
+/* To those who look: where the stream was joined. */
+static void tell_seam(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_buf *out = &x->resume->out;
+    if (a->first_byte_ns == 0 && x->config->expose_decisions && x->note_count > 0) {
+        fl_buf_put_cstr(out, ": x-fairlead-spliced: ");
+        fl_buf_put(out, x->notes[x->note_count - 1].target->provider);
+        fl_buf_putc(out, '>');
+        fl_buf_put(out, a->target->provider);
+        fl_buf_put_cstr(out, "\n\n");
+    }
+}
+
+/* An event of a stream that continues another one. False: the attempt is over. */
+static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
+                           bool *ret_pass)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_event_facts facts;
+    *ret_pass = false;
+    a->dialect->read_event(x->endpoint, event, true, &facts, &a->usage);
+    if (at_end && is_cut_off(&facts)) {
+        return true;
+    }
+    if (facts.kind == FL_EVENT_ERROR || (!facts.valid && a->first_byte_ns == 0)) {
+        fl_attempt_fail(a, facts.valid ? a->dialect->read_error(a->status, event->data) : FL_ERR_BAD_RESPONSE);
+        return false;
+    }
+    if (facts.content || facts.finish) {
+        tell_seam(a);
+        note_first_byte(a);
+    }
+    a->finish_seen = a->finish_seen || facts.finish;
+    a->done_seen = facts.kind == FL_EVENT_DONE;
+    if (a->done_seen) {
+        fl_resume_end(x->resume);
+    } else if (facts.kind != FL_EVENT_USAGE || x->facts.usage_asked || !fl_pool_provider(a->pool)->stream_options) {
+        fl_resume_take(x->resume, event);
+    }
+    flush_continued(a, g);
+    *ret_pass = a->done_seen;
+    return true;
+}
+
 /* One event: *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
 static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
                        bool *ret_pass)
@@ -422,6 +494,9 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     struct fl_exchange *x = a->exchange;
     struct fl_event_facts facts;
     bool answering = x->state == FL_EXCHANGE_ANSWERING, held = false;
+    if (a->continues && event->data_lines > 0) {
+        return take_continued(a, event, at_end, g, ret_pass);
+    }
     if (event->data_lines == 0) { /* comments keep a stream alive once it has begun */
         *ret_pass = answering;
         return true;
@@ -434,6 +509,12 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     if (!answering && !take_early(a, event, &facts, g, &held)) {
         return false;
     }
+    if (answering && x->resume && facts.kind == FL_EVENT_ERROR &&
+        fl_resume_judge(x->resume) != FL_RESUME_NEVER) { /* not the last word */
+        flush(a, g, false);
+        fl_attempt_fail(a, a->dialect->read_error(a->status, event->data));
+        return false;
+    }
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
     if (facts.finish) {
@@ -442,6 +523,9 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
     *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
+    if (x->resume && x->winner == a && *ret_pass && !held) {
+        fl_resume_note(x->resume, event);
+    }
     if (held) {
         fl_buf_put(&a->preamble, *ret_pass ? event->raw : FL_EMPTY);
         *ret_pass = false;

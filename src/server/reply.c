@@ -52,7 +52,7 @@ static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
     while (i < x->note_count && x->notes[i].err == FL_ERR_HEDGED) {
         i++;
     }
-    if (i == x->note_count) {
+    if (i == x->note_count || !x->winner) {
         return;
     }
     fl_buf_put(b, FL_LIT("x-fairlead-failover: "));
@@ -232,6 +232,14 @@ static void put_responses_error(struct fl_buf *b, enum fl_err err, struct fl_sli
     fl_buf_put_cstr(b, "\",\"message\":");
     fl_buf_put_json(b, message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)));
     fl_buf_put_cstr(b, ",\"param\":null}");
+}
+
+void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events)
+{
+    char line[18];
+    struct fl_slice size = fl_slice(line, fl_h1_chunk_line(line, events.len));
+    struct fl_slice pieces[3] = {size, events, FL_LIT("\r\n0\r\n\r\n")};
+    (void)fl_session_write(x->session, x->chunked ? pieces : &events, x->chunked ? 3 : 1);
 }
 
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message)

@@ -183,6 +183,25 @@ static void on_drained(void *owner)
     }
 }
 
+/* The client is behind from now on, as fl_session_write() finds it otherwise. */
+static void note_blocked(struct fl_session *s, size_t queued_before)
+{
+    if (s->stream->queued > 0 && !is_blocked(s)) {
+        s->blocked_since_ns = s->worker->sys->now_ns;
+        s->blocked_bytes = queued_before;
+        arm(s);
+    }
+}
+
+static void on_stalled(void *owner)
+{
+    struct fl_session *s = owner;
+    note_blocked(s, s->stream->queued);
+    if (s->exchange) {
+        fl_exchange_stalled(s->exchange);
+    }
+}
+
 /* Much of a body is still to come: it is read to where it will stand. */
 static size_t on_room(void *owner, char **ret_at)
 {
@@ -201,7 +220,8 @@ static size_t on_room(void *owner, char **ret_at)
     return len;
 }
 
-static const struct fl_stream_events stream_events = {on_opened, on_bytes, on_ended, on_drained, on_room};
+static const struct fl_stream_events stream_events = {on_opened,  on_bytes, on_ended,
+                                                        on_drained, on_room,  on_stalled};
 
 static void refuse_connection(struct fl_stream *stream)
 {
@@ -307,11 +327,7 @@ bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsig
         arm(s);
         return false;
     }
-    if (s->stream->queued > 0 && !is_blocked(s)) {
-        s->blocked_since_ns = s->worker->sys->now_ns;
-        s->blocked_bytes = before;
-        arm(s);
-    }
+    note_blocked(s, before);
     s->blocked_bytes += s->stream->queued > before ? s->stream->queued - before : 0;
     return true;
 }

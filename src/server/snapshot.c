@@ -8,6 +8,10 @@ static void destroy(struct fl_snapshot *s)
     for (unsigned i = 0; s->provider_tls && i < s->config->provider_count; i++) {
         fl_tls_unref(s->provider_tls[i]);
     }
+    for (unsigned i = 0; s->credentials && i < s->config->provider_count; i++) {
+        fl_credentials_destroy(s->credentials[i]);
+    }
+    free(s->credentials);
     free(s->provider_tls);
     fl_tls_unref(s->listen_tls);
     fl_config_unref(s->config);
@@ -25,6 +29,9 @@ static enum fl_err make_tls(struct fl_snapshot *s, struct fl_reterr *reterr)
         if (c->providers[i].tls) {
             err = fl_tls_client_create(c->providers[i].ca_file, &s->provider_tls[i], reterr);
         }
+        if (!err) {
+            err = fl_credentials_create(&c->providers[i], &s->credentials[i], reterr);
+        }
     }
     return err;
 }
@@ -40,7 +47,8 @@ enum fl_err fl_snapshot_create(struct fl_config *config, struct fl_snapshot **re
     atomic_init(&s->refs, 1);
     s->config = config;
     s->provider_tls = calloc(config->provider_count + 1, sizeof(struct fl_tls *));
-    enum fl_err err = s->provider_tls ? make_tls(s, reterr) : FL_ERR_NOMEM;
+    s->credentials = calloc(config->provider_count + 1, sizeof(struct fl_credentials *));
+    enum fl_err err = s->provider_tls && s->credentials ? make_tls(s, reterr) : FL_ERR_NOMEM;
     if (err) {
         destroy(s);
         return err;

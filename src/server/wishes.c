@@ -31,33 +31,71 @@ static void read_max_cost(struct fl_slice value, struct fl_wishes *w)
     }
 }
 
-void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head)
+static void read_strategy(struct fl_slice value, struct fl_wishes *w)
 {
-    enum { session_bytes_max = 256 };
-    struct fl_wishes *w = &x->wishes;
-    const struct fl_h1_header *h = fl_h1_find_text(head, FL_LIT("x-fairlead-strategy"));
-    w->strategy_given = h && fl_selection_parse(h->value, &w->selection);
-    if (h && !w->strategy_given) {
+    w->strategy_given = fl_selection_parse(value, &w->selection);
+    if (!w->strategy_given) {
         wrong(w, "x-fairlead-strategy",
               "hybrid, cost, performance, quality, classification, priority, adaptive, load_balance, or "
               "an algorithm of load_balance such as spd");
     }
-    h = fl_h1_find_text(head, FL_LIT("x-fairlead-tier"));
-    if (h && !fl_tier_parse(h->value, &w->tier)) {
+}
+
+static void read_tier(struct fl_slice value, struct fl_wishes *w)
+{
+    if (!fl_tier_parse(value, &w->tier)) {
         wrong(w, "x-fairlead-tier", "low, medium or high");
     }
-    h = fl_h1_find_text(head, FL_LIT("x-fairlead-max-cost-usd"));
-    if (h) {
-        read_max_cost(h->value, w);
+}
+
+static void read_session(struct fl_slice value, struct fl_wishes *w)
+{
+    enum { session_bytes_max = 256 };
+    w->session = fl_slice_first(value, session_bytes_max);
+}
+
+static void read_resume(struct fl_slice value, struct fl_wishes *w)
+{
+    w->resume = fl_slice_eq_nocase(value, FL_LIT("continue"));
+    w->resume_off = fl_slice_eq_nocase(value, FL_LIT("off"));
+    if (!w->resume && !w->resume_off) {
+        wrong(w, "x-fairlead-resume", "continue or off");
     }
-    h = fl_h1_find_text(head, FL_LIT("x-fairlead-session"));
-    if (h) {
-        w->session = fl_arena_copy(&x->arena, fl_slice_first(h->value, session_bytes_max));
+}
+
+static const struct {
+    struct fl_slice name; /* behind "x-fairlead-" */
+    void (*read)(struct fl_slice value, struct fl_wishes *w);
+} wishes[] = {{{"strategy", 8}, read_strategy},
+              {{"tier", 4}, read_tier},
+              {{"max-cost-usd", 12}, read_max_cost},
+              {{"session", 7}, read_session},
+              {{"resume", 6}, read_resume},
+              {{"explain", 7}, read_explain}};
+
+/* One header of ours; the first of its name counts. */
+static void read_wish(struct fl_slice name, struct fl_slice value, unsigned *seen, struct fl_wishes *w)
+{
+    for (unsigned i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
+        if (!(*seen & 1U << i) && fl_slice_eq_nocase(name, wishes[i].name)) {
+            *seen |= 1U << i;
+            wishes[i].read(value, w);
+        }
     }
-    h = fl_h1_find_text(head, FL_LIT("x-fairlead-explain"));
-    if (h) {
-        read_explain(h->value, w);
+}
+
+void fl_wishes_read(struct fl_exchange *x, const struct fl_h1_head *head)
+{
+    const struct fl_slice ours = FL_LIT("x-fairlead-");
+    unsigned seen = 0;
+    for (unsigned i = 0; i < head->header_count; i++) {
+        struct fl_slice name = head->headers[i].name;
+        bool maybe = name.len > ours.len && (name.ptr[2] | 0x20) == 'f';
+        if (maybe && fl_slice_eq_nocase(fl_slice_first(name, ours.len), ours)) {
+            read_wish(fl_slice_from(name, ours.len), head->headers[i].value, &seen, &x->wishes);
+        }
     }
+    x->wishes.session = fl_arena_copy(&x->arena, x->wishes.session);
 }
 
 bool fl_wishes_refused(struct fl_exchange *x)

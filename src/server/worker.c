@@ -259,11 +259,20 @@ void fl_worker_drain(struct fl_worker *w, void (*done)(void *owner), void *owner
 
 /* --- small services --- */
 
+uint64_t fl_worker_wall_ns(struct fl_worker *w)
+{
+    if (w->wall_turn_ns != w->sys->now_ns) {
+        w->wall_turn_ns = w->sys->now_ns;
+        w->wall_ns = w->sys->ops->wall_ns(w->sys);
+    }
+    return w->wall_ns;
+}
+
 struct fl_slice fl_worker_date(struct fl_worker *w)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    uint64_t now_s = w->sys->ops->wall_ns(w->sys) / FL_NS_S;
+    uint64_t now_s = fl_worker_wall_ns(w) / FL_NS_S;
     if (now_s != w->date_s) {
         time_t seconds = (time_t)now_s;
         struct tm tm;
@@ -292,20 +301,19 @@ struct fl_slice fl_worker_date(struct fl_worker *w)
 /* UUIDv7 (RFC 9562 5.7): milliseconds, then random bits. */
 void fl_worker_make_id(struct fl_worker *w, char ret_id[40])
 {
-    struct fl_buf b;
-    uint64_t ms = w->sys->ops->wall_ns(w->sys) / FL_NS_MS;
-    uint64_t a = fl_rng_next(&w->rng), c = fl_rng_next(&w->rng);
-    fl_buf_init_in(&b, ret_id, 40);
-    fl_buf_put_hex(&b, (ms >> 16) & 0xffffffff, 8);
-    fl_buf_putc(&b, '-');
-    fl_buf_put_hex(&b, ms & 0xffff, 4);
-    fl_buf_putc(&b, '-');
-    fl_buf_put_hex(&b, 0x7000 | (a & 0xfff), 4);
-    fl_buf_putc(&b, '-');
-    fl_buf_put_hex(&b, 0x8000 | ((a >> 12) & 0x3fff), 4);
-    fl_buf_putc(&b, '-');
-    fl_buf_put_hex(&b, c & UINT64_C(0xffffffffffff), 12);
-    fl_buf_putc(&b, '\0');
+    const uint64_t ms = fl_worker_wall_ns(w) / FL_NS_MS;
+    const uint64_t a = fl_rng_next(&w->rng), c = fl_rng_next(&w->rng);
+    const uint64_t high = ms << 16 | 0x7000 | (a & 0xfff); /* 48 bits of time */
+    const uint64_t low = (0x8000 | ((a >> 12) & 0x3fff)) << 48 | (c & UINT64_C(0xffffffffffff));
+    char *to = ret_id;
+    for (unsigned i = 0; i < 32; i++) {
+        uint64_t half = i < 16 ? high : low;
+        if (i == 8 || i == 12 || i == 16 || i == 20) {
+            *to++ = '-';
+        }
+        *to++ = "0123456789abcdef"[half >> (60 - i % 16 * 4) & 15];
+    }
+    *to = '\0';
 }
 
 void fl_worker_read(const struct fl_worker *w, struct fl_worker_stats *ret_stats)

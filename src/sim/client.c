@@ -389,7 +389,7 @@ static void on_abort_timer(struct fl_timer *timer)
 struct fl_simclient *fl_simclient_create(struct fl_sys *sys,
                                          const struct fl_simclient_options *options)
 {
-    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL};
+    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL, NULL};
     struct fl_simclient *c = calloc(1, sizeof(*c));
     fl_assert(c != NULL);
     c->sys = sys;

@@ -14,6 +14,8 @@
 
 #include <stdlib.h>
 
+enum { late_bytes = 4096 }; /* a backend keeps only small writes until the turn ends */
+
 #define FLUSH_STALL_NS                                                                             \
     (10 * FL_NS_S) /* a lingering side gives up when nothing was taken for so long */
 #define FLUSH_STALL_TICKS 12 /* or not all in this many times that, as in net */
@@ -345,7 +347,9 @@ static enum fl_err do_write(struct fl_stream *stream, const struct fl_slice *pie
     if (s->unwritable || s->dead) {
         return s->unwritable ? s->unwritable : s->opened ? FL_ERR_RESET : h->conn->outcome;
     }
+    size_t written = 0;
     for (unsigned i = 0; i < count; i++) {
+        written += pieces[i].len;
         fl_world_note(h->conn, h->side, FL_WORLD_WROTE, 0, pieces[i]);
         fl_fifo_put(&p->queue, pieces[i].ptr, pieces[i].len);
         s->node->stats.bytes_out += pieces[i].len;
@@ -358,7 +362,13 @@ static enum fl_err do_write(struct fl_stream *stream, const struct fl_slice *pie
     } else if (s->opened && p->pump.slot == 0 && queued == 0) {
         fl_world_at(w, &p->pump, w->now_ns + fl_world_between(w, 0, 200 * FL_NS_US));
     }
-    stream->queued = p->queue.len;
+    bool late = s->opened && queued == 0 && p->queue.len > 0 && written <= late_bytes &&
+                fl_rng_below(&w->rng, 1000) < h->conn->plan.late_permille;
+    if (late) {
+        p->owes_stalled = true;
+        fl_world_at(w, &p->pump, w->now_ns);
+    }
+    stream->queued = late ? 0 : p->queue.len;
     p->owes_drained = p->owes_drained || p->queue.len > 0;
     if (p->queue.len > s->node->stats.queued_peak) {
         s->node->stats.queued_peak = p->queue.len;
@@ -406,6 +416,10 @@ static void part(struct conn *c, unsigned side, enum fl_close how)
 {
     struct side *s = &c->side[side];
     struct pipe *out = &c->pipe[side];
+    if (out->owes_stalled) { /* its owner took it for sent */
+        out->owes_stalled = false;
+        fl_wire_pump(out);
+    }
     if (how == FL_CLOSE_FLUSH) {
         s->lingering = true;
         s->linger_left = out->queue.len;

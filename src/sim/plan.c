@@ -54,6 +54,7 @@ struct fl_world_link fl_world_link(struct fl_world *w)
     link.jitter_ns = link.latency_ns / 1000 * w->mix.jitter_permille;
     link.chop = draw_chop(w);
     link.partial_permille = w->mix.partial_permille;
+    link.late_permille = w->mix.late_permille;
     link.up = draw_way(w);
     link.down = draw_way(w);
     return link;

@@ -354,7 +354,7 @@ static void on_connection_timer(struct fl_timer *timer)
 
 static void on_accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
 {
-    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL};
+    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL, NULL};
     struct fl_simprovider *p = owner;
     struct sim_conn *c = calloc(1, sizeof(*c));
     (void)peer;

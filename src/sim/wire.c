@@ -85,9 +85,24 @@ void fl_wire_pump(struct pipe *p)
     fl_wire_schedule(p);
 }
 
+static void tell_stalled(struct pipe *p)
+{
+    struct handle *h = writer(p)->handle;
+    p->owes_stalled = false;
+    if (h && p->queue.len > 0) {
+        h->stream.queued = p->queue.len;
+        if (h->stream.on->stalled) {
+            h->stream.on->stalled(h->stream.owner);
+        }
+    }
+}
+
 static void on_pump(struct fl_timer *timer)
 {
     struct pipe *p = fl_container_of(timer, struct pipe, pump);
+    if (p->owes_stalled) {
+        tell_stalled(p);
+    }
     fl_wire_pump(p);
     struct handle *h = writer(p)->handle;
     if (h && p->owes_drained && p->queue.len == 0 && writer(p)->opened) {

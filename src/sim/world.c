@@ -40,6 +40,7 @@ struct fl_world *fl_world_create(uint64_t seed)
                                    .window_max = 262144,
                                    .jitter_permille = 250,
                                    .partial_permille = 60,
+                                   .late_permille = 300,
                                    .chop_weight = {2, 5, 1}};
     return w;
 }

@@ -88,6 +88,7 @@ struct fl_world_link {
     uint64_t jitter_ns;        /* up to this more, per piece sent; order is kept */
     enum fl_world_chop chop;
     unsigned partial_permille; /* how often the kernel takes nothing of a write at first */
+    unsigned late_permille;    /* how often a small write's owner learns by stalled() that it did not go */
     struct fl_world_way up, down;
 };
 
@@ -98,7 +99,7 @@ struct fl_world_mix {
     uint64_t dns_min_ns, dns_max_ns;
     size_t window_min, window_max;
     unsigned jitter_permille; /* of the latency */
-    unsigned partial_permille;
+    unsigned partial_permille, late_permille;
     unsigned chop_weight[3]; /* by enum fl_world_chop */
 };
 

@@ -80,7 +80,7 @@ struct pipe {
     uint64_t last_ns;        /* when the newest piece arrives */
     uint64_t ready_ns;       /* no delivery before: a slow line, a stall, a gap between pieces */
     uint64_t fin_ns;         /* when the FIN arrives */
-    bool owes_drained;
+    bool owes_drained, owes_stalled;
     bool fin_wanted, fin_sent;
     bool rst_arrived;
     bool stalled; /* the stall has happened */

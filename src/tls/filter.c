@@ -502,8 +502,25 @@ static void lower_drained(void *owner)
     leave(t);
 }
 
-const struct fl_stream_events fl_tls_lower_events = {
-    .opened = lower_opened, .bytes = lower_bytes, .ended = lower_ended, .drained = lower_drained};
+static void lower_stalled(void *owner)
+{
+    struct fl_tls_stream *t = owner;
+    if (!t->opened || t->closed || t->lower->queued == 0) {
+        return; /* of the handshake: nobody waits for it */
+    }
+    t->busy++;
+    mirror_queue(t);
+    if (t->base.on->stalled) {
+        t->base.on->stalled(t->base.owner);
+    }
+    leave(t);
+}
+
+const struct fl_stream_events fl_tls_lower_events = {.opened = lower_opened,
+                                                     .bytes = lower_bytes,
+                                                     .ended = lower_ended,
+                                                     .drained = lower_drained,
+                                                     .stalled = lower_stalled};
 
 /* Closing */
 

@@ -107,6 +107,23 @@ describe('decisions', () => {
     });
 });
 
+test('a model named at a provider that lists none has its price', LIMIT, async () => {
+    const f = await twoProviders({ providers: { a: { type: 'openai', models: undefined } } });
+    try {
+        const ask = (model) => chat(f.origin, { model, messages: MESSAGES });
+        const known = await ask('a/gpt-4o-mini');
+        assert.equal(known.status, 200);
+        const { prompt_tokens: tokensIn, completion_tokens: tokensOut } = known.json.usage;
+        const usd = (tokensIn * 0.15 + tokensOut * 0.6) / 1e6;
+        assert.ok(Math.abs(Number(known.headers['x-fairlead-cost-usd']) - usd) < 1e-12, known.headers['x-fairlead-cost-usd']);
+        const unknown = await ask('a/no-such-model');
+        assert.equal(unknown.status, 200);
+        assert.equal(unknown.headers['x-fairlead-cost-usd'], undefined);
+    } finally {
+        await f.close();
+    }
+});
+
 test('decisions can be kept private', LIMIT, async () => {
     const f = await twoProviders({ telemetry: { expose_decisions: false } });
     try {

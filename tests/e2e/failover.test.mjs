@@ -112,12 +112,12 @@ describe('failover', () => {
         assert.equal(answer.json.error.message, 'b is busy');
         assert.equal(answer.json.error.code, 'engine_overloaded');
         assert.equal(answer.headers['x-should-retry'], 'false');
-        assert.equal(answer.headers['x-fairlead-attempts'], '2');
+        assert.equal(answer.headers['x-fairlead-attempts'], '3'); // the last one once more, after a pause
         for (const maxRetries of [0, 2]) {
             f.a.requests.length = f.b.requests.length = 0;
             await assert.rejects(f.openai({ maxRetries }).chat.completions.create({ model: fresh('pair'), messages: MESSAGES }),
                 (error) => error.status === 503 && /b is busy/.test(error.message));
-            assert.deepEqual([f.a.requests.length, f.b.requests.length], [1, 1], `maxRetries ${maxRetries}`);
+            assert.deepEqual([f.a.requests.length, f.b.requests.length], [1, 2], `maxRetries ${maxRetries}`);
         }
     });
 
@@ -231,7 +231,7 @@ describe('failover', () => {
         for (let i = 0; i < 40; i++) {
             f.a.answers(i % 2 ? (seen) => seen.cutNow() : (seen) => seen.error(500, 'no'));
             f.b.answers((seen) => seen.error(500, 'no'));
-            assert.equal((await plain(model)).status, 500);
+            assert.ok((await plain(model)).status >= 500); // a's or b's, whoever was asked last
         }
         await sleep(200);
         const now = f.gateway.openFiles();

@@ -97,19 +97,15 @@ static struct outcome run(bool hedging, double pool_load, double per_second)
         struct fl_dispatch dispatch;
         p.now_ns += (uint64_t)(1e9 / per_second);
         unsigned target = pool_plan(&p);
-        struct fl_failover_scene scene = {.table = &p.table,
-                                          .plan = &p.plan,
-                                          .pool = budget,
-                                          .rng = &rng,
-                                          .now_ns = p.now_ns};
+        struct fl_failover_scene scene = {
+            .table = &p.table, .plan = &p.plan, .pool = budget, .rng = &rng, .now_ns = p.now_ns};
         fl_retry_budget_request(budget, p.now_ns);
         fl_failover_start(&f);
         fl_failover_first(&f, &scene);
         double first = straggler(&rng), second = straggler(&rng);
         uint64_t d = fl_hedge_delay_ns(&p.targets[target].state->spreads, 100);
-        const struct fl_hedge_ask ask = {.streaming = true,
-                                         .pool_load = pool_load,
-                                         .budget_left = 1};
+        const struct fl_hedge_ask ask = {
+            .streaming = true, .pool_load = pool_load, .budget_left = 1};
         values[i] = first;
         if (hedging && first * 1e9 > (double)d && fl_hedge_allowed(&ask) &&
             fl_failover_hedge(&f, &scene, 0).kind != FL_STEP_NONE) {

@@ -88,6 +88,7 @@ static void put_setup(const struct rig_setup *setup, struct fl_buf *b)
         fl_buf_put_u64(b, i + 1);
         fl_buf_put_cstr(b, ":80/v1\"");
         fl_buf_put_cstr(b, setup->provider ? setup->provider : "");
+        fl_buf_put_cstr(b, setup->checked ? "" : ", health: {enabled: false}");
         fl_buf_put_cstr(b, "}\n");
     }
 }

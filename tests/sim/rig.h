@@ -45,6 +45,7 @@ struct rig_setup {
     unsigned providers;   /* p0, p1, ... each with model m; "chat" tries them in this order */
     const char *provider; /* more keys of each provider: ", connections: 1"; NULL: none */
     const char *more;     /* more lines of the file; NULL: none */
+    bool checked;         /* providers are checked actively; without it an upstream sees requests only */
 };
 
 void rig_open(struct rig *r, uint64_t seed);

@@ -16,7 +16,7 @@ struct scene {
 
 static void open_scene(struct scene *s, unsigned providers, const char *more)
 {
-    const struct rig_setup setup = {.providers = providers, .more = more};
+    const struct rig_setup setup = {.providers = providers, .more = more, .checked = true};
     rig_open(&s->rig, 1);
     rig_exact(&s->rig);
     upstream_open(&s->first, fl_world_sys(s->rig.world, "10.0.1.1"));
@@ -53,10 +53,10 @@ static void works(struct scene *s)
 
 /* One request of a new client: NULL: an error of ours, else who answered. *attempts*: as its header
  * says. */
-static void ask(struct scene *s, const char *text, const char *attempts)
+static void ask_with(struct scene *s, const char *headers, const char *text, const char *attempts)
 {
     struct fl_simclient *c = rig_client(&s->rig, 0, NULL);
-    rig_post(c, 1, false, "");
+    rig_post(c, 1, false, headers);
     rig_settle(&s->rig, c, 60 * FL_NS_S);
     const struct fl_simanswer *a = fl_simclient_answer(c, 0);
     if (text) {
@@ -67,6 +67,11 @@ static void ask(struct scene *s, const char *text, const char *attempts)
     rig_check(&s->rig,
               fl_slice_eq(fl_simanswer_header(a, "x-fairlead-attempts"), fl_slice_cstr(attempts)));
     rig_leave(&s->rig, c);
+}
+
+static void ask(struct scene *s, const char *text, const char *attempts)
+{
+    ask_with(s, "", text, attempts);
 }
 
 static enum fl_health health(const struct scene *s)
@@ -201,24 +206,112 @@ static void checks_find_it_well_again(void **state)
     (void)state;
     open_scene(&s, 2, "routing: {health_check_interval: 5s, ejection_time: 5m}\n");
     rig_say(&s.rig, "checks");
-    fl_world_run_for(s.rig.world, 60 * FL_NS_S);
-    rig_equal(&s.rig, s.first.connections, 0); /* healthy ones are left alone */
+    works(&s);
+    fl_world_run_for(s.rig.world, 60 * FL_NS_S); /* all the time, give or take a tenth */
+    rig_check(&s.rig, s.first.requests >= 10 && s.first.requests <= 14);
+    rig_check(&s.rig, s.second.requests >= 10 && s.second.requests <= 14);
+    rig_check(&s.rig,
+              fl_slice_starts(fl_buf_slice(&s.first.head), FL_LIT("GET /v1/models HTTP/1.1\r\n")));
     eject(&s);
     unsigned requests = s.first.requests;
     fl_world_run_for(s.rig.world, 60 * FL_NS_S); /* they fail too */
     rig_equal(&s.rig, health(&s), FL_OPEN);
     rig_check(&s.rig, s.first.requests - requests >= 10 && s.first.requests - requests <= 14);
-    rig_check(&s.rig,
-              fl_slice_starts(fl_buf_slice(&s.first.head), FL_LIT("GET /v1/models HTTP/1.1\r\n")));
     works(&s);
     fl_world_run_for(s.rig.world, 6 * FL_NS_S);
     rig_equal(&s.rig, health(&s), FL_HALF_OPEN);
     fl_world_run_for(s.rig.world, 12 * FL_NS_S);
     rig_equal(&s.rig, health(&s), FL_HEALTHY);
-    requests = s.first.requests;
-    fl_world_run_for(s.rig.world, 60 * FL_NS_S);
-    rig_equal(&s.rig, s.first.requests, requests);
     ask(&s, "quick", "1");
+    close_scene(&s);
+}
+
+/* Two bad checks in a row eject before any client has found out; a key that is refused, or a rate limit, says
+ * nothing about the provider. */
+static void checks_find_it_ill(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum fl_health health;
+    } rows[] = {{"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n", FL_OPEN},
+                {"garbage\r\n\r\n", FL_OPEN},
+                {"HTTP/1.1 401 Who\r\ncontent-length: 0\r\n\r\n", FL_HEALTHY},
+                {"HTTP/1.1 404 What\r\ncontent-length: 0\r\n\r\n", FL_HEALTHY},
+                {"HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n", FL_HEALTHY}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene s;
+        open_scene(&s, 2, "routing: {health_check_interval: 5s, ejection_time: 5m}\n");
+        rig_say(&s.rig, "check answered %s", rows[i].answer);
+        upstream_say(&s.first, fl_slice_cstr(rows[i].answer), UPSTREAM_FIN);
+        fl_world_run_for(s.rig.world, 6 * FL_NS_S);
+        rig_equal(&s.rig, health(&s) == FL_OPEN, false); /* one is none */
+        fl_world_run_for(s.rig.world, 30 * FL_NS_S);
+        rig_equal(&s.rig, health(&s), rows[i].health);
+        works(&s);
+        bool left_alone = rows[i].health == FL_OPEN || i == 2; /* its only key was refused */
+        ask(&s, left_alone ? "other" : "quick", "1");
+        close_scene(&s);
+    }
+}
+
+static void checks_ask_what_is_configured(void **state)
+{
+    struct rig_setup setup = {.providers = 1, .checked = true, .provider = ", health: {path: /up?deep=1, interval: 2s}"};
+    struct scene s;
+    (void)state;
+    rig_open(&s.rig, 1);
+    rig_exact(&s.rig);
+    rig_say(&s.rig, "a path of its own");
+    upstream_open(&s.first, fl_world_sys(s.rig.world, "10.0.1.1"));
+    upstream_say(&s.first, FL_LIT("HTTP/1.1 204 Fine\r\n\r\n"), UPSTREAM_FIN);
+    rig_serve(&s.rig, &setup, 1);
+    fl_world_run_for(s.rig.world, 10 * FL_NS_S);
+    rig_check(&s.rig, s.first.requests >= 4);
+    rig_check(&s.rig, fl_slice_starts(fl_buf_slice(&s.first.head), FL_LIT("GET /v1/up?deep=1 HTTP/1.1\r\n")));
+    rig_check(&s.rig, rig_has(fl_buf_slice(&s.first.head), "authorization: Bearer sk-sim\r\n"));
+    rig_stop(&s.rig);
+    upstream_close(&s.first);
+    rig_close(&s.rig);
+}
+
+/* --- by hand --- */
+
+static void admin(struct scene *s, const char *method, const char *path, const char *headers, int status,
+                  const char *says)
+{
+    struct fl_simclient *c = rig_client(&s->rig, 2, NULL);
+    fl_simclient_request(c, method, path, headers, FL_EMPTY);
+    rig_settle(&s->rig, c, FL_NS_S);
+    const struct fl_simanswer *a = fl_simclient_answer(c, 0);
+    rig_equal(&s->rig, a->status, status);
+    rig_check(&s->rig, rig_has(fl_buf_slice(&a->body), says));
+    rig_check(&s->rig, !rig_has(fl_buf_slice(&a->body), "sk-sim"));
+    rig_leave(&s->rig, c);
+}
+
+static void a_provider_is_drained_and_enabled_by_hand(void **state)
+{
+    struct scene s;
+    (void)state;
+    open_scene(&s, 2, "routing: {health_check_interval: 1h}\n"
+                      "keys: [{name: me, key: '0123456789abcdef'}]\n");
+    rig_say(&s.rig, "by hand");
+    works(&s);
+    const char *key = "authorization: Bearer 0123456789abcdef\r\n";
+    admin(&s, "GET", "/admin/v1/providers", "", 401, "Providers are shown");
+    admin(&s, "POST", "/admin/v1/providers/p0/drain", "", 401, "Providers are shown");
+    admin(&s, "POST", "/admin/v1/providers/p0/drain",
+          "authorization: Bearer 0123456789abcdef\r\norigin: http://evil.example\r\n", 401, "browsers");
+    admin(&s, "GET", "/admin/v1/providers", key, 200, "\"health\":\"healthy\"");
+    admin(&s, "GET", "/admin/v1/providers/p1", key, 200, "{\"name\":\"p1\"");
+    admin(&s, "GET", "/admin/v1/providers/p9", key, 404, "no such provider");
+    admin(&s, "POST", "/admin/v1/providers/p0/explode", key, 404, "no such provider");
+    admin(&s, "POST", "/admin/v1/providers", key, 405, "takes GET");
+    admin(&s, "POST", "/admin/v1/providers/p0/drain", key, 200, "\"health\":\"drained\"");
+    ask_with(&s, key, "other", "1");
+    admin(&s, "POST", "/admin/v1/providers/p0/enable", key, 200, "\"health\":\"healthy\"");
+    ask_with(&s, key, "quick", "1");
     close_scene(&s);
 }
 
@@ -338,6 +431,9 @@ int main(void)
         cmocka_unit_test(one_trial_at_a_time),
         cmocka_unit_test(a_trial_that_is_cancelled_is_none),
         cmocka_unit_test(checks_find_it_well_again),
+        cmocka_unit_test(checks_find_it_ill),
+        cmocka_unit_test(checks_ask_what_is_configured),
+        cmocka_unit_test(a_provider_is_drained_and_enabled_by_hand),
         cmocka_unit_test(checks_of_a_silent_provider_end),
         cmocka_unit_test(the_last_one_is_tried_though_ejected),
         cmocka_unit_test(refusals_of_the_request_do_not_count),

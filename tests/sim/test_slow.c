@@ -226,14 +226,16 @@ static void plan_endless(struct scene *s, struct fl_buf *head, struct fl_buf *ev
     upstream_plan(&s->first, answer, 1);
 }
 
-static void a_reader_at_1_byte_a_second_is_cut_and_slows_its_provider(void **state)
+/* *late_permille*: of the writes that do not go, how many are told of it by stalled(). */
+static void read_1_byte_a_second(unsigned late_permille)
 {
     struct scene s;
     struct fl_buf head, event;
     struct upstream_part parts[2];
     struct upstream_answer answer;
-    (void)state;
     open_scene(&s, NULL);
+    fl_world_mix(s.rig.world)->late_permille = late_permille;
+    rig_say(&s.rig, "1 byte a second, late %u", late_permille);
     plan_endless(&s, &head, &event, parts, &answer);
     struct fl_simclient *c = slow_reader(&s, 0, 1, 4096);
     rig_post(c, 1, true, "");
@@ -258,6 +260,13 @@ static void a_reader_at_1_byte_a_second_is_cut_and_slows_its_provider(void **sta
     close_scene(&s);
     fl_buf_finish(&head);
     fl_buf_finish(&event);
+}
+
+static void a_reader_at_1_byte_a_second_is_cut_and_slows_its_provider(void **state)
+{
+    (void)state;
+    read_1_byte_a_second(0);
+    read_1_byte_a_second(1000);
 }
 
 static void a_reader_of_a_plain_answer_gets_the_time_that_it_earns(void **state)
@@ -294,13 +303,13 @@ static void a_reader_of_a_plain_answer_gets_the_time_that_it_earns(void **state)
     }
 }
 
-static void who_asks_without_reading_is_not_read_either(void **state)
+static void ask_without_reading(unsigned late_permille)
 {
     struct scene s;
     struct fl_buf many;
-    (void)state;
     open_scene(&s, NULL);
-    rig_say(&s.rig, "pipelining without reading");
+    fl_world_mix(s.rig.world)->late_permille = late_permille;
+    rig_say(&s.rig, "pipelining without reading, late %u", late_permille);
     fl_buf_init(&many, 64 << 20);
     for (unsigned i = 0; i < 10000; i++) {
         fl_buf_put_cstr(&many, "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -313,6 +322,39 @@ static void who_asks_without_reading_is_not_read_either(void **state)
     rig_equal(&s.rig, rig_stats(&s.rig).sessions_open, 1);
     rig_check(&s.rig, stats.queued_peak <= 8192 && stats.bytes_in <= 2 * 65536);
     fl_simclient_destroy(c);
+    close_scene(&s);
+}
+
+static void who_asks_without_reading_is_not_read_either(void **state)
+{
+    (void)state;
+    ask_without_reading(0);
+    ask_without_reading(1000);
+}
+
+/* One small write, and no other that would find the queue: stalled() must say it. */
+static void who_leaves_a_small_answer_unread_is_cut_in_time(void **state)
+{
+    struct scene s;
+    char text[3001];
+    (void)state;
+    memset(text, 'x', 3000);
+    text[3000] = '\0';
+    open_scene(&s, NULL);
+    fl_world_mix(s.rig.world)->late_permille = 1000;
+    fl_buf_reset(&s.answer);
+    put_plain(&s.answer, BY_LENGTH, text);
+    upstream_say(&s.first, fl_buf_slice(&s.answer), UPSTREAM_KEEP);
+    struct fl_simclient *c = slow_reader(&s, 0, 1, 1024);
+    rig_post(c, 1, false, "");
+    fl_world_run_for(s.rig.world, 59 * FL_NS_S);
+    rig_equal(&s.rig, rig_stats(&s.rig).answered, 1);
+    rig_equal(&s.rig, rig_stats(&s.rig).sessions_open, 1);
+    fl_world_run_for(s.rig.world, 3 * FL_NS_S); /* timeouts.idle, not the 75 s of an idle connection */
+    rig_equal(&s.rig, rig_stats(&s.rig).sessions_open, 0);
+    rig_settle(&s.rig, c, 5000 * FL_NS_S);
+    rig_check(&s.rig, fl_simclient_answer(c, 0)->err == FL_ERR_RESET);
+    rig_leave(&s.rig, c);
     close_scene(&s);
 }
 
@@ -367,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_reader_at_1_byte_a_second_is_cut_and_slows_its_provider),
         cmocka_unit_test(a_reader_of_a_plain_answer_gets_the_time_that_it_earns),
         cmocka_unit_test(who_asks_without_reading_is_not_read_either),
+        cmocka_unit_test(who_leaves_a_small_answer_unread_is_cut_in_time),
         cmocka_unit_test(a_slow_client_costs_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,7 @@ static void plan(struct scene *s)
 static void open_scene(struct scene *s)
 {
     const struct rig_setup setup = {.providers = 2,
+                                    .checked = true,
                                     .more = "routing: {health_check_interval: 1h}\n"};
     rig_open(&s->rig, 1);
     rig_exact(&s->rig);

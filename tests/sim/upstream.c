@@ -191,7 +191,7 @@ static void on_opened(void *owner, enum fl_err err)
 
 static void on_accepted(void *owner, struct fl_stream *stream, const struct fl_addr *from)
 {
-    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL};
+    static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL, NULL};
     struct upstream *u = owner;
     struct peer *p = calloc(1, sizeof(*p));
     (void)from;

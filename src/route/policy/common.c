@@ -124,66 +124,6 @@ void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *wh
 
 /* --- Latency --- */
 
-void fl_look(struct fl_option *o, uint64_t now_ns)
-{
-    const struct fl_target_state *s = o->state;
-    double fade = fl_measures_see(&s->measures, now_ns, o->seen);
-    if (fl_get(s->pace.at_ns) != fl_get(s->measures.at_ns)) { /* their half-lives are equal */
-        fade = fl_pace_fade(&s->pace, now_ns);
-    }
-    fl_pace_see(&s->pace, fade, o->pace);
-}
-
-void fl_pool_add(struct fl_pool_seen *pool, const struct fl_option *o)
-{
-    fl_measures_pool(&pool->measures, o->seen);
-    fl_pace_pool(&pool->pace, o->pace);
-}
-
-void fl_pool_close(struct fl_pool_seen *pool)
-{
-    const double second = 1e9;
-    const struct fl_measures_seen *m = &pool->measures;
-    pool->priors = fl_pace_priors_of(&pool->pace);
-    pool->first_ns = fl_mean_or(m->first_byte_ns, second);
-    pool->token_ns = fl_mean_or(m->token_ns, 0);
-    pool->total_ns = fl_mean_or(m->total_ns, second);
-    pool->by_token = m->token_ns.weight > 0 && m->first_byte_ns.weight > 0;
-    pool->told = pool->pace.token.weight > 0 || pool->pace.share_ns.weight <= 0;
-}
-
-struct fl_pool_seen fl_pool_of(const struct fl_choice *c)
-{
-    struct fl_pool_seen pool = {.pace.rtt_ns = 0};
-    for (unsigned i = 0; i < c->count; i++) {
-        fl_pool_add(&pool, &c->options[i]);
-    }
-    fl_pool_close(&pool);
-    return pool;
-}
-
-/* What an attempt took at the target when it was measured: TTFT + tokens * TPOT, or the whole
- * duration while nobody reports tokens. */
-static double latency_of(const struct fl_measures_seen *m, const struct fl_measures_seen *pool,
-                         double tokens, double *ret_ttft_ns)
-{
-    const double k = FL_PRIOR_SAMPLES, second = 1e9;
-    double ttft_ns = fl_mean_shrunk(m->first_byte_ns, fl_mean_or(pool->first_byte_ns, second), k);
-    *ret_ttft_ns = ttft_ns;
-    if (pool->token_ns.weight > 0) {
-        return ttft_ns + tokens * fl_mean_shrunk(m->token_ns, fl_mean_or(pool->token_ns, 0), k);
-    }
-    return fl_mean_shrunk(m->total_ns, fl_mean_or(pool->total_ns, second), k);
-}
-
-double fl_work_of(const struct fl_measures_seen *seen, const struct fl_measures_seen *pool,
-                  double tokens)
-{
-    double load = fl_mean_shrunk(seen->load, fl_mean_or(pool->load, 1), FL_PRIOR_SAMPLES);
-    double ttft_ns;
-    return latency_of(seen, pool, tokens, &ttft_ns) / load;
-}
-
 static double waited_ns(const struct fl_waiting *w, uint64_t now_ns)
 {
     uint64_t oldest_ns = fl_get(w->oldest_ns);
@@ -216,67 +156,11 @@ void fl_add_failures(struct fl_choice *c)
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
         double alternative_ns = o->key > least[0] ? least[0] : least[1];
-        double failure_ns = fl_mean_or(o->seen->failure_ns, 0);
-        o->key += (1 - fl_success_of(o->seen)) * (failure_ns + alternative_ns);
+        o->key += (1 - o->success) * (o->failure_ns + alternative_ns);
     }
 }
 
-/* --- Prediction --- */
-
-#define LATE_NS 0.5e9 /* later by this, or by as much again, a wait is news about the target */
-#define LATE_TIMES                                                                                 \
-    3.0 /* answers differ in length: a plain one is late after as many times its due */
-
-/* A wait that is longer than what is predicted is a lower bound of what comes. */
-static double at_least(double predicted_ns, double waited, double times)
-{
-    double slack_ns = predicted_ns < LATE_NS ? predicted_ns : LATE_NS;
-    return waited > times * predicted_ns + slack_ns ? predicted_ns + waited : predicted_ns;
-}
-
-/* ROUTING 1.6: prompts are computed one after another, answers side by side. Where nobody reports
- * tokens, what is known is the share of its target that an attempt takes. */
-static double first_ns(const struct fl_option *o, const struct fl_pace_priors *pool)
-{
-    double prompt = (double)o->pending_tokens + o->tokens.in - o->tokens.cached;
-    return o->pace->rtt_ns + prompt * fl_pace_prompt_s(o->pace, pool) * 1e9;
-}
-
-static double rest_ns(const struct fl_option *o, const struct fl_pool_seen *pool)
-{
-    if (pool->told) {
-        double batch = 1 + FL_BATCH_GROWTH * (o->in_flight + 1);
-        return o->tokens.out * fl_pace_token_s(o->pace, &pool->priors) * batch * 1e9;
-    }
-    double rest = fl_pace_share_ns(o->pace, &pool->priors) * (o->in_flight + 1) - o->ttft_ns;
-    return rest > 0 ? rest : 0;
-}
-
-struct fl_latency fl_latency_at(const struct fl_measures_seen *seen,
-                                const struct fl_pool_seen *pool, double tokens)
-{
-    if (!pool->by_token) {
-        return fl_latency_of(seen->total_ns, seen->total_s2, pool->total_ns);
-    }
-    struct fl_latency first =
-        fl_latency_of(seen->first_byte_ns, seen->first_byte_s2, pool->first_ns);
-    struct fl_latency token = fl_latency_of(seen->token_ns, seen->token_s2, pool->token_ns);
-    return (struct fl_latency){first.ns + tokens * token.ns,
-                               first.variance_ns2 + tokens * tokens * token.variance_ns2};
-}
-
-void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool, struct fl_option *o)
-{
-    double stream_waits = waited_ns(&o->state->streams, c->request->now_ns);
-    double answer_waits = waited_ns(&o->state->answers, c->request->now_ns);
-    o->ttft_ns = at_least(first_ns(o, &pool->priors), stream_waits, 1);
-    o->total_ns = o->ttft_ns + rest_ns(o, pool);
-    /* What part of the whole the prediction may be off by. */
-    struct fl_latency measured = fl_latency_at(o->seen, pool, o->tokens.out);
-    o->error_ns = o->total_ns * sqrt(measured.variance_ns2) / measured.ns;
-    o->total_ns = at_least(o->total_ns, answer_waits, pool->told ? LATE_TIMES : 1);
-    o->success = fl_success_of(o->seen);
-}
+/* --- Doubt --- */
 
 void fl_believe(unsigned count, double *values, const double *errors)
 {
@@ -289,22 +173,6 @@ void fl_believe(unsigned count, double *values, const double *errors)
         double apart = values[i] - value;
         double doubt2 = FL_CONFIDENCE * FL_CONFIDENCE * (errors[i] * errors[i] + error2);
         values[i] = apart * apart <= doubt2 ? value : value + apart - sqrt(doubt2);
-    }
-}
-
-double fl_believed_success(const struct fl_option *o)
-{
-    double variance =
-        o->success * (1 - o->success) / (o->seen->success.weight + FL_PRIOR_SUCCESS_SAMPLES);
-    double missing = 1 - o->success, doubt2 = FL_CONFIDENCE * FL_CONFIDENCE * variance;
-    return missing * missing <= doubt2 ? 1 : o->success + sqrt(doubt2);
-}
-
-void fl_predict(struct fl_choice *c)
-{
-    struct fl_pool_seen pool = fl_pool_of(c);
-    for (unsigned i = 0; i < c->count; i++) {
-        fl_predict_one(c, &pool, &c->options[i]);
     }
 }
 

@@ -39,26 +39,6 @@ void fl_order_by_home(struct fl_choice *c, struct fl_slice bytes, const char *wh
  * probability of what comes first then. All groups and keys are set. */
 void fl_explore_share(struct fl_choice *c);
 
-/* What is seen of several targets together. */
-struct fl_pool_seen {
-    struct fl_measures_seen measures;
-    struct fl_pace_seen pace;
-    /* By fl_pool_close(): */
-    struct fl_pace_priors priors;
-    double first_ns, token_ns, total_ns; /* the pool's means, or a default */
-    bool by_token;                       /* first bytes and tokens were seen */
-    bool told;                           /* somebody reports tokens, or nothing was seen at all */
-};
-/* Reads what is known of the option's target. */
-void fl_look(struct fl_option *o, uint64_t now_ns);
-void fl_pool_add(struct fl_pool_seen *pool, const struct fl_option *o);
-/* All were added. */
-void fl_pool_close(struct fl_pool_seen *pool);
-struct fl_pool_seen fl_pool_of(const struct fl_choice *c);
-/* What an attempt of *tokens* takes at a target for each attempt in flight when that was measured,
- * in ns; drawn towards the pool, which is all that is known of a cold target. */
-double fl_work_of(const struct fl_measures_seen *seen, const struct fl_measures_seen *pool,
-                  double tokens);
 /* How long the attempt has waited that waits longest for its first byte, in ns. */
 double fl_age_of(const struct fl_target_state *s, uint64_t now_ns);
 /* The two least of a field over the options: of the best, and what the best has as alternative. */
@@ -75,21 +55,7 @@ static inline double fl_gamma(const struct fl_choice *c)
     return c->request->streaming ? 0.1 : 1;
 }
 
-/* One-sided 95 %. */
-#define FL_CONFIDENCE 1.645
-/* What *tokens* take at the load at which the target was measured, and how far off that may be. */
-struct fl_latency fl_latency_at(const struct fl_measures_seen *seen,
-                                const struct fl_pool_seen *pool, double tokens);
 /* What is believed of values of which less is better: apart from the least only by what is beyond
  * doubt. */
 void fl_believe(unsigned count, double *values, const double *errors);
-/* The same of success: in doubt, good. */
-double fl_believed_success(const struct fl_option *o);
-
-/* Fills ttft_ns, total_ns, error_ns and success from what is seen: of every
- * option, or of one against a pool. */
-void fl_predict(struct fl_choice *c);
-void fl_predict_one(const struct fl_choice *c, const struct fl_pool_seen *pool,
-                    struct fl_option *o);
-
 #endif

@@ -18,8 +18,7 @@ static const char *const terms[TERMS] = {"cost_usd", "cost_p90_usd", "success", 
 
 static double price_of(const struct fl_option *o)
 {
-    return o->priced ? (double)o->cost.p50 / 1e6 / fl_believed_success(o)
-                     : o->target->cost_multiplier;
+    return o->priced ? (double)o->cost.p50 / 1e6 / o->believed : o->target->cost_multiplier;
 }
 
 /* Before or after in price, by more than rounding. */

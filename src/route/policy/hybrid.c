@@ -75,12 +75,15 @@ static bool is_preferred(const struct fl_choice *c, unsigned target)
 static unsigned prefer(struct fl_choice *c)
 {
     unsigned preferred = 0;
-    for (unsigned i = 0; c->request->task_known && i < c->count; i++) {
-        preferred += is_preferred(c, c->options[i].index);
+    if (!c->request->task_known || c->route->preferred_count[c->request->task] == 0) {
+        return c->count;
     }
     for (unsigned i = 0; i < c->count; i++) {
+        preferred += is_preferred(c, c->options[i].index);
+    }
+    for (unsigned i = 0; preferred > 0 && i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        o->group = preferred > 0 && !is_preferred(c, o->index) ? GROUP_OTHERS : GROUP_TIE;
+        o->group = is_preferred(c, o->index) ? GROUP_TIE : GROUP_OTHERS;
     }
     return preferred > 0 ? preferred : c->count;
 }
@@ -125,117 +128,65 @@ static unsigned prefer_quality(struct fl_choice *c, unsigned left)
 
 /* --- score --- */
 
-/* Expected USD; without a price NAN. */
-static double usd_of(const struct fl_option *o)
+/* The least score in GROUP_TIE. */
+static double score(struct fl_choice *c)
 {
-    return o->priced ? (double)o->cost.p50 / 1e12 : (double)NAN;
-}
-
-/* The least of all prices, and what an unpriced target counts as. */
-static void price_range(const struct fl_choice *c, double *ret_least, double *ret_unpriced)
-{
-    double least = HUGE_VAL, sum = 0;
-    unsigned priced = 0;
-    for (unsigned i = 0; i < c->count; i++) {
-        double usd = usd_of(&c->options[i]);
-        if (c->options[i].priced) {
-            least = usd < least ? usd : least;
-            sum += usd;
-            priced++;
-        }
-    }
-    *ret_least = priced > 0 ? least : 0;
-    *ret_unpriced = priced > 0 ? sum / priced : 0;
-}
-
-/* Latencies, as far as they are beyond doubt, into the keys. */
-static void believe(struct fl_choice *c)
-{
-    double latencies_ns[FL_ROUTE_TARGETS_MAX], errors_ns[FL_ROUTE_TARGETS_MAX];
-    double gamma = fl_gamma(c);
+    double best = HUGE_VAL;
     for (unsigned i = 0; i < c->count; i++) {
         const struct fl_option *o = &c->options[i];
-        latencies_ns[i] = o->ttft_ns + gamma * (o->total_ns - o->ttft_ns);
-        errors_ns[i] = o->error_ns * latencies_ns[i] / (o->total_ns + 1);
+        double picousd = o->priced ? (double)o->cost.p50 : (double)NAN;
+        fl_outlook_put(c->outlook, i, FL_SEES_USD, picousd);
     }
-    for (unsigned i = 0; i < c->count; i++) {
-        c->options[i].terms[ERROR_MS] = errors_ns[i] / 1e6;
-        c->options[i].terms[PREDICTED_MS] = latencies_ns[i] / 1e6;
-    }
-    fl_believe(c->count, latencies_ns, errors_ns);
-    for (unsigned i = 0; i < c->count; i++) {
-        c->options[i].key = latencies_ns[i];
-        c->options[i].terms[LATENCY_MS] = latencies_ns[i] / 1e6;
-    }
-}
-
-static void score(struct fl_choice *c)
-{
-    double least_usd, unpriced_usd, least[2];
-    price_range(c, &least_usd, &unpriced_usd);
-    believe(c);
-    fl_two_least_keys(c, least);
+    fl_outlook_weigh(c->outlook, fl_gamma(c), ns_per_usd(c));
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        double usd = o->priced ? usd_of(o) : unpriced_usd;
-        double other_ns = o->key > least[0] ? least[0] : least[1];
-        double failure_ns = fl_mean_or(o->seen->failure_ns, 0) + other_ns;
-        o->terms[FAILURE_MS] = (1 - fl_believed_success(o)) * failure_ns / 1e6;
-        o->terms[COST_USD] = usd;
-        o->terms[COST_MS] = (usd - least_usd) * ns_per_usd(c) / 1e6;
-        o->terms[CACHED] = o->tokens.cached;
-        o->terms[SUCCESS] = o->success;
-        o->score = o->terms[LATENCY_MS] + o->terms[FAILURE_MS] + o->terms[COST_MS];
-        o->key = o->score;
+        double own = fl_outlook_at(c->outlook, i, FL_SEES_SCORE);
+        o->key = o->score = own;
+        best = o->group == GROUP_TIE && own < best ? own : best;
     }
     c->terms = terms;
     c->term_count = TERMS;
+    return best;
+}
+
+void fl_explain_hybrid(const struct fl_choice *c, const struct fl_option *o,
+                       double ret_terms[FL_TERMS_MAX])
+{
+    static const enum fl_column columns[TERMS] = {
+        [LATENCY_MS] = FL_SEES_LATENCY_MS,     [FAILURE_MS] = FL_SEES_FAILURE_MS,
+        [COST_MS] = FL_SEES_COST_MS,           [COST_USD] = FL_SEES_USD,
+        [PREDICTED_MS] = FL_SEES_PREDICTED_MS, [ERROR_MS] = FL_SEES_ERROR_MS,
+        [SUCCESS] = FL_SEES_SUCCEEDS};
+    for (unsigned i = 0; i < CACHED; i++) {
+        ret_terms[i] = fl_outlook_at(c->outlook, o->place, columns[i]);
+    }
+    ret_terms[CACHED] = o->tokens.cached;
 }
 
 /* --- tie --- */
 
-/* What is in GROUP_TIE and has more than *limit* of a term goes to GROUP_WORSE; how many are left? */
-static unsigned keep_within(struct fl_choice *c, double limit,
-                            double (*value_of)(const struct fl_option *))
+/* Those within 5 % of the least score, and of these those within 5 % of the least price, stay in
+ * GROUP_TIE; how many? */
+static unsigned tie(struct fl_choice *c, double best)
 {
-    unsigned left = 0;
+    double cheapest = HUGE_VAL;
+    unsigned count = 0;
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        if (o->group == GROUP_TIE && value_of(o) > limit) {
+        if (o->group == GROUP_TIE && o->score > best * TIE) {
             o->group = GROUP_WORSE;
+        } else if (o->group == GROUP_TIE) {
+            double usd = fl_outlook_at(c->outlook, i, FL_SEES_USD);
+            cheapest = usd < cheapest ? usd : cheapest;
         }
-        left += o->group == GROUP_TIE;
     }
-    return left;
-}
-
-static double least_of(const struct fl_choice *c, double (*value_of)(const struct fl_option *))
-{
-    double least = HUGE_VAL;
     for (unsigned i = 0; i < c->count; i++) {
-        const struct fl_option *o = &c->options[i];
-        least = o->group == GROUP_TIE && value_of(o) < least ? value_of(o) : least;
+        struct fl_option *o = &c->options[i];
+        double usd = fl_outlook_at(c->outlook, i, FL_SEES_USD);
+        o->group = o->group == GROUP_TIE && usd > cheapest * TIE ? GROUP_WORSE : o->group;
+        count += o->group == GROUP_TIE;
     }
-    return least;
-}
-
-static double score_of(const struct fl_option *o)
-{
-    return o->score;
-}
-
-static double usd_term_of(const struct fl_option *o)
-{
-    return o->terms[COST_USD];
-}
-
-/* Groups what is not in the tie; the least score, and how many tie. */
-static double tie(struct fl_choice *c, unsigned *ret_count)
-{
-    double best = least_of(c, score_of);
-    (void)keep_within(c, best * TIE, score_of);
-    *ret_count = keep_within(c, least_of(c, usd_term_of) * TIE, usd_term_of);
-    return best;
+    return count;
 }
 
 static void win(struct fl_choice *c, struct fl_option *o, const char *why)
@@ -310,17 +261,18 @@ static bool go_home(struct fl_choice *c, double best)
 
 /* One at a time: what the one before found out is worth waiting for, and a target that has become slow
  * keeps those that ask it longest. */
-static bool may_be_as_good(const struct fl_option *o, double best)
+static bool may_be_as_good(const struct fl_choice *c, const struct fl_option *o, double best)
 {
     return o->group == GROUP_WORSE && o->in_flight == 0 &&
-           o->score - FL_CONFIDENCE * o->terms[ERROR_MS] <= best * TIE;
+           o->score - FL_CONFIDENCE * fl_outlook_at(c->outlook, o->place, FL_SEES_ERROR_MS) <=
+               best * TIE;
 }
 
 static bool explore(struct fl_choice *c, double best)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < c->count; i++) {
-        count += may_be_as_good(&c->options[i], best);
+        count += may_be_as_good(c, &c->options[i], best);
     }
     if (count == 0) {
         return false;
@@ -331,7 +283,7 @@ static bool explore(struct fl_choice *c, double best)
     }
     unsigned skip = (unsigned)fl_rng_below(c->rng, count);
     for (unsigned i = 0; i < c->count; i++) {
-        if (may_be_as_good(&c->options[i], best) && skip-- == 0) {
+        if (may_be_as_good(c, &c->options[i], best) && skip-- == 0) {
             win(c, &c->options[i], "explore");
             break;
         }
@@ -345,8 +297,9 @@ static bool explore(struct fl_choice *c, double best)
 static double share_of(const struct fl_option *o)
 {
     double merit = 1 + o->target->performance_bonus;
-    merit /= o->priced ? 1 : o->target->cost_multiplier;
-    return fl_live_weight(o) * fmin(fmax(merit, 1.0 / 16), 16);
+    merit = o->priced ? merit : merit / o->target->cost_multiplier;
+    merit = merit < 1.0 / 16 ? 1.0 / 16 : merit > 16 ? 16 : merit;
+    return fl_live_weight(o) * merit;
 }
 
 /* The tie's members first in the array, for an algorithm that takes what it is given. */
@@ -403,11 +356,11 @@ static void turn(struct fl_choice *c)
 
 void fl_policy_hybrid(struct fl_choice *c)
 {
-    unsigned left = prefer_quality(c, prefer(c)), tied;
-    score(c);
-    double best = tie(c, &tied);
+    unsigned left = prefer_quality(c, prefer(c));
+    double best = score(c);
+    unsigned tied = tie(c, best);
     fl_assert(tied > 0);
-    if (go_home(c, best) || explore(c, best)) {
+    if (go_home(c, best) || (tied < left && explore(c, best))) {
         return;
     }
     c->why = tied < left ? "best" : "preferred";

@@ -15,10 +15,9 @@
 
 void fl_policy_least_response_time(struct fl_choice *c)
 {
-    struct fl_measures_seen pool = fl_pool_of(c).measures;
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        o->key = fmax(fl_work_of(o->seen, &pool, o->tokens.out) * (o->in_flight + 1),
+        o->key = fmax(fl_outlook_work_ns(c->outlook, o->place, o->tokens.out) * (o->in_flight + 1),
                       fl_age_of(o->state, c->request->now_ns));
     }
     fl_add_failures(c);

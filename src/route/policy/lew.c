@@ -6,10 +6,9 @@
 
 void fl_policy_lew(struct fl_choice *c)
 {
-    struct fl_pace_priors pool = fl_pool_of(c).priors;
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        o->key = fl_pace_share_ns(o->pace, &pool) * (o->in_flight + 1);
+        o->key = fl_outlook_share_ns(c->outlook, o->place) * (o->in_flight + 1);
     }
     fl_add_failures(c);
     for (unsigned i = 0; i < c->count; i++) {

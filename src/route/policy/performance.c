@@ -18,17 +18,16 @@ static const char *const terms[TERMS] = {"success", "latency_ms", "bonus"};
 
 static void score(struct fl_choice *c)
 {
-    struct fl_pool_seen pool = fl_pool_of(c);
     double latencies_ns[FL_ROUTE_TARGETS_MAX], errors_ns[FL_ROUTE_TARGETS_MAX];
     for (unsigned i = 0; i < c->count; i++) {
-        struct fl_latency l = fl_latency_at(c->options[i].seen, &pool, FL_DEFAULT_TOKENS_OUT);
+        struct fl_latency l = fl_outlook_latency(c->outlook, i, FL_DEFAULT_TOKENS_OUT);
         latencies_ns[i] = l.ns;
         errors_ns[i] = sqrt(l.variance_ns2);
     }
     fl_believe(c->count, latencies_ns, errors_ns);
     for (unsigned i = 0; i < c->count; i++) {
         struct fl_option *o = &c->options[i];
-        double success = fl_believed_success(o), bonus = o->target->performance_bonus;
+        double success = o->believed, bonus = o->target->performance_bonus;
         o->score = 0.6 * success + 0.4 * (1 - fmin(latencies_ns[i] / LATENCY_WORST_NS, 1)) + bonus;
         o->terms[SUCCESS] = success;
         o->terms[LATENCY_MS] = latencies_ns[i] / 1e6;

@@ -218,7 +218,7 @@ static void names_imply_what_a_provider_needs(void **state)
         assert_int_equal(p->connections_max, 10000);
         loaded_finish(&l);
     }
-    assert_int_equal(fl_vendor_count, 16);
+    assert_int_equal(fl_vendor_count, 19);
 }
 
 static void providers_are_read(void **state)
@@ -354,13 +354,14 @@ static void without_a_file_the_environment_decides(void **state)
     struct loaded l = outside_load(&here, FL_EMPTY, NULL);
     assert_int_equal(l.err, FL_OK);
     assert_slice(l.config->file, "(environment)");
-    assert_int_equal(l.config->provider_count, 4);
+    assert_int_equal(l.config->provider_count, 5);
     assert_slice(l.config->providers[0].base_url, "https://api.openai.com/v1");
+    assert_slice(l.config->providers[4].name, "anthropic");
     assert_slice(l.config->providers[1].name, "groq");
     assert_slice(l.config->providers[2].base_url, "http://127.0.0.1:11434/v1");
     assert_slice(l.config->providers[3].host_header, "gpu1:8000");
     assert_true(says(&l, "OPENAI_BASE_URL points at fairlead itself and is ignored"));
-    assert_true(says(&l, "ANTHROPIC_API_KEY is set, but"));
+    assert_slice(l.config->providers[4].dialect, "anthropic");
     assert_true(says(&l, "not set, so not used: TOGETHER_API_KEY, MISTRAL_API_KEY, "));
     loaded_finish(&l);
 

@@ -383,6 +383,40 @@ static void an_older_file_only_adds(void **state)
     assert_merge(FL_CATALOG_TEXT, catalog_text, "", "catalog 1 2026-09-23\n");
 }
 
+/* A client's name at a provider that lists none: that model's facts and prices, for this request. */
+static void a_model_named_by_a_client_has_its_facts(void **state)
+{
+    (void)state;
+    struct loaded l = load_ok("providers: {openai: {}, own: {type: ollama}}\n");
+    const struct fl_table *t = &l.config->table;
+    struct fl_named named[FL_NAMED_MAX];
+    const int64_t now_s = INT64_C(20700) * 86400; /* 2026-09-04 */
+    const struct fl_route *route = fl_route_find(t, FL_LIT("openai/new-1"));
+    assert_slice(route->name, "openai/*");
+    assert_int_equal(fl_config_named(l.config, route, FL_LIT("openai/new-1"), now_s, named), 1);
+    assert_slice(t->targets[named[0].index].id, "openai/*");
+    assert_true(named[0].target.priced);
+    assert_int_equal(named[0].target.price_in, 2000000);
+    assert_int_equal(named[0].target.context_tokens, 128000);
+    assert_true(named[0].target.lacks & FL_NEED_VISION);
+    assert_ptr_equal(named[0].target.state, t->targets[named[0].index].state);
+    assert_false(t->targets[named[0].index].priced);
+    assert_int_equal(fl_config_named(l.config, route, FL_LIT("openai/none-such"), now_s, named), 1);
+    assert_false(named[0].target.priced);
+    assert_int_equal(named[0].target.context_tokens, 0);
+    /* Elsewhere it is the same model, at nobody knows what price. */
+    const struct fl_slice llama = FL_LIT("own/llama-2-7b-chat");
+    route = fl_route_find(t, llama);
+    assert_int_equal(fl_config_named(l.config, route, llama, now_s, named), 1);
+    assert_false(named[0].target.priced);
+    assert_null(named[0].target.model_facts);
+    assert_int_equal(named[0].target.context_tokens, 4096);
+    assert_int_equal(named[0].target.tier, FL_TIER_LOW);
+    route = fl_route_find(t, FL_LIT("auto"));
+    assert_int_equal(fl_config_named(l.config, route, FL_LIT("auto"), now_s, named), 0);
+    loaded_finish(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +430,7 @@ int main(void)
         cmocka_unit_test(newer_files_are_laid_over_older_ones),
         cmocka_unit_test(a_table_without_dates_adds_a_dated_rule),
         cmocka_unit_test(an_older_file_only_adds),
+        cmocka_unit_test(a_model_named_by_a_client_has_its_facts),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

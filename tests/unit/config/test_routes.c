@@ -85,9 +85,8 @@ static void assert_origin(const struct loaded *l)
         "openai/gpt-4: openai/gpt-4\n"
         "together/llama-2-7b: together/llama-2-7b\n"
         "together/mistral-7b: together/mistral-7b\n");
-    assert_true(says(l,
-                     "provider 'anthropic' speaks the Anthropic dialect, which this version does "
-                     "not speak yet: its models are not routed"));
+    assert_true(says(l, "provider 'anthropic' has no key: its models are not routed; set "
+                        "ANTHROPIC_API_KEY"));
     assert_int_equal(l->findings.warnings, 1);
     assert_int_equal(l->findings.count, 5); /* and a note on each key without effect */
 }

@@ -56,7 +56,7 @@ static void heard_finish(struct heard *h)
     }
 }
 
-/* Pieces are kept escaped and put together so: an escape may span no pieces, a surrogate pair may. */
+/* Pieces are kept escaped and put together so: a surrogate pair may come in two of them. */
 static void heard_take(void *owner, const struct fl_chat_event *e)
 {
     static const char letters[] = "STRHGXCAPFUE.";
@@ -147,20 +147,14 @@ static inline void assert_heard_same(const struct heard *a, const struct heard *
     assert_memory_equal(&a->usage, &b->usage, sizeof(a->usage));
 }
 
-static const struct fl_chat_sink *sink_of(struct heard *h)
-{
-    static struct fl_chat_sink sink;
-    sink = (struct fl_chat_sink){h, heard_take};
-    return &sink;
-}
-
 static inline enum fl_err hear_answer(const struct fl_wire *wire, struct fl_slice body,
                                       struct heard *h)
 {
     struct fl_arena arena;
     struct fl_decoder d = {.wire = wire, .arena = &arena};
     fl_arena_init(&arena, 4096, 64 << 20);
-    enum fl_err err = wire->take_answer(&d, body, sink_of(h));
+    struct fl_chat_sink sink = {h, heard_take};
+    enum fl_err err = wire->take_answer(&d, body, &sink);
     fl_decoder_finish(&d);
     fl_arena_finish(&arena);
     return err;
@@ -188,8 +182,8 @@ static inline size_t frame_at(enum fl_framing framing, struct fl_sse *sse, struc
 }
 
 /* A stream in pieces of *piece* bytes (0: whole). */
-static inline enum fl_err hear_stream(const struct fl_wire *wire, struct fl_slice bytes,
-                                      size_t piece, struct heard *h)
+static inline enum fl_err take_stream(const struct fl_wire *wire, struct fl_slice bytes,
+                                      size_t piece, const struct fl_chat_sink *sink)
 {
     struct fl_arena arena;
     struct fl_decoder d = {.wire = wire, .arena = &arena};
@@ -207,20 +201,27 @@ static inline enum fl_err hear_stream(const struct fl_wire *wire, struct fl_slic
         while (!err && (used = frame_at(wire->framing, &sse, fl_buf_slice(&hold), at == bytes.len,
                                         &joined, &frame)) > 0) {
             if (frame.data.len > 0 || frame.exception) {
-                err = wire->take_frame(&d, &frame, sink_of(h));
+                err = wire->take_frame(&d, &frame, sink);
             }
             fl_arena_finish(&arena);
             fl_buf_drop(&hold, used);
         }
     }
     if (!err) {
-        err = wire->take_end(&d, sink_of(h));
+        err = wire->take_end(&d, sink);
     }
     fl_decoder_finish(&d);
     fl_arena_finish(&arena);
     fl_buf_finish(&hold);
     fl_buf_finish(&joined);
     return err;
+}
+
+static inline enum fl_err hear_stream(const struct fl_wire *wire, struct fl_slice bytes,
+                                      size_t piece, struct heard *h)
+{
+    struct fl_chat_sink sink = {h, heard_take};
+    return take_stream(wire, bytes, piece, &sink);
 }
 
 #endif

@@ -22,7 +22,8 @@ static const struct refusal refusals[] = {
      "\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}",
      FL_ERR_UPSTREAM_CONTEXT},
     {401, "{\"error\":{\"code\":\"invalid_api_key\"}}", FL_ERR_UPSTREAM_AUTH},
-    {403, "{\"error\":{\"code\":\"unsupported_country_region_territory\"}}", FL_ERR_UPSTREAM_REGION},
+    {403, "{\"error\":{\"code\":\"unsupported_country_region_territory\"}}",
+     FL_ERR_UPSTREAM_REGION},
     {404, "{\"error\":{\"code\":\"model_not_found\",\"type\":\"invalid_request_error\"}}",
      FL_ERR_UPSTREAM_MODEL},
     {400, "{\"error\":{\"code\":\"model_not_found\",\"type\":\"invalid_request_error\"}}",
@@ -45,6 +46,13 @@ static const struct refusal refusals[] = {
     {503, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_UPSTREAM_OVERLOADED},
     {408, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_UPSTREAM_TIMEOUT},
     {0, "{\"error\":{\"type\":\"server_error\",\"code\":null}}", FL_ERR_SERVER},
+    {404, "", FL_ERR_UPSTREAM_MODEL},
+    {404, "<html>nginx</html>", FL_ERR_UPSTREAM_MODEL},
+    {404, "{\"error\":{\"message\":\"The model `x` does not exist\"}}", FL_ERR_UPSTREAM_MODEL},
+    {404, "{\"error\":\"model 'x' not found\"}", FL_ERR_UPSTREAM_MODEL},
+    {404, "{\"error\":{\"message\":\"No such File object: model\",\"code\":null}}",
+     FL_ERR_UPSTREAM_NOT_FOUND},
+    {404, "{\"detail\":\"Not Found\"}", FL_ERR_UPSTREAM_NOT_FOUND},
     /* Azure */
     {400,
      "{\"error\":{\"code\":\"content_filter\",\"innererror\":{\"code\":"
@@ -75,10 +83,13 @@ static const struct refusal refusals[] = {
      FL_ERR_UPSTREAM_CONTEXT},
     /* DeepSeek, xAI, Mistral, vLLM, llama.cpp */
     {402, "{\"error\":{\"message\":\"Insufficient Balance\"}}", FL_ERR_QUOTA},
-    {400, "{\"code\":\"Client specified an invalid argument\",\"error\":\"Incorrect API key provided: "
-          "x***\"}",
+    {400,
+     "{\"code\":\"Client specified an invalid argument\",\"error\":\"Incorrect API key provided: "
+     "x***\"}",
      FL_ERR_UPSTREAM_AUTH},
-    {429, "{\"object\":\"error\",\"message\":\"Requests rate limit exceeded\",\"type\":\"rate_limited\"}",
+    {429,
+     "{\"object\":\"error\",\"message\":\"Requests rate limit "
+     "exceeded\",\"type\":\"rate_limited\"}",
      FL_ERR_RATE_LIMITED},
     {400, "{\"object\":\"error\",\"message\":\"This model's maximum context length is 4096\"}",
      FL_ERR_UPSTREAM_CONTEXT},
@@ -93,9 +104,11 @@ static const struct refusal refusals[] = {
      "[{\"error\":{\"code\":429,\"message\":\"You exceeded your current quota, please check your "
      "plan\",\"status\":\"RESOURCE_EXHAUSTED\"}}]",
      FL_ERR_RATE_LIMITED},
-    {529, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
+    {529,
+     "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
      FL_ERR_UPSTREAM_OVERLOADED},
-    {500, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
+    {500,
+     "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
      FL_ERR_UPSTREAM_OVERLOADED},
     {0, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",
      FL_ERR_UPSTREAM_OVERLOADED},
@@ -123,7 +136,8 @@ static void refusals_are_what_they_are(void **state)
         enum fl_err err =
             fl_failure_read(&fl_failures_openai, r->status, fl_slice_cstr(r->body), FL_EMPTY);
         if (err != r->err) {
-            fail_msg("%d %s: %s, not %s", r->status, r->body, fl_err_name(err), fl_err_name(r->err));
+            fail_msg("%d %s: %s, not %s", r->status, r->body, fl_err_name(err),
+                     fl_err_name(r->err));
         }
     }
     assert_int_equal(fl_failure_read(&fl_failures_openai, 400, FL_LIT("{}"),
@@ -136,8 +150,8 @@ static void quotes_of_a_prompt_accuse_nobody(void **state)
 {
     (void)state;
     static const char *const words[] = {
-        "insufficient_quota",     "invalid_api_key",     "model_not_found",
-        "API key not valid",      "overloaded_error",    "You exceeded your current quota",
+        "insufficient_quota",         "invalid_api_key",     "model_not_found",
+        "API key not valid",          "overloaded_error",    "You exceeded your current quota",
         "Incorrect API key provided", "rate_limit_exceeded", "Too many tokens, please wait",
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -152,9 +166,8 @@ static void quotes_of_a_prompt_accuse_nobody(void **state)
         fl_buf_put_cstr(&b, words[i]);
         fl_buf_put_cstr(&b, "\"}}");
         assert_true(fl_buf_ok(&b));
-        assert_int_equal(
-            fl_failure_read(&fl_failures_openai, 400, fl_buf_slice(&b), FL_EMPTY),
-            FL_ERR_UPSTREAM_REQUEST);
+        assert_int_equal(fl_failure_read(&fl_failures_openai, 400, fl_buf_slice(&b), FL_EMPTY),
+                         FL_ERR_UPSTREAM_REQUEST);
     }
 }
 
@@ -197,13 +210,22 @@ static void durations_are_read(void **state)
     static const struct {
         const char *text;
         uint64_t ns;
-    } good[] = {{"6ms", 6 * MS},         {"1s", S},           {"6m0s", 360 * S},
-                {"114h18m0s", 411480 * S}, {"2m59.56s", 179560 * MS}, {"1.5", 1500 * MS},
-                {"0", 0},                {"60", 60 * S},      {"17.6s", 17600 * MS},
-                {"1d2h", 93600 * S},     {"500us", 500000},   {"  3s ", 3 * S},
-                {"0.0000000019s", 1},    {"48s", 48 * S}};
-    static const char *const bad[] = {"", "s", "1x", "-1s", "1s2", "1..5s", ".5s", "1 s", "ms5",
-                                      "1234567890123456s", "abc"};
+    } good[] = {{"6ms", 6 * MS},
+                {"1s", S},
+                {"6m0s", 360 * S},
+                {"114h18m0s", 411480 * S},
+                {"2m59.56s", 179560 * MS},
+                {"1.5", 1500 * MS},
+                {"0", 0},
+                {"60", 60 * S},
+                {"17.6s", 17600 * MS},
+                {"1d2h", 93600 * S},
+                {"500us", 500000},
+                {"  3s ", 3 * S},
+                {"0.0000000019s", 1},
+                {"48s", 48 * S}};
+    static const char *const bad[] = {
+        "", "s", "1x", "-1s", "1s2", "1..5s", ".5s", "1 s", "ms5", "1234567890123456s", "abc"};
     uint64_t ns;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_true(fl_duration_parse(fl_slice_cstr(good[i].text), &ns));

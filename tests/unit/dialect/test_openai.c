@@ -217,6 +217,39 @@ static void events_are_told_apart(void **state)
     assert_int_equal(u.tokens_out, 5);
 }
 
+/* The types of responses' events, whether the event is checked or only looked at. */
+static void events_of_responses_are_told_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        enum fl_event_kind kind;
+        uint64_t tokens_in;
+    } rows[] = {
+        {"{\"type\":\"response.created\",\"response\":{\"error\":null}}", FL_EVENT_OTHER, 0},
+        {"{\"type\":\"response.output_text.delta\",\"delta\":\"\\\"response.completed\\\"\"}",
+         FL_EVENT_OTHER, 0},
+        {"{\"type\":\"response.incomplete\",\"response\":{\"usage\":{\"input_tokens\":4,"
+         "\"output_tokens\":5}}}",
+         FL_EVENT_DONE, 4},
+        {"{\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"x\"},\"usage\":{"
+         "\"input_tokens\":4,\"output_tokens\":5}}}",
+         FL_EVENT_ERROR, 4},
+        {"{\"type\":\"response.cancelled\",\"response\":{}}", FL_EVENT_ERROR, 0},
+        {"{\"type\":\"error\",\"code\":\"x\",\"message\":\"y\"}", FL_EVENT_ERROR, 0},
+        {"[DONE]", FL_EVENT_DONE, 0},
+    };
+    for (size_t i = 0; i < 2 * (sizeof(rows) / sizeof(*rows)); i++) {
+        struct fl_usage u = {0};
+        struct fl_event_facts facts;
+        struct fl_sse_event in = {.data = fl_slice_cstr(rows[i / 2].data)};
+        fl_dialect_openai.read_event(FL_ENDPOINT_RESPONSES, &in, i % 2 == 0, &facts, &u);
+        assert_true(facts.valid);
+        assert_int_equal(facts.kind, rows[i / 2].kind);
+        assert_int_equal(u.tokens_in, rows[i / 2].tokens_in);
+    }
+}
+
 static void answers_and_refusals_are_classified(void **state)
 {
     (void)state;
@@ -258,6 +291,7 @@ int main(void)
         cmocka_unit_test(usage_is_asked_for_streams),
         cmocka_unit_test(content_commits_a_stream_and_what_comes_before_it_does_not),
         cmocka_unit_test(events_are_told_apart),
+        cmocka_unit_test(events_of_responses_are_told_apart),
         cmocka_unit_test(answers_and_refusals_are_classified),
         cmocka_unit_test(errors_have_the_envelope),
     };

@@ -172,6 +172,24 @@ static void the_shape_is_told_by_the_keys(void **state)
               "in 10 out 25 reasoning 20");
 }
 
+/* That a word stands there tells the shape, whatever its value. */
+static void the_shape_is_told_by_words_without_numbers_too(void **state)
+{
+    static const char *const values[] = {"null", "\"12\"", "{\"x\":1}", "[1]", "true"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+        char object[200], text[400];
+        struct fl_usage u = {0};
+        (void)snprintf(object, sizeof(object),
+                       "{\"prompt_tokens\":7,\"completion_tokens\":100,\"reasoning_tokens\":400,"
+                       "\"num_search_queries\":%s}",
+                       values[i]);
+        assert_true(fl_usage_read_any(parse(object), &u));
+        put_usage(&u, text);
+        assert_string_equal(text, "in 7 out 500 reasoning 400");
+    }
+}
+
 static void what_is_no_usage_leaves_it_alone(void **state)
 {
     static const char *const objects[] = {"null",
@@ -242,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shape_is_read),
         cmocka_unit_test(the_shape_is_told_by_the_keys),
+        cmocka_unit_test(the_shape_is_told_by_words_without_numbers_too),
         cmocka_unit_test(what_is_no_usage_leaves_it_alone),
         cmocka_unit_test(sums_stop_at_the_greatest_number),
         cmocka_unit_test(anthropic_streams_in_pieces),

@@ -30,13 +30,14 @@ struct end {
     size_t room_bytes;
     struct world *w;
     struct fl_stream *stream;
-    unsigned opened, ended, drained, reads;
+    unsigned opened, ended, drained, stalled, reads;
     enum fl_err opened_err, ended_err;
     uint64_t got_bytes, got_sum;
     void (*on_opened)(struct end *e);
     void (*on_bytes)(struct end *e, struct fl_slice bytes);
     void (*on_ended)(struct end *e);
     void (*on_drained)(struct end *e);
+    void (*on_stalled)(struct end *e);
     struct end *peer;
     struct fl_timer timer;
     uint64_t left_bytes;
@@ -101,7 +102,17 @@ static inline size_t room(void *owner, char **ret_at)
     return e->room_bytes;
 }
 
-static const struct fl_stream_events events = {opened, bytes, ended, drained, room};
+static inline void stalled(void *owner)
+{
+    struct end *e = owner;
+    e->stalled++;
+    assert_true(e->stream->queued > 0);
+    if (e->on_stalled) {
+        e->on_stalled(e);
+    }
+}
+
+static const struct fl_stream_events events = {opened, bytes, ended, drained, room, stalled};
 
 static inline void accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
 {

@@ -142,6 +142,136 @@ static void a_slow_reader_holds_the_writer_back(void **state)
     finish(&w);
 }
 
+static void say_one(struct end *e)
+{
+    say(e, "one");
+}
+
+/* Small writes leave at the end of the turn; the owner learns then that they did not go. */
+
+static void write_a_little(struct fl_timer *timer)
+{
+    static const char block[4000];
+    struct end *e = fl_container_of(timer, struct end, timer);
+    struct fl_slice piece = fl_slice(block, sizeof(block));
+    if (e->stream->queued > 0) {
+        return; /* stalled() is on its way */
+    }
+    assert_int_equal(fl_stream_write(e->stream, &piece, 1), FL_OK);
+    assert_int_equal(e->stream->queued, 0); /* not known yet */
+    e->left_bytes += sizeof(block);
+    fl_sys_timer_in(e->w->sys, &e->timer, 0);
+}
+
+static void begin_writing(struct end *e)
+{
+    e->timer.fire = write_a_little;
+    fl_sys_timer_in(e->w->sys, &e->timer, 0);
+}
+
+static void let_read(struct end *e)
+{
+    assert_true(e->stream->queued <= 4000);
+    fl_timers_stop(&e->w->sys->timers, &e->timer);
+    e->peer->stream->ops->resume(e->peer->stream);
+}
+
+static void read_nothing_at_first(struct end *e, struct fl_slice bytes)
+{
+    (void)bytes;
+    if (e->reads == 1) {
+        e->stream->ops->pause(e->stream);
+    }
+}
+
+static void all_is_there(struct end *e, struct fl_slice bytes)
+{
+    (void)bytes;
+    if (e->got_bytes == e->peer->left_bytes) {
+        fl_net_stop(e->w->net);
+    }
+}
+
+static void wait_for_the_rest(struct end *e)
+{
+    e->peer->on_bytes = all_is_there;
+    if (e->peer->got_bytes == e->left_bytes) {
+        fl_net_stop(e->w->net);
+    }
+}
+
+static void a_write_that_did_not_go_after_all_is_told(void **state)
+{
+    (void)state;
+    struct world w;
+    struct end client = {.on_opened = begin_writing, .on_stalled = let_read, .on_drained = wait_for_the_rest};
+    struct end server = {.on_bytes = read_nothing_at_first};
+    init(&w);
+    dial(&w, &client, &server);
+    fl_net_run(w.net);
+    assert_int_equal(client.stalled, 1);
+    assert_int_equal(client.drained, 1);
+    assert_int_equal(server.got_bytes, client.left_bytes);
+    fl_stream_close(client.stream, FL_CLOSE_NOW);
+    fl_stream_close(server.stream, FL_CLOSE_NOW);
+    finish(&w);
+}
+
+/* What was written comes in order, whoever else writes and however large a piece is. */
+
+enum { mixed_writes = 400 };
+
+static void write_mixed(struct end *e)
+{
+    static char block[40000];
+    struct fl_rng rng;
+    fl_rng_seed(&rng, 7);
+    for (unsigned i = 0; i < mixed_writes; i++) {
+        size_t len = (size_t)fl_rng_below(&rng, i % 10 == 0 ? sizeof(block) : 900);
+        struct end *to = fl_rng_below(&rng, 3) == 0 ? e->peer : e;
+        for (size_t j = 0; j < len; j++) {
+            block[j] = (char)fl_rng_next(&rng);
+        }
+        struct fl_slice piece = fl_slice(block, len);
+        to->left_bytes = sum(to->left_bytes, piece);
+        assert_int_equal(fl_stream_write(to->stream, &piece, 1), FL_OK);
+    }
+    e->stream->ops->finish(e->stream);
+    e->peer->stream->ops->finish(e->peer->stream);
+}
+
+static void begin_mixed(struct end *e, struct fl_slice bytes)
+{
+    if (e->reads == 1) {
+        assert_slice(bytes, "one");
+        e->got_sum = 0;
+        write_mixed(e);
+    }
+}
+
+static void stop_when_both_ended(struct end *e)
+{
+    if (e->peer->ended > 0) {
+        fl_net_stop(e->w->net);
+    }
+}
+
+static void kept_and_large_writes_stay_in_order(void **state)
+{
+    (void)state;
+    struct world w;
+    struct end client = {.on_opened = say_one, .on_ended = stop_when_both_ended};
+    struct end server = {.on_bytes = begin_mixed, .on_ended = stop_when_both_ended};
+    init(&w);
+    dial(&w, &client, &server);
+    fl_net_run(w.net);
+    assert_true(server.got_sum == client.left_bytes);
+    assert_true(client.got_sum == server.left_bytes);
+    fl_stream_close(client.stream, FL_CLOSE_NOW);
+    fl_stream_close(server.stream, FL_CLOSE_NOW);
+    finish(&w);
+}
+
 /* Pause */
 
 static void resume_after_quiet(struct fl_timer *timer)
@@ -165,11 +295,6 @@ static void pause_at_first(struct end *e, struct fl_slice bytes)
         say(e->peer, "while paused");
         e->peer->stream->ops->finish(e->peer->stream);
     }
-}
-
-static void say_one(struct end *e)
-{
-    say(e, "one");
 }
 
 static void pause_stops_bytes_and_the_end(void **state)
@@ -447,6 +572,8 @@ int main(void)
         cmocka_unit_test(bytes_come_where_they_are_wanted),
         cmocka_unit_test(bytes_written_before_opened_are_queued),
         cmocka_unit_test(a_slow_reader_holds_the_writer_back),
+        cmocka_unit_test(a_write_that_did_not_go_after_all_is_told),
+        cmocka_unit_test(kept_and_large_writes_stay_in_order),
         cmocka_unit_test(pause_stops_bytes_and_the_end),
         cmocka_unit_test(the_end_waits_for_resume),
         cmocka_unit_test(a_half_closed_stream_can_be_written),

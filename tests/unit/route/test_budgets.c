@@ -236,7 +236,8 @@ static void concurrency_grows_and_shrinks(void **state)
     assert_true(fl_concurrency_limit(&c) == 20);
     fl_concurrency_sample(&c, S, 20); /* .8 * 20 + .2 * (20 * 1 + 4) */
     assert_true(fabs(fl_concurrency_limit(&c) - 20.8) < 1e-9);
-    fl_concurrency_sample(&c, S, 10); /* less than half in flight: nothing is learned of the limit */
+    fl_concurrency_sample(&c, S,
+                          10); /* less than half in flight: nothing is learned of the limit */
     assert_true(fabs(fl_concurrency_limit(&c) - 20.8) < 1e-9);
     for (int i = 0; i < 1000; i++) {
         fl_concurrency_sample(&c, S, 200);

@@ -55,8 +55,8 @@ static struct fl_step after(struct scene *s, unsigned place, enum fl_err err)
     return fl_failover_next(&s->f, &s->at, &failed);
 }
 
-/* Fails with this from the first on, until there is no more to do; the places tried as digits, a '*'
- * before one that is paid for. */
+/* Fails with this from the first on, until there is no more to do; the places tried as digits, a
+ * '*' before one that is paid for. */
 static const char *story(struct scene *s, enum fl_err err)
 {
     static char text[64];
@@ -85,7 +85,8 @@ static void every_class_has_its_story(void **state)
 {
     (void)state;
     /* Rate: everybody at once, free, other domains first; in the end the same again. */
-    assert_story(FL_ERR_RATE_LIMITED, "0342" "11");
+    assert_story(FL_ERR_RATE_LIMITED, "0342"
+                                      "11");
     /* Paid twice, once more as a rescue. */
     assert_story(FL_ERR_SERVER, "0*3*42");
     /* What cannot be reached is the provider's: its other model is no choice. */
@@ -320,7 +321,7 @@ static void spares_come_in_the_end(void **state)
     close_scene(&s);
 }
 
-/* A target that refuses nearly all of much traffic is mostly left alone; the next takes its place. */
+/* A target that refuses nearly all of much traffic is mostly left alone; the next takes over. */
 static void throttled_targets_are_passed_over(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/cm.h"
 
+#include "route/health.h"
 #include "unit/route/pool.h"
 
 static void init(struct pool *p, unsigned count)
@@ -311,6 +312,32 @@ static void models_that_are_gone_take_a_target_out(void **state)
     pool_finish(&p);
 }
 
+/* What a request names or says may be why it is refused so: no client ejects a target by it that
+ * others are served by. A target that refuses all is out in the end. */
+static void refusals_eject_only_in_a_long_row(void **state)
+{
+    (void)state;
+    static const enum fl_err errors[] = {FL_ERR_UPSTREAM_FORBIDDEN, FL_ERR_UPSTREAM_NOT_FOUND};
+    for (unsigned e = 0; e < 2; e++) {
+        struct pool p;
+        init(&p, 2);
+        for (int i = 0; i < 10000; i++) {
+            pool_try(&p, 0, i % 20 < 19 ? errors[e] : FL_OK, MS);
+            assert_health(&p, 0, FL_HEALTHY);
+        }
+        assert_int_equal(pool_view(&p, 0).failed, 0);
+        for (int i = 0; i < FL_REFUSALS_MAX; i++) {
+            assert_health(&p, 0, FL_HEALTHY);
+            pool_try(&p, 0, errors[e], MS);
+        }
+        assert_health(&p, 0, FL_OPEN);
+        p.now_ns += 33 * S;
+        pool_try(&p, 0, errors[e], MS); /* its trial */
+        assert_health(&p, 0, FL_OPEN);
+        pool_finish(&p);
+    }
+}
+
 /* Where no keys are watched, a refused key is the target's failure: one alone does not eject. */
 static void refused_keys_count_where_nobody_watches_them(void **state)
 {
@@ -349,7 +376,8 @@ static void panic_takes_the_least_bad(void **state)
     assert_health(&p, 0, FL_HALF_OPEN);
     assert_int_equal(pool_plan(&p), 0);
     assert_string_equal(p.plan.why, "only");
-    assert_int_equal(p.plan.count, 3); /* one of three is on its way back: the others may be needed */
+    assert_int_equal(p.plan.count,
+                     3); /* one of three is on its way back: the others may be needed */
     assert_true(p.plan.panic);
     pool_begin(&p, 0); /* its trial is out: panic again, with it first */
     assert_int_equal(pool_plan(&p), 0);
@@ -366,10 +394,13 @@ static void checks_recover_and_accuse(void **state)
     eject(&p, 0);
     fl_route_probe(&p.table, &p.targets[0], false, p.now_ns);
     assert_health(&p, 0, FL_OPEN);
-    for (int i = 0; i < 3; i++) { /* three in a row: as many as trials would need */
+    for (int i = 0; i < 3; i++) { /* as many as trials would need; but it was requests that failed */
         fl_route_probe(&p.table, &p.targets[0], true, p.now_ns);
-        assert_health(&p, 0, i < 2 ? FL_HALF_OPEN : FL_HEALTHY);
+        assert_health(&p, 0, FL_HALF_OPEN);
     }
+    pool_try(&p, 0, FL_OK, MS);
+    fl_route_probe(&p.table, &p.targets[0], true, p.now_ns);
+    assert_health(&p, 0, FL_HEALTHY);
     pool_try(&p, 0, FL_ERR_SERVER, MS);
     for (int i = 0; i < 5; i++) { /* they do not excuse the failure */
         fl_route_probe(&p.table, &p.targets[0], true, p.now_ns);
@@ -383,7 +414,7 @@ static void checks_recover_and_accuse(void **state)
     fl_route_probe(&p.table, &p.targets[0], false, p.now_ns);
     fl_route_probe(&p.table, &p.targets[0], false, p.now_ns);
     assert_health(&p, 0, FL_OPEN);
-    assert_int_equal(pool_view(&p, 0).begun, 3); /* checks are not attempts */
+    assert_int_equal(pool_view(&p, 0).begun, 4); /* checks are not attempts */
     pool_finish(&p);
 }
 
@@ -536,6 +567,7 @@ int main(void)
         cmocka_unit_test(callers_errors_change_nothing),
         cmocka_unit_test(rate_limits_put_last_for_a_while),
         cmocka_unit_test(models_that_are_gone_take_a_target_out),
+        cmocka_unit_test(refusals_eject_only_in_a_long_row),
         cmocka_unit_test(refused_keys_count_where_nobody_watches_them),
         cmocka_unit_test(panic_takes_the_least_bad),
         cmocka_unit_test(checks_recover_and_accuse),

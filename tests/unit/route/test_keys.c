@@ -91,8 +91,7 @@ static void the_key_with_most_left_is_taken(void **state)
     static const uint64_t left[KEYS] = {10, 50, 30};
     for (unsigned i = 0; i < KEYS; i++) {
         struct fl_rates r = requests_left(left[i], 60, 60 * S);
-        assert_non_null(
-            fl_keys_take(&s.keys[i], 1, small, 0, 0, false, s.now, &lease));
+        assert_non_null(fl_keys_take(&s.keys[i], 1, small, 0, 0, false, s.now, &lease));
         give(&s, &lease, FL_OK, &r);
     }
     for (unsigned i = 0; i < 20; i++) { /* 50 down to 30, none given back before an answer */
@@ -214,8 +213,8 @@ static void tokens_are_trued_up(void **state)
     const struct fl_gcra_limit limit = {6000, 60 * S, 0};
     open_scene(&s, (struct fl_key_limits){0, 6000});
     const struct fl_gcra *g = &s.keys[0].meter->tokens;
-    assert_non_null(fl_keys_take(s.keys, 1, (struct fl_key_need){1000, 2000}, 0, 0, false, s.now,
-                                 &lease));
+    assert_non_null(
+        fl_keys_take(s.keys, 1, (struct fl_key_need){1000, 2000}, 0, 0, false, s.now, &lease));
     assert_int_equal(fl_gcra_left(g, limit, s.now), 3000);
     const struct fl_lease_end less = {.err = FL_OK, .tokens_in = 900, .tokens_out = 100};
     fl_keys_return(&lease, &less, s.now);
@@ -357,8 +356,9 @@ static void the_filter_knows_headroom(void **state)
     pool_finish(&p);
 }
 
-/* The acceptance of ROUTING.md 2.3: 60 a minute on each of two keys, 120 offered: no refusal once the
- * first window has told what the limits are. The provider counts by whole minutes or as a bucket. */
+/* The acceptance of ROUTING.md 2.3: 60 a minute on each of two keys, 120 offered: no refusal once
+ * the first window has told what the limits are. The provider counts by whole minutes or as a
+ * bucket. */
 struct provider {
     bool bucket;
     unsigned used[2];
@@ -439,10 +439,10 @@ static void no_request_discovers_a_limit(void **state)
             }
         }
         arrive(&s, ways, UINT64_MAX);
-        print_message("[ keys     ] %s, %.0f a minute: %u of %u served in 30 min, %u refused in the "
-                      "first minute, %u later\n",
-                      p.bucket ? "bucket" : "window", offered_rpm[run / 2], served, offered, early,
-                      refused);
+        print_message(
+            "[ keys     ] %s, %.0f a minute: %u of %u served in 30 min, %u refused in the "
+            "first minute, %u later\n",
+            p.bucket ? "bucket" : "window", offered_rpm[run / 2], served, offered, early, refused);
         assert_int_equal(refused, 0);
         assert_true(served > 3200 || served > offered * 9 / 10);
         close_scene(&s);

@@ -113,6 +113,33 @@ static void each_constraint_has_its_reason(void **state)
     pool_finish(&p);
 }
 
+/* What is known of the model that a request names counts for this request alone. */
+static void a_named_model_counts_for_its_request(void **state)
+{
+    (void)state;
+    struct pool p;
+    struct fl_named named;
+    init(&p, 2, FL_STRATEGY_COST);
+    struct fl_route_request r = {.now_ns = p.now_ns, .tokens_in = 5000, .tokens_out = 100};
+    named = (struct fl_named){1, p.targets[1]};
+    named.target.context_tokens = 1000;
+    fl_route_plan(&p.table, &p.route, &r, &p.rng, &p.plan);
+    assert_int_equal(p.plan.count, 2);
+    r.named = &named;
+    r.named_count = 1;
+    fl_route_plan(&p.table, &p.route, &r, &p.rng, &p.plan);
+    assert_int_equal(p.plan.count, 1);
+    assert_int_equal(p.plan.targets[0], 0);
+    assert_int_equal(p.plan.skipped[FL_SKIP_CONTEXT], 1);
+    named.target.context_tokens = 0;
+    named.target.priced = true;
+    named.target.price_in = named.target.price_cached = 1000;
+    fl_route_plan(&p.table, &p.route, &r, &p.rng, &p.plan);
+    assert_int_equal(p.plan.targets[0], 1); /* the only one with a price */
+    assert_int_equal(p.plan.candidates[0].cost_p50, 5000 * 1000);
+    pool_finish(&p);
+}
+
 static void refusals_say_what_binds(void **state)
 {
     (void)state;
@@ -654,6 +681,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_constraint_has_its_reason),
+        cmocka_unit_test(a_named_model_counts_for_its_request),
         cmocka_unit_test(refusals_say_what_binds),
         cmocka_unit_test(a_count_may_err),
         cmocka_unit_test(lesser_limit_counts),

@@ -74,7 +74,7 @@ static inline void on_drained(void *owner)
     }
 }
 
-static const struct fl_stream_events end_events = {on_opened, on_bytes, on_ended, on_drained, NULL};
+static const struct fl_stream_events end_events = {on_opened, on_bytes, on_ended, on_drained, NULL, NULL};
 
 /* Two nodes: a dials b, which listens at 10.0.0.2:80 under the name "b.test". */
 struct pair {
@@ -172,6 +172,7 @@ static inline struct fl_world_link plain_link(struct pair *p)
 {
     struct fl_world_link link = fl_world_link(p->w);
     link.partial_permille = 0;
+    link.late_permille = 0;
     return link;
 }
 

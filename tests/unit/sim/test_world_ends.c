@@ -343,7 +343,7 @@ static void on_step_bytes(void *owner, struct fl_slice bytes)
 
 static void step_in_step(struct pair *p)
 {
-    static const struct fl_stream_events nested = {on_opened, on_step_bytes, on_ended, on_drained, NULL};
+    static const struct fl_stream_events nested = {on_opened, on_step_bytes, on_ended, on_drained, NULL, NULL};
     stepping = p;
     p->b.stream->on = &nested;
     write_text(&p->a, "x");

@@ -141,7 +141,7 @@ static void on_drained(void *owner)
     assert_int_equal(a->stream->queued, 0);
 }
 
-static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL};
+static const struct fl_stream_events events = {on_opened, on_bytes, on_ended, on_drained, NULL, NULL};
 
 static void begin(struct actor *a)
 {

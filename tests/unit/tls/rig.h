@@ -149,7 +149,7 @@ static inline void drained(void *owner)
     }
 }
 
-static const struct fl_stream_events events = {opened, bytes, ended, drained, NULL};
+static const struct fl_stream_events events = {opened, bytes, ended, drained, NULL, NULL};
 
 static inline void accepted(void *owner, struct fl_stream *stream, const struct fl_addr *peer)
 {

@@ -52,8 +52,14 @@ static void line_drained(void *owner)
     line.on->drained(line.owner);
 }
 
-static const struct fl_stream_events line_events = {line_opened, line_bytes, line_ended,
-                                                    line_drained, NULL};
+static void line_stalled(void *owner)
+{
+    (void)owner;
+    line.on->stalled(line.owner);
+}
+
+static const struct fl_stream_events line_events = {line_opened,  line_bytes, line_ended,
+                                                    line_drained, NULL,       line_stalled};
 
 static enum fl_err dial_line(struct fl_sys *sys, struct fl_slice host, uint16_t port,
                              const struct fl_stream_events *on, void *owner,

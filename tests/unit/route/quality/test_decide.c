@@ -72,6 +72,78 @@ static void lambda_follows_the_pace(void **state)
     assert_true(p.lambda < 5 * p.rate);
 }
 
+/* 100 requests of which each second may have 0.2 more for 1,000 pico-USD, the others 0.1: with money for 30
+ * of them the price is above what the poor ones offer, with money for 80 it is below. */
+static void the_demand_makes_the_price(void **state)
+{
+    (void)state;
+    const uint64_t cost[2] = {1100, 100};
+    for (unsigned dear = 30; dear <= 80; dear += 50) {
+        struct fl_pacing p;
+        unsigned rich_calls = 0, poor_calls = 0;
+        fl_pacing_init(&p, 100 * 100 + dear * 1000, 100);
+        for (unsigned day = 0; day < 2; day++) {
+            rich_calls = poor_calls = 0;
+            for (unsigned i = 0; i < 100; i++) {
+                const double quality[2] = {i % 2 ? 0.3 : 0.2, 0.1};
+                fl_pacing_see(&p, quality, cost, 2);
+                unsigned choice = fl_pacing_choose(&p, quality, cost, 2);
+                rich_calls += choice == 0 && i % 2 == 1;
+                poor_calls += choice == 0 && i % 2 == 0;
+                fl_pacing_charge(&p, cost[choice]);
+            }
+            assert_true(p.spent_picousd <= p.budget_picousd);
+            fl_pacing_renew(&p);
+        }
+        print_message("money for %u: %u of the rich, %u of the poor\n", dear, rich_calls, poor_calls);
+        assert_true(rich_calls >= (dear < 50 ? dear - 3 : 49));
+        assert_true(poor_calls <= (dear < 50 ? 3 : dear - 49));
+        assert_true(rich_calls + poor_calls >= dear - 3);
+    }
+}
+
+/* On the second day the poor ones come first: a price that only follows the pace would buy for them what
+ * the rich ones need. */
+static void earlier_days_tell_what_is_to_come(void **state)
+{
+    (void)state;
+    const uint64_t cost[2] = {1100, 100};
+    struct fl_pacing p;
+    fl_pacing_init(&p, 1000 * 100 + 500 * 1000, 1000);
+    for (unsigned day = 0; day < 2; day++) {
+        unsigned rich_calls = 0;
+        for (unsigned i = 0; i < 1000; i++) {
+            bool rich = day == 0 ? i % 2 : i >= 500;
+            const double quality[2] = {rich ? 0.3 : 0.2, 0.1};
+            fl_pacing_see(&p, quality, cost, 2);
+            unsigned choice = fl_pacing_choose(&p, quality, cost, 2);
+            rich_calls += rich && choice == 0;
+            fl_pacing_charge(&p, cost[choice]);
+        }
+        assert_true(rich_calls >= (day == 0 ? 450 : 495));
+        fl_pacing_renew(&p);
+    }
+}
+
+/* Requests that cost four times what was foreseen do not end the money early. */
+static void dearer_than_foreseen(void **state)
+{
+    (void)state;
+    const uint64_t cost[2] = {1100, 100};
+    struct fl_pacing p;
+    struct fl_rng rng;
+    fl_rng_seed(&rng, 1);
+    fl_pacing_init(&p, 4 * (1000 * 100 + 300 * 1000), 1000);
+    for (unsigned i = 0; i < 1000; i++) {
+        const double quality[2] = {0.1 + 0.2 * fl_rng_unit(&rng), 0.1};
+        fl_pacing_see(&p, quality, cost, 2);
+        fl_pacing_charge(&p, 4 * cost[fl_pacing_choose(&p, quality, cost, 2)]);
+        double even = (i + 1) * (double)p.budget_picousd / 1000;
+        assert_true(i < 300 || (double)p.spent_picousd < 1.2 * even);
+    }
+    assert_true((double)p.spent_picousd > 0.98 * (double)p.budget_picousd);
+}
+
 /* Random gains, costs and lengths of the period: spent within 1 % when there is enough to spend it
  * on, and never above the budget. */
 static void budgets_are_met(void **state)
@@ -92,6 +164,9 @@ static void budgets_are_met(void **state)
                 0.2 * fl_rng_unit(&rng) + 0.1 * drift * (double)i / (double)requests + 0.05;
             const double quality[2] = {gain, 0};
             const uint64_t cost[2] = {dear, cheap};
+            if (seed % 3 > 0) { /* a caller that shows nothing is paced too */
+                fl_pacing_see(&p, quality, cost, 2);
+            }
             fl_pacing_charge(&p, cost[fl_pacing_choose(&p, quality, cost, 2)]);
         }
         if (p.spent_picousd > budget || (double)p.spent_picousd < 0.99 * (double)budget) {
@@ -298,6 +373,9 @@ int main(void)
         cmocka_unit_test(equals_go_to_the_cheaper),
         cmocka_unit_test(what_does_not_fit_is_left_out),
         cmocka_unit_test(lambda_follows_the_pace),
+        cmocka_unit_test(the_demand_makes_the_price),
+        cmocka_unit_test(earlier_days_tell_what_is_to_come),
+        cmocka_unit_test(dearer_than_foreseen),
         cmocka_unit_test(budgets_are_met),
         cmocka_unit_test(escalations_are_capped),
         cmocka_unit_test(a_cap_lets_its_share_through),

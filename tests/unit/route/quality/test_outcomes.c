@@ -145,24 +145,24 @@ struct paced {
     unsigned strong_calls;
 };
 
-static struct paced pace(const struct outcomes *o, const unsigned *order, unsigned calls)
+/* A day of these rows; *p* knows of earlier days what it was shown. */
+static struct paced pace(struct fl_pacing *p, const struct outcomes *o, const unsigned *order,
+                         unsigned calls)
 {
     static const uint64_t cost[2] = {STRONG_COST, WEAK_COST};
     struct paced r = {0};
-    struct fl_pacing p;
-    uint64_t budget = (uint64_t)calls * STRONG_COST + (uint64_t)(o->count - calls) * WEAK_COST;
-    fl_pacing_init(&p, budget, o->count);
     for (unsigned i = 0; i < o->count; i++) {
         unsigned row = order[i];
         const double gain[2] = {o->score[row], 0};
-        unsigned choice = fl_pacing_choose(&p, gain, cost, 2);
-        fl_pacing_charge(&p, cost[choice]);
+        fl_pacing_see(p, gain, cost, 2);
+        unsigned choice = fl_pacing_choose(p, gain, cost, 2);
+        fl_pacing_charge(p, cost[choice]);
         r.reward += (choice == 0 ? o->strong[row] : o->weak[row]) / o->count;
         r.greedy += (i < calls ? o->strong[row] : o->weak[row]) / o->count;
         r.strong_calls += choice == 0;
     }
-    assert_true(p.spent_picousd <= budget);
-    r.budget_error = 1 - (double)p.spent_picousd / (double)budget;
+    assert_true(p->spent_picousd <= p->budget_picousd);
+    r.budget_error = 1 - (double)p->spent_picousd / (double)p->budget_picousd;
     return r;
 }
 
@@ -178,18 +178,51 @@ static double offline(const struct outcomes *o, unsigned calls)
     return reward;
 }
 
-static struct paced pace_orders(const struct outcomes *o, unsigned calls, bool by_group)
+/* Rows drawn at random from those of the day, with repetition; of half the subjects alone; those with
+ * the greatest gains alone. */
+enum day_before { NONE, ANOTHER_DRAW, HALF_THE_SUBJECTS, GREATEST_GAINS };
+
+static void draw_day(const struct outcomes *o, enum day_before how, uint64_t seed,
+                     unsigned *ret_rows)
+{
+    struct fl_rng rng;
+    double middle;
+    fl_rng_seed(&rng, seed + 1000);
+    memcpy(o->scratch, o->score, o->count * sizeof(*o->score));
+    qsort(o->scratch, o->count, sizeof(*o->scratch), greatest_first);
+    middle = o->scratch[o->count / 2];
+    for (unsigned i = 0; i < o->count;) {
+        unsigned row = (unsigned)fl_rng_below(&rng, o->count);
+        bool half = o->group[row] % 2 == seed % 2, great = o->score[row] > middle;
+        if (how == ANOTHER_DRAW || (how == HALF_THE_SUBJECTS ? half : great)) {
+            ret_rows[i++] = row;
+        }
+    }
+}
+
+static struct paced pace_orders(const struct outcomes *o, unsigned calls, bool by_group,
+                                enum day_before before)
 {
     struct paced mean = {0};
     unsigned *order = malloc(o->count * sizeof(*order));
+    struct fl_pacing *p = malloc(sizeof(*p));
+    uint64_t budget = (uint64_t)calls * STRONG_COST + (uint64_t)(o->count - calls) * WEAK_COST;
     assert_non_null(order);
+    assert_non_null(p);
     for (unsigned seed = 1; seed <= ORDERS; seed++) {
+        fl_pacing_init(p, budget, o->count);
+        if (before != NONE) {
+            draw_day(o, before, seed, order);
+            (void)pace(p, o, order, calls);
+            fl_pacing_renew(p);
+        }
         arrange(o, seed, by_group, order);
-        struct paced r = pace(o, order, calls);
+        struct paced r = pace(p, o, order, calls);
         mean.reward += r.reward / ORDERS;
         mean.greedy += r.greedy / ORDERS;
         mean.budget_error = r.budget_error > mean.budget_error ? r.budget_error : mean.budget_error;
     }
+    free(p);
     free(order);
     return mean;
 }
@@ -210,16 +243,22 @@ static void pacing_matches_the_offline_optimum(void **state)
     }
     unsigned calls = (3 * o.count + 5) / 10;
     double best = offline(&o, calls), random = 0.3 * strong + 0.7 * weak;
-    struct paced shuffled = pace_orders(&o, calls, false), drift = pace_orders(&o, calls, true);
-    print_message("30 %% strong calls, %d orders: offline optimum %.4f, paced %.4f, "
-                  "random %.4f; budget left at most %.2f %%\n",
-                  ORDERS, best, shuffled.reward, random, 100 * shuffled.budget_error);
-    print_message("subject after subject: paced %.4f, until exhausted %.4f; left at most %.2f %%\n",
-                  drift.reward, drift.greedy, 100 * drift.budget_error);
-    assert_true(shuffled.reward > best - 0.002);
-    assert_true(shuffled.budget_error < 0.01);
-    assert_true(drift.reward > random);
-    assert_true(drift.budget_error < 0.01);
+    static const char *const names[] = {"first day", "second day", "after half the subjects",
+                                        "after the greatest gains"};
+    print_message("30 %% strong calls, %d orders: offline optimum %.4f, random %.4f\n", ORDERS,
+                  best, random);
+    for (unsigned before = NONE; before <= GREATEST_GAINS; before++) {
+        struct paced shuffled = pace_orders(&o, calls, false, (enum day_before)before);
+        struct paced drift = pace_orders(&o, calls, true, (enum day_before)before);
+        print_message("  %-25s paced %.4f; subject after subject %.4f (until exhausted %.4f); "
+                      "budget left at most %.2f %%, %.2f %%\n",
+                      names[before], shuffled.reward, drift.reward, drift.greedy,
+                      100 * shuffled.budget_error, 100 * drift.budget_error);
+        assert_true(shuffled.budget_error < 0.01 && drift.budget_error < 0.01);
+        assert_true(shuffled.reward > best - (before <= ANOTHER_DRAW ? 0.002 : 0.01));
+        /* What nobody could know on a first day is known on the second. */
+        assert_true(drift.reward > (before == ANOTHER_DRAW ? best - 0.002 : random + 0.004));
+    }
     trained_free(&t);
     outcomes_free(&o);
 }
@@ -255,6 +294,7 @@ static double learn_online(const struct outcomes *o, uint64_t seed, enum how how
         fl_heads_score(&h, &x, quality);
         const double gain[2] = {fl_pair_gain(&pair, x.features, quality), 0};
         const double outcome[2] = {o->strong[row], o->weak[row]};
+        fl_pacing_see(&p, gain, cost, 2);
         unsigned best = fl_pacing_choose(&p, gain, cost, 2);
         unsigned arm = fl_explore(&rng, 2, best, FL_EXPLORE_EPSILON, &propensity);
         fl_pacing_charge(&p, cost[arm]);
