@@ -108,6 +108,7 @@ static void inspect(struct survey *s, unsigned position, struct fl_shortage *sho
     o->index = index;
     o->position = position;
     o->tokens = fl_tokens_at(&s->tokens, target, index, s->choice.request);
+    o->cost = (struct fl_cost){0, 0};
     o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
     uint32_t faults = fl_faults_of(target, &s->demand, index, &o->tokens, o->priced ? &o->cost : NULL);
     s->faults[s->inspected_count++] = faults;
