@@ -31,7 +31,7 @@ static enum fl_err complain_of_request(struct fl_exchange *x, enum fl_err err,
     return err;
 }
 
-static enum fl_err complain_of_losses(struct fl_attempt *a)
+static enum fl_err complain_of_losses(struct fl_attempt *a, const struct fl_reterr *reterr)
 {
     char memory[complaint_bytes];
     struct fl_buf text;
@@ -40,7 +40,8 @@ static enum fl_err complain_of_losses(struct fl_attempt *a)
     fl_buf_put(&text, a->target->id);
     fl_buf_put_cstr(&text, ", which speaks another dialect: ");
     fl_losses_put(&a->translation->losses, &text);
-    fl_buf_put_cstr(&text, ".");
+    fl_buf_put_cstr(&text, reterr->message[0] ? ". " : ".");
+    fl_buf_put_cstr(&text, reterr->message);
     complain(a->exchange, &text);
     return FL_ERR_UNTRANSLATABLE;
 }
@@ -56,7 +57,7 @@ static enum fl_err complain_of_endpoint(struct fl_attempt *a)
     return FL_ERR_UNTRANSLATABLE;
 }
 
-/* Reads the request into its canonical form, unless an attempt before did. */
+/* Reads the request into its canonical form, unless an attempt before did. *wire* NULL: it asks for embeddings. */
 static enum fl_err read_canonical(struct fl_exchange *x, const struct fl_wire *wire)
 {
     if (x->canonical) {
@@ -69,7 +70,8 @@ static enum fl_err read_canonical(struct fl_exchange *x, const struct fl_wire *w
     }
     /* Each node stands for some bytes of the body; decoded texts are not longer than what they are decoded from. */
     fl_arena_init(&c->arena, arena_chunk_bytes, 64 * x->body.len + arena_chunk_bytes);
-    enum fl_err err = wire->read(fl_buf_slice(&x->body), &c->arena, &c->request, &reterr);
+    enum fl_err err = wire ? wire->read(fl_buf_slice(&x->body), &c->arena, &c->request, &reterr)
+                           : fl_embed_read(fl_buf_slice(&x->body), &c->arena, &c->embed, &reterr);
     if (!err && c->arena.failed) {
         err = FL_ERR_NOMEM;
     }
@@ -92,6 +94,7 @@ static struct fl_slice answer_id(struct fl_exchange *x)
     return fl_arena_copy(&x->arena, fl_buf_slice(&id));
 }
 
+/* *client* and *provider* NULL: embeddings. */
 static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
                              const struct fl_wire *provider)
 {
@@ -105,7 +108,10 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
     struct fl_translation_options options = {
         .client = client,
         .provider = provider,
-        .request = &x->canonical->request,
+        .request = client ? &x->canonical->request : NULL,
+        .embed_form = client ? NULL : a->dialect->embed_form,
+        .embed = client ? NULL : &x->canonical->embed,
+        .tokens_in_guess = x->tokens_in,
         .model = a->model,
         .vendor = p->type,
         .betas = x->betas,
@@ -122,7 +128,7 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
         return FL_ERR_NOMEM;
     }
     err = fl_translation_write(a->translation, &reterr);
-    return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a)
+    return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a, &reterr)
                                         : complain_of_request(x, err, &reterr);
 }
 
@@ -179,6 +185,9 @@ enum fl_err fl_cross(struct fl_attempt *a)
     a->endpoint = x->endpoint;
     if (fl_goes_as_it_is(x, a->pool)) {
         return FL_OK;
+    }
+    if (x->endpoint == FL_ENDPOINT_EMBEDDINGS) {
+        return a->dialect->embed_form ? translate(a, NULL, NULL) : complain_of_endpoint(a);
     }
     const struct fl_wire *client = x->dialect->wires[x->endpoint];
     const struct fl_wire *provider = choose_form(a, client);

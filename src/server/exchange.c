@@ -620,7 +620,7 @@ void fl_exchange_commit(struct fl_attempt *winner)
     if (x->resume) {
         return;
     }
-    if (!t || !t->options.client->echoes_request) {
+    if (!t || !t->options.client || !t->options.client->echoes_request) {
         fl_buf_finish(&x->body);
         x->facts.body = FL_EMPTY;
     }
