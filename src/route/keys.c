@@ -289,7 +289,7 @@ static void mirror_learn(struct fl_mirror *m, const struct fl_rate *r, const str
     if (!r->remaining_given || lease->order < fl_get(m->order)) {
         return;
     }
-    if (!r->reset_given && fl_get(m->limit) == 0) { /* nothing to go by: a made-up period would hold requests back */
+    if (!r->reset_given && fl_get(m->limit) == 0) { /* a made-up period would hold requests back */
         return;
     }
     fl_set(m->order, lease->order);
