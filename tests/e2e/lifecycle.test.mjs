@@ -197,15 +197,15 @@ describe('heartbeats', () => {
 
     test('between two events, too', LIMIT, async () => {
         f.a.answers(async (seen) => {
-            const [first, ...rest] = words('a b');
+            const [role, first, ...rest] = words('a b');
             seen.openStream();
-            seen.write(first);
+            seen.write(role + first); // before its first content nothing of a stream is sent on
             await sleep(1500);
             seen.write(rest.join(''));
             seen.response.end();
         });
         const answer = await chat(f.origin, { model: 'only', messages: MESSAGES, stream: true });
-        assert.match(answer.text, /^data: [^\n]*\n\n:[^\n]*\n\ndata: /);
+        assert.match(answer.text, /^data: [^\n]*\n\ndata: [^\n]*\n\n:[^\n]*\n\ndata: /);
         assert.match(answer.text, /\[DONE\]/);
     });
 
