@@ -25,7 +25,8 @@ async function beginStream(f, { model = 'only' } = {}) {
     const step = steps();
     f.a.answers(async (seen) => {
         seen.openStream();
-        for (const text of words('one two three')) {
+        const [role, first, ...rest] = words('one two three');
+        for (const text of [role + first, ...rest]) { // nothing is sent on before a first content
             seen.write(text);
             await step.next();
         }
