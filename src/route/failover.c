@@ -304,6 +304,13 @@ static struct fl_step another(struct fl_failover *f, const struct fl_failover_sc
     }
 }
 
+void fl_failover_note(struct fl_failover *f, const struct fl_failover_scene *s,
+                      const struct fl_failed *failed)
+{
+    fl_assert(failed->place < places_of(s));
+    note_failure(f, s, failed, fl_consequence_of(failed->err));
+}
+
 struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *s,
                                 const struct fl_failed *failed)
 {

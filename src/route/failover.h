@@ -59,7 +59,8 @@ struct fl_failover_scene {
 struct fl_failed {
     unsigned place; /* in the plan */
     enum fl_err err;
-    unsigned key_index;      /* position among the target's keys; ignored where it has none */
+    unsigned key_index;      /* position among the target's keys; ignored where it has none;
+                                FL_KEYS_MAX: none was used */
     bool untouched;          /* nothing of the request reached the provider */
     uint64_t retry_after_ns; /* 0: none */
     bool retry_said, retry;  /* the answer's x-should-retry */
@@ -85,6 +86,10 @@ void fl_failover_start(struct fl_failover *f);
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *scene);
 struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *scene,
                                 const struct fl_failed *failed);
+/* One of two attempts failed while the other goes on: nothing is decided yet, but what follows when
+ * the other one fails too is to go by both. */
+void fl_failover_note(struct fl_failover *f, const struct fl_failover_scene *scene,
+                      const struct fl_failed *failed);
 /* The second attempt of a hedge: an untried target that shares no vendor with the first, nor an
  * account, and has an open gate; FL_STEP_NONE if there is none or the budget has less than half. It
  * is then counted as tried and paid. Whether to hedge at all is hedge.h's question. */

@@ -288,20 +288,34 @@ static void settle_step(struct fl_exchange *x, const struct fl_failed *failed)
     x->step_ready = true;
 }
 
-static void settle_step_after(struct fl_attempt *a, enum fl_err err)
+static struct fl_failed failed_of(const struct fl_attempt *a, enum fl_err err)
 {
     static const struct fl_rates none;
     const struct fl_rates *r = a->rates ? a->rates : &none;
-    struct fl_failed failed = {.place = a->place,
-                               .err = err,
-                               .key_index = a->lease.on ? (unsigned)(a->lease.on - a->target->keys) : 0,
-                               .untouched = a->sent_ns == 0,
-                               .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
-                               .retry_said = r->retry_said,
-                               .retry = r->retry};
+    const struct fl_target_key *key = a->lease.on;
+    return (struct fl_failed){.place = a->place,
+                              .err = err,
+                              .key_index = key ? (unsigned)(key - a->target->keys) : FL_KEYS_MAX,
+                              .untouched = a->sent_ns == 0,
+                              .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
+                              .retry_said = r->retry_said,
+                              .retry = r->retry};
+}
+
+static void settle_step_after(const struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_failed failed = failed_of(a, err);
     if (!a->exchange->step_ready) {
         settle_step(a->exchange, &failed);
     }
+}
+
+/* It fails while another one is alive. */
+static void note_failed(const struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_failover_scene scene = scene_of(a->exchange);
+    struct fl_failed failed = failed_of(a, err);
+    fl_failover_note(&a->exchange->failover, &scene, &failed);
 }
 
 /* One attempt's failure says nothing about the other's, unless it is the request that is wrong. */
@@ -463,7 +477,8 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
             break; /* it cannot be read, for whomever */
         }
-        settle_step(x, &(struct fl_failed){.place = x->step.place, .err = last, .untouched = true});
+        settle_step(x, &(struct fl_failed){
+                           .place = x->step.place, .err = last, .key_index = FL_KEYS_MAX, .untouched = true});
         x->step_ready = false;
     }
     last = now >= x->deadline_ns ? FL_ERR_DEADLINE : last;
@@ -567,6 +582,8 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
+    } else if (x->state == FL_EXCHANGE_TRYING) {
+        note_failed(a, err);
     }
     fl_attempt_end(a, err);
     fl_exchange_attempt_failed(x, err);

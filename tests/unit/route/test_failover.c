@@ -300,6 +300,25 @@ static void hedges_go_to_another_domain(void **state)
     close_scene(&s);
 }
 
+/* What the first of two taught is not forgotten when the second fails as well. */
+static void both_failures_of_a_hedge_count(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    assert_int_equal(fl_failover_first(&s.f, &s.at).place, 0);
+    struct fl_step hedge = fl_failover_hedge(&s.f, &s.at, 0);
+    assert_int_equal(hedge.place, 3);
+    fl_failover_note(&s.f, &s.at, &(struct fl_failed){.place = 0, .err = FL_ERR_CONNECT});
+    struct fl_step step = after(&s, 3, FL_ERR_RATE_LIMITED);
+    assert_int_equal(step.place, 4); /* not of the vendors that failed */
+    step = after(&s, 4, FL_ERR_RATE_LIMITED);
+    assert_int_equal(step.place, 2);
+    step = after(&s, 2, FL_ERR_RATE_LIMITED);
+    assert_true(step.place != 1 && step.place != 0); /* nobody connects there */
+    close_scene(&s);
+}
+
 /* An ejected target is no choice, but better than an error. */
 static void spares_come_in_the_end(void **state)
 {
@@ -378,6 +397,7 @@ int main(void)
         cmocka_unit_test(budgets_end_and_rescues_go_on),
         cmocka_unit_test(limits_of_attempts_and_time_hold),
         cmocka_unit_test(hedges_go_to_another_domain),
+        cmocka_unit_test(both_failures_of_a_hedge_count),
         cmocka_unit_test(spares_come_in_the_end),
         cmocka_unit_test(throttled_targets_are_passed_over),
         cmocka_unit_test(the_last_one_is_asked_though_throttled),
