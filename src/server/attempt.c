@@ -174,6 +174,13 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
 
 /* --- sending --- */
 
+/* Is the provider asked in another form than the client's? */
+static bool speaks_other(const struct fl_attempt *a)
+{
+    const struct fl_translation *t = a->translation;
+    return t && (t->options.embed || t->options.client != t->options.provider);
+}
+
 /* The content type of the provider's streams. */
 static const char *stream_type(const struct fl_attempt *a)
 {
@@ -196,7 +203,7 @@ static void put_path(struct fl_buf *b, const struct fl_attempt *a)
     }
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
-        fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
+        fl_buf_put(b, speaks_other(a) ? FL_EMPTY : a->exchange->query);
         return;
     }
     const struct fl_provider *p = fl_pool_provider(a->pool);
@@ -249,7 +256,7 @@ static enum fl_err put_head(struct fl_buf *b, const struct fl_attempt *a, const 
         }
     }
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
-    fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
+    fl_buf_put(b, speaks_other(a) ? FL_EMPTY : x->passed);
     fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
     fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
     fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");

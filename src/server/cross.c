@@ -5,6 +5,8 @@
  */
 #include "server/internal.h"
 
+#include "dialect/seal.h"
+
 #include <stdlib.h>
 
 enum { arena_chunk_bytes = 16 * 1024, complaint_bytes = 480 };
@@ -132,11 +134,15 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
                                         : complain_of_request(x, err, &reterr);
 }
 
+/* Not with what another vendor signed. */
 bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
 {
     const struct fl_dialect *dialect = pool->dialect;
     const struct fl_provider *p = fl_pool_provider(pool);
     bool same = dialect == x->dialect || dialect->like == x->dialect;
+    if (same && x->dialect->wires[x->endpoint] && fl_seal_found(fl_buf_slice(&x->body))) {
+        return false;
+    }
     switch (x->endpoint) {
     case FL_ENDPOINT_PASS:
         return same;
@@ -171,6 +177,11 @@ static const struct fl_wire *choose_form(struct fl_attempt *a, const struct fl_w
     if (p->api == FL_API_RESPONSES) {
         a->endpoint = FL_ENDPOINT_RESPONSES;
         return &fl_wire_openai_responses;
+    }
+    if (client == &fl_wire_openai_responses && p->responses &&
+        a->dialect->paths[FL_ENDPOINT_RESPONSES]) { /* its own bytes cannot go through */
+        a->endpoint = FL_ENDPOINT_RESPONSES;
+        return client;
     }
     if (a->dialect == &fl_dialect_bedrock && invoke) { /* less is lost */
         a->endpoint = FL_ENDPOINT_MESSAGES;

@@ -12,6 +12,8 @@
  */
 #include "server/internal.h"
 
+#include "dialect/seal.h"
+
 enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
@@ -501,11 +503,12 @@ static void start(struct fl_exchange *x)
     go_on(x, FL_ERR_NO_TARGET);
 }
 
-/* Does the provider that would answer count tokens itself? */
+/* Does the provider that would answer count tokens itself? Not of what another vendor signed. */
 static bool counts_tokens(const struct fl_exchange *x)
 {
     const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
-    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
+    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL &&
+           !fl_seal_found(fl_buf_slice(&x->body));
 }
 
 static bool may_resume(const struct fl_exchange *x)

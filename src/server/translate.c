@@ -2,6 +2,7 @@
 #include "server/translate.h"
 
 #include "codec/eventstream.h"
+#include "dialect/seal.h"
 
 #include <stdlib.h>
 
@@ -69,6 +70,8 @@ static void on_event(void *owner, const struct fl_chat_event *event)
     }
     note(t, event);
     if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
+        struct fl_chat_event storage;
+        event = fl_seal_mark(event, t->options.client, t->maker, &t->arena, &storage);
         t->options.client->put_event(&t->encoder, event, &t->out);
     }
 }
@@ -90,6 +93,7 @@ struct fl_translation *fl_translation_create(const struct fl_translation_options
         return NULL;
     }
     t->options = *options;
+    t->maker = fl_seal_maker(options->provider, options->vendor, options->model);
     fl_buf_init(&t->body, SIZE_MAX / 2);
     fl_buf_init(&t->out, options->answer_bytes_max + out_start_bytes);
     fl_buf_init(&t->hold, options->frame_bytes_max + out_start_bytes);
@@ -118,6 +122,19 @@ void fl_translation_destroy(struct fl_translation *t)
     }
 }
 
+static enum fl_err write_chat(struct fl_translation *t, const struct fl_write_options *o,
+                              struct fl_reterr *reterr)
+{
+    const struct fl_chat_request *request =
+        fl_seal_open(t->options.request, t->options.client, t->options.provider, t->maker,
+                     &t->arena, &t->losses);
+    enum fl_err err =
+        request ? t->options.provider->write(request, o, &t->body, &t->losses, reterr)
+                : FL_ERR_NOMEM;
+    fl_arena_finish(&t->arena);
+    return err;
+}
+
 enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *reterr)
 {
     struct fl_write_options o = {.model = t->options.model,
@@ -128,7 +145,7 @@ enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *ret
     enum fl_err err =
         t->options.embed
             ? t->options.embed_form->write(t->options.embed, o.model, &t->body, &t->losses, reterr)
-            : t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
+            : write_chat(t, &o, reterr);
     if (t->losses.fatal || (t->options.strict && t->losses.count > 0)) {
         return FL_ERR_UNTRANSLATABLE;
     }
@@ -266,6 +283,8 @@ static void collect(void *owner, const struct fl_chat_event *event)
 {
     struct collector *c = owner;
     note(c->t, event);
+    struct fl_chat_event storage;
+    event = fl_seal_mark(event, c->t->options.client, c->t->maker, &c->t->arena, &storage);
     fl_chat_answer_take(&c->answer, event);
 }
 
