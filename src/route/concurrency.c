@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "route/concurrency.h"
 
+#include <limits.h>
+
 #define LONG_WINDOW    600.0
 #define WARM_UP        10 /* samples whose plain mean the long-term one begins with */
 #define SMOOTHING      0.2
@@ -52,4 +54,13 @@ void fl_concurrency_refused(struct fl_concurrency *c, uint64_t now_ns)
         c->cut_ns = now_ns;
         set_limit(c, fl_concurrency_limit(c) * REFUSED);
     }
+}
+
+unsigned fl_concurrency_bound(const struct fl_concurrency *c, unsigned configured)
+{
+    if (configured != FL_CONCURRENCY_AUTO) {
+        return configured > 0 ? configured : UINT_MAX;
+    }
+    double learned = fl_get(c->limit);
+    return learned > 0 ? (unsigned)learned : UINT_MAX;
 }

@@ -27,6 +27,10 @@ struct fl_concurrency {
 void fl_concurrency_sample(struct fl_concurrency *c, uint64_t ttft_ns, unsigned in_flight);
 /* Refused for rate or overload. */
 void fl_concurrency_refused(struct fl_concurrency *c, uint64_t now_ns);
+/* Of *configured* attempts at a time: 0 for no bound, FL_CONCURRENCY_AUTO for what was learned. What is
+ * not known does not bind: UINT_MAX. */
+#define FL_CONCURRENCY_AUTO 1000000u
+unsigned fl_concurrency_bound(const struct fl_concurrency *c, unsigned configured);
 double fl_concurrency_limit(const struct fl_concurrency *c);
 
 #endif

@@ -145,14 +145,19 @@ static enum price price_of(struct fl_failover *f, const struct fl_failover_scene
 /* A target that has refused or lost most of what it was sent lately is mostly not asked (only
  * looked into where something failed: a full gate has seen no failure). One that is throttled
  * counts as tried for this exchange. */
-static bool is_throttled(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+static bool stops(const struct fl_failover_scene *s, unsigned place)
 {
     struct fl_target_state *state = target_at(s, place)->state;
-    if (fl_get(state->gate.spent) == 0 ||
-        !fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns)) {
+    return fl_get(state->gate.spent) > 0 &&
+           fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns);
+}
+
+static bool is_throttled(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+{
+    if (!stops(s, place)) {
         return false;
     }
-    fl_throttle_asked(&state->throttle, s->now_ns);
+    fl_throttle_asked(&target_at(s, place)->state->throttle, s->now_ns);
     f->blocked |= UINT32_C(1) << place;
     return true;
 }
@@ -211,18 +216,31 @@ static struct fl_step take(struct fl_failover *f, struct fl_step step)
 
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *s)
 {
-    uint64_t wait_ns = 0;
-    bool late, throttled = false;
-    unsigned place;
+    uint64_t wait_ns = 0, first_wait_ns = 0;
+    bool late;
+    unsigned place, first = FL_PLAN_MAX; /* of those that are throttled */
+    uint32_t throttled = 0;
     fl_assert(f->attempts == 0);
-    do {
-        place = best_place(f, s, s->plan->count, &wait_ns, &late);
-        if (place == FL_PLAN_MAX) {
-            return none(throttled ? "throttled" : late ? "deadline" : "used-up");
+    while ((place = best_place(f, s, s->plan->count, &wait_ns, &late)) < FL_PLAN_MAX &&
+           stops(s, place)) {
+        first_wait_ns = throttled == 0 ? wait_ns : first_wait_ns;
+        first = throttled == 0 ? place : first;
+        throttled |= UINT32_C(1) << place;
+        f->blocked |= UINT32_C(1) << place;
+    }
+    if (place == FL_PLAN_MAX && throttled == 0) {
+        return none(late ? "deadline" : "used-up");
+    }
+    bool spared = place < FL_PLAN_MAX;
+    place = spared ? place : first;
+    f->blocked &= ~(UINT32_C(1) << place);
+    for (unsigned i = 0; throttled >> i != 0; i++) {
+        if ((throttled >> i & 1) != 0 && i != place) {
+            fl_throttle_asked(&target_at(s, i)->state->throttle, s->now_ns);
         }
-        throttled = is_throttled(f, s, place);
-    } while (throttled);
-    return take(f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, false, "first"});
+    }
+    return take(f, (struct fl_step){FL_STEP_TARGET, place, spared ? wait_ns : first_wait_ns, false,
+                                    spared ? "first" : "last-resort"});
 }
 
 /* The same target once more, if the failure is one of those that pass. */
@@ -317,6 +335,33 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
         return spare;
     }
     return strcmp(same.why, "final") == 0 ? step : same;
+}
+
+bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *s, uint32_t full,
+                           struct fl_step *io_step)
+{
+    uint64_t wait_ns = 0;
+    bool late;
+    struct fl_failover seen = *f;
+    if (io_step->kind != FL_STEP_TARGET) {
+        return false;
+    }
+    seen.blocked |= full;
+    for (;;) {
+        unsigned place = best_place(&seen, s, s->plan->count, &wait_ns, &late);
+        if (place == FL_PLAN_MAX) {
+            return false;
+        }
+        /* What comes after a failure goes through no closed gate; what comes first may. */
+        bool shut = f->attempts > 1 && !fl_retry_gate_open(&target_at(s, place)->state->gate);
+        if (wait_ns == 0 && !shut && !is_throttled(f, s, place)) {
+            f->tried &= ~(UINT32_C(1) << io_step->place);
+            f->tried |= UINT32_C(1) << place;
+            io_step->place = place;
+            return true;
+        }
+        seen.blocked |= UINT32_C(1) << place;
+    }
 }
 
 struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover_scene *s,

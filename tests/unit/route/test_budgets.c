@@ -9,7 +9,9 @@
 #include "route/gcra.h"
 #include "route/hedge.h"
 #include "route/retry.h"
+#include "route/route.h"
 
+#include <limits.h>
 #include <math.h>
 
 #define MS UINT64_C(1000000)
@@ -229,6 +231,39 @@ static void backoff_is_full_jitter(void **state)
 
 /* --- Gradient2 --- */
 
+static void what_is_not_known_binds_nobody(void **state)
+{
+    (void)state;
+    struct fl_concurrency c = {.samples = 0};
+    assert_int_equal(fl_concurrency_bound(&c, 0), UINT_MAX);
+    assert_int_equal(fl_concurrency_bound(&c, 7), 7);
+    assert_int_equal(fl_concurrency_bound(&c, FL_CONCURRENCY_AUTO), UINT_MAX);
+    fl_concurrency_refused(&c, S); /* 20 * .7 */
+    assert_int_equal(fl_concurrency_bound(&c, FL_CONCURRENCY_AUTO), 14);
+    assert_int_equal(fl_concurrency_bound(&c, 0), UINT_MAX);
+    assert_int_equal(fl_concurrency_bound(&c, 7), 7);
+}
+
+/* Each client has one budget, the same after a reload. */
+static void tenants_have_budgets_of_their_own(void **state)
+{
+    (void)state;
+    struct fl_registry *r = fl_registry_create();
+    struct fl_retry_budget *a = fl_registry_tenant(r, FL_LIT("a"));
+    struct fl_retry_budget *b = fl_registry_tenant(r, FL_LIT("b"));
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_ptr_equal(fl_registry_tenant(r, FL_LIT("a")), a);
+    assert_ptr_not_equal(a, b);
+    unsigned taken = 0;
+    while (fl_retry_budget_take(a, 0, 100 * S)) {
+        taken++;
+    }
+    assert_int_equal(taken, 10); /* the reserve of ten seconds */
+    assert_true(fl_retry_budget_allows(b, 0, 100 * S));
+    fl_registry_destroy(r);
+}
+
 static void concurrency_grows_and_shrinks(void **state)
 {
     (void)state;
@@ -365,6 +400,8 @@ int main(void)
         cmocka_unit_test(throttle_leaves_a_crack),
         cmocka_unit_test(throttle_sends_twice_what_is_taken),
         cmocka_unit_test(backoff_is_full_jitter),
+        cmocka_unit_test(what_is_not_known_binds_nobody),
+        cmocka_unit_test(tenants_have_budgets_of_their_own),
         cmocka_unit_test(concurrency_grows_and_shrinks),
         cmocka_unit_test(concurrency_is_cut_by_refusals),
         cmocka_unit_test(spreads_have_quantiles),
