@@ -354,7 +354,7 @@ bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene
         }
         /* What comes after a failure goes through no closed gate; what comes first may. */
         bool shut = f->attempts > 1 && !fl_retry_gate_open(&target_at(s, place)->state->gate);
-        if (wait_ns == 0 && !shut && !is_throttled(f, s, place)) {
+        if (wait_ns == 0 && !shut && !stops(s, place)) {
             f->tried &= ~(UINT32_C(1) << io_step->place);
             f->tried |= UINT32_C(1) << place;
             io_step->place = place;

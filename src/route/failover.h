@@ -73,7 +73,8 @@ struct fl_step {
     unsigned place;   /* in the plan */
     uint64_t wait_ns; /* before it is dispatched */
     bool paid;        /* from the budgets */
-    const char *why;  /* "first", "last-resort" (all are throttled; nobody is refused for that), "next", "other-domain", "other-key", "larger-context", "backoff",
+    const char *why;  /* "first", "last-resort" (all are throttled; nobody is refused for that),
+                         "next", "other-domain", "other-key", "larger-context", "backoff",
                          "retry-after", "rescue"; of none: "final" (the error allows nothing),
                          "used-up"  (the plan or the attempts), "budget", "deadline" */
 };
@@ -82,9 +83,9 @@ void fl_failover_start(struct fl_failover *f);
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *scene);
 struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *scene,
                                 const struct fl_failed *failed);
-/* The target of *io_step*, which is to be asked now, is busy with as many requests as it may have, as are all
- * those of *full* (bits by place). True when one of the plan's others can be asked at once: it is the
- * step now, and the busy one has not been tried. */
+/* The target of *io_step*, which is to be asked now, is busy with as many requests as it may have,
+ * as are all those of *full* (bits by place). True when one of the plan's others can be asked at
+ * once: it is the step now, and the busy one has not been tried. */
 bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *scene,
                            uint32_t full, struct fl_step *io_step);
 /* The second attempt of a hedge: an untried target that shares no vendor with the first, nor an

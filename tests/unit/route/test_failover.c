@@ -340,7 +340,8 @@ static void throttled_targets_are_passed_over(void **state)
     assert_true(first[0] >= 1 && first[0] <= 10); /* the one that is let through each second */
     assert_int_equal(first[0] + first[1], 1000);
     s.pool.plan.count = 1;
-    for (unsigned i = 0; i < 100; i++) { /* nobody else: it is asked all the same, and that is counted once */
+    /* Nobody else: it is asked all the same, and that is not counted twice. */
+    for (unsigned i = 0; i < 100; i++) {
         double before = fl_throttle_rejects(&bad->throttle, s.at.now_ns);
         fl_failover_start(&s.f);
         struct fl_step step = fl_failover_first(&s.f, &s.at);
