@@ -19,6 +19,9 @@
  * target's gate is closed. When the budget is used up, one attempt still may go to a target that is
  * healthy and whose gate is open (a *rescue*): what answers well is not what a budget protects, and
  * in a total outage all gates are closed within five failures each.
+ *
+ * A throttled target (retry.h) gives way to others. Where there is no other, the first attempt goes
+ * to it all the same: no request is refused for what happened to those before it.
  */
 #ifndef FL_ROUTE_FAILOVER_H
 #define FL_ROUTE_FAILOVER_H
@@ -73,8 +76,7 @@ struct fl_step {
     unsigned place;   /* in the plan */
     uint64_t wait_ns; /* before it is dispatched */
     bool paid;        /* from the budgets */
-    const char *why;  /* "first", "last-resort" (all are throttled; nobody is refused for that),
-                         "next", "other-domain", "other-key", "larger-context", "backoff",
+    const char *why;  /* "first", "next", "other-domain", "other-key", "larger-context", "backoff",
                          "retry-after", "rescue"; of none: "final" (the error allows nothing),
                          "used-up"  (the plan or the attempts), "budget", "deadline" */
 };
