@@ -348,6 +348,33 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
     return strcmp(same.why, "final") == 0 ? step : same;
 }
 
+bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *s, uint32_t full,
+                           struct fl_step *io_step)
+{
+    uint64_t wait_ns = 0;
+    bool late;
+    struct fl_failover seen = *f;
+    if (io_step->kind != FL_STEP_TARGET) {
+        return false;
+    }
+    seen.blocked |= full;
+    for (;;) {
+        unsigned place = best_place(&seen, s, s->plan->count, &wait_ns, &late);
+        if (place == FL_PLAN_MAX) {
+            return false;
+        }
+        /* What comes after a failure goes through no closed gate; what comes first may. */
+        bool shut = f->attempts > 1 && !fl_retry_gate_open(&target_at(s, place)->state->gate);
+        if (wait_ns == 0 && !shut && !is_throttled(s, place)) {
+            f->tried &= ~(UINT32_C(1) << io_step->place);
+            f->tried |= UINT32_C(1) << place;
+            io_step->place = place;
+            return true;
+        }
+        seen.blocked |= UINT32_C(1) << place;
+    }
+}
+
 struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover_scene *s,
                                  unsigned first_place)
 {

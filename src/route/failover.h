@@ -77,7 +77,7 @@ struct fl_step {
     unsigned place;   /* in the plan */
     uint64_t wait_ns; /* before it is dispatched */
     bool paid;        /* from the budgets */
-    const char *why;  /* "next", "other-domain", "other-key", "larger-context", "backoff",
+    const char *why;  /* "first", "next", "other-domain", "other-key", "larger-context", "backoff",
                          "retry-after", "rescue"; of none: "final" (the error allows nothing),
                          "used-up"  (the plan or the attempts), "budget", "deadline" */
 };
@@ -90,6 +90,11 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
  * the other one fails too is to go by both. */
 void fl_failover_note(struct fl_failover *f, const struct fl_failover_scene *scene,
                       const struct fl_failed *failed);
+/* The target of *io_step*, which is to be asked now, is busy with as many requests as it may have,
+ * as are all those of *full* (bits by place). True when one of the plan's others can be asked at
+ * once: it is the step now, and the busy one has not been tried. */
+bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *scene,
+                           uint32_t full, struct fl_step *io_step);
 /* The second attempt of a hedge: an untried target that shares no vendor with the first, nor an
  * account, and has an open gate; FL_STEP_NONE if there is none or the budget has less than half. It
  * is then counted as tried and paid. Whether to hedge at all is hedge.h's question. */

@@ -164,6 +164,9 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     }
     leave(a);
     release_conn(a, err);
+    if (x->upstreams->queued > 0) {
+        fl_rooms_wake(x->upstreams);
+    }
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);

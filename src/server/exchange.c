@@ -142,6 +142,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     fl_assert(x->alive_count == 0 && !x->winner);
     enter(x, FL_EXCHANGE_ENDED);
     fl_timers_stop(&w->sys->timers, &x->timer);
+    fl_room_leave(x);
     fl_list_remove(&x->link);
     w->stats.exchanges_open--;
     s->exchange = NULL;
@@ -255,6 +256,7 @@ static struct fl_failover_scene scene_of(struct fl_exchange *x)
     return (struct fl_failover_scene){.table = &x->config->table,
                                       .plan = x->plan,
                                       .pool = route ? &route->budget : NULL,
+                                      .tenant = x->client_key ? x->client_key->budget : NULL,
                                       .rng = &x->worker->rng,
                                       .now_ns = x->worker->sys->now_ns,
                                       .deadline_ns = x->deadline_ns,
@@ -444,11 +446,47 @@ static void hedge(struct fl_exchange *x)
         return;
     }
     x->hedged = true;
+    uint32_t blocked = x->failover.blocked;
+    x->failover.blocked |= fl_rooms_full(x); /* a second attempt waits for nobody */
     struct fl_step step = fl_failover_hedge(&x->failover, &scene, x->attempts[0]->place);
+    x->failover.blocked = blocked;
     if (step.kind == FL_STEP_TARGET) {
         x->step = step;
         x->worker->stats.hedges += fl_attempt_start(x, step.place) == FL_OK;
     }
+}
+
+/* --- waiting for a place --- */
+
+bool fl_exchange_elsewhere(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    return fl_failover_elsewhere(&x->failover, &scene, fl_rooms_full(x), &x->step);
+}
+
+void fl_exchange_turned_away(struct fl_exchange *x)
+{
+    fl_exchange_give_up(x, FL_ERR_OVERLOADED);
+}
+
+/* Is there a place where the step leads, or elsewhere in the plan? Else it waits, or is over. */
+static bool has_place(struct fl_exchange *x)
+{
+    const struct fl_target *target = &x->config->table.targets[x->plan->targets[x->step.place]];
+    bool admitted = x->admitted;
+    x->admitted = false;
+    if (admitted || fl_room_has_place(x->upstreams, target) || fl_exchange_elsewhere(x)) {
+        return true;
+    }
+    if (!fl_room_enter(x, target)) {
+        fl_exchange_turned_away(x);
+        return false;
+    }
+    uint64_t connect_ns = x->config->providers[target->provider_index].timeouts.connect_ns;
+    uint64_t most_ns = x->config->limits.queue_wait_ns;
+    x->wait_until_ns = x->worker->sys->now_ns + (most_ns > 0 ? most_ns : connect_ns);
+    fl_exchange_watch(x);
+    return false;
 }
 
 /* Does the step that is settled, or a later one. */
@@ -466,7 +504,10 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         if (x->dispatched_ns == 0) {
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
-        bool continues = x->state == FL_EXCHANGE_ANSWERING;
+        bool continues = x->state == FL_EXCHANGE_ANSWERING; /* its place is due to it */
+        if (!continues && !has_place(x)) {
+            return;
+        }
         last = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
         last = last ? last : fl_attempt_start(x, x->step.place);
         if (!last) {
@@ -491,6 +532,13 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
     }
 }
 
+void fl_exchange_served(struct fl_exchange *x)
+{
+    x->admitted = true;
+    x->wait_until_ns = 0;
+    go_on(x, FL_ERR_NO_TARGET);
+}
+
 static void start(struct fl_exchange *x)
 {
     struct fl_failover_scene scene = scene_of(x);
@@ -498,6 +546,9 @@ static void start(struct fl_exchange *x)
     x->failover.blocked = x->held_places;
     if (scene.pool) {
         fl_retry_budget_request(scene.pool, scene.now_ns);
+    }
+    if (scene.tenant) {
+        fl_retry_budget_request(scene.tenant, scene.now_ns);
     }
     x->step = fl_failover_first(&x->failover, &scene);
     go_on(x, FL_ERR_NO_TARGET);
@@ -697,6 +748,10 @@ static void exchange_due(struct fl_timer *timer)
     }
     if (x->wait_until_ns > 0 && now >= x->wait_until_ns) {
         x->wait_until_ns = 0;
+        if (x->seat) {
+            fl_room_expire(x);
+            return;
+        }
         go_on(x, FL_ERR_NO_TARGET);
         return;
     }

@@ -102,6 +102,11 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     if (attempts > 1 && status >= 400) { /* tried elsewhere already: the SDK need not */
         fl_buf_put(b, FL_LIT("x-should-retry: false\r\n"));
     }
+    if (x->retry_after_s > 0) {
+        fl_buf_put(b, FL_LIT("retry-after: "));
+        fl_buf_put_u64(b, x->retry_after_s);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
     if (!x->config->expose_decisions || !x->plan || !x->plan->route) {
         return;
     }
@@ -133,6 +138,11 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     if (x->dispatched_ns > 0) { /* from the request's last byte to the first attempt */
         fl_buf_put(b, FL_LIT("x-fairlead-overhead-ms: "));
         fl_buf_put_scaled(b, x->dispatched_ns - x->ready_ns, 6, 3);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
+    if (x->queued_ns > 0) {
+        fl_buf_put(b, FL_LIT("x-fairlead-queued-ms: "));
+        fl_buf_put_scaled(b, x->queued_ns, 6, 3);
         fl_buf_put(b, FL_LIT("\r\n"));
     }
 }

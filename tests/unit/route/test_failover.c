@@ -386,6 +386,38 @@ static void the_last_one_is_asked_though_throttled(void **state)
     close_scene(&s);
 }
 
+/* A busy target gives way to the next that is not, and is then as if it had not been tried. */
+static void busy_targets_give_way(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    fl_failover_start(&s.f);
+    struct fl_step step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.place, 0);
+    assert_true(fl_failover_elsewhere(&s.f, &s.at, 3, &step));
+    assert_int_equal(step.place, 2);
+    assert_int_equal(s.f.tried, 4);
+    assert_int_equal(s.f.attempts, 1);
+    assert_false(fl_failover_elsewhere(&s.f, &s.at, UINT32_MAX, &step));
+    assert_int_equal(step.place, 2);
+    assert_int_equal(s.f.tried, 4);
+    /* After a failure, what is asked instead goes through no closed gate. */
+    struct fl_failed failed = {.place = 2, .err = FL_ERR_CONNECT, .untouched = true};
+    step = fl_failover_next(&s.f, &s.at, &failed);
+    assert_int_equal(step.kind, FL_STEP_TARGET);
+    unsigned busy = step.place;
+    struct fl_failover before = s.f;
+    for (unsigned i = 0; i < s.pool.plan.count; i++) {
+        for (unsigned n = 0; i != busy && n < 6; n++) {
+            fl_retry_gate_failed(&s.pool.targets[s.pool.plan.targets[i]].state->gate);
+        }
+    }
+    assert_false(fl_failover_elsewhere(&s.f, &s.at, UINT32_C(1) << busy, &step));
+    assert_memory_equal(&s.f, &before, sizeof(before));
+    close_scene(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +431,7 @@ int main(void)
         cmocka_unit_test(hedges_go_to_another_domain),
         cmocka_unit_test(both_failures_of_a_hedge_count),
         cmocka_unit_test(spares_come_in_the_end),
+        cmocka_unit_test(busy_targets_give_way),
         cmocka_unit_test(throttled_targets_are_passed_over),
         cmocka_unit_test(the_last_one_is_asked_though_throttled),
     };
