@@ -451,8 +451,7 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
         bool continues = x->state == FL_EXCHANGE_ANSWERING;
-        last = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
-        last = last ? last : fl_attempt_start(x, x->step.place);
+        last = fl_attempt_start(x, x->step.place);
         if (!last) {
             x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
@@ -495,8 +494,10 @@ static bool counts_tokens(const struct fl_exchange *x)
 static bool may_resume(const struct fl_exchange *x)
 {
     bool asked = x->wishes.resume || (x->plan->route->resume && !x->wishes.resume_off);
-    return asked && x->facts.stream && x->endpoint == FL_ENDPOINT_CHAT && x->dialect == &fl_dialect_openai &&
-           x->config->limits.resume_bytes > 0;
+    bool openai = x->dialect == &fl_dialect_openai &&
+                  (x->endpoint == FL_ENDPOINT_CHAT || x->endpoint == FL_ENDPOINT_RESPONSES);
+    bool anthropic = x->dialect == &fl_dialect_anthropic && x->endpoint == FL_ENDPOINT_MESSAGES;
+    return asked && x->facts.stream && (openai || anthropic) && x->config->limits.resume_bytes > 0;
 }
 
 void fl_exchange_run(struct fl_exchange *x)
@@ -519,22 +520,14 @@ void fl_exchange_run(struct fl_exchange *x)
         return;
     }
     if (may_resume(x)) { /* without memory for it: as without it */
-        x->resume = fl_resume_create(&x->facts, x->config->limits.resume_bytes, x->config->limits.body_bytes);
+        x->resume = fl_resume_create(&x->facts, x->dialect, x->config->limits.resume_bytes,
+                                     x->config->limits.body_bytes);
     }
     enter(x, FL_EXCHANGE_TRYING);
     start(x);
 }
 
 /* --- a stream that broke off --- */
-
-static void block_other_dialects(struct fl_exchange *x)
-{
-    for (unsigned place = 0; place < x->plan->count; place++) {
-        const struct fl_target *t = &x->config->table.targets[x->plan->targets[place]];
-        bool same = x->upstreams->pools[t->provider_index].dialect == x->dialect;
-        x->failover.blocked |= same ? 0 : UINT32_C(1) << place;
-    }
-}
 
 static void resume_or_break(struct fl_exchange *x, enum fl_err err)
 {
@@ -556,8 +549,10 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
     bool continued = x->state == FL_EXCHANGE_ANSWERING && x->resume && fl_resume_judge(x->resume) == FL_RESUME_TEXT;
-    if (continued) {
-        block_other_dialects(x);
+    if (x->resume && x->state == FL_EXCHANGE_TRYING) {
+        fl_resume_reset(x->resume);
+    } else if (x->resume && x->state == FL_EXCHANGE_ANSWERING) {
+        fl_resume_broke(x->resume, x->tokens_in, &a->usage);
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
@@ -607,7 +602,9 @@ void fl_exchange_commit(struct fl_attempt *winner)
         t->committed = true;
         fl_buf_finish(&t->body);
     }
-    if (t) { /* another form than its own is not continued */
+    if (t) {
+        fl_translation_keep(t);
+    } else if (x->endpoint == FL_ENDPOINT_RESPONSES) { /* its last event tells all that was said */
         fl_resume_destroy(x->resume);
         x->resume = NULL;
     }

@@ -37,7 +37,8 @@ static void check_body(const char *body, const char *said, uint64_t tokens, cons
     struct fl_buf b;
     fl_buf_init(&b, 65536);
     assert_int_equal(
-        fl_openai_resume_body(fl_slice_cstr(body), fl_slice_cstr(said), tokens, &b), FL_OK);
+        fl_resume_body(fl_slice_cstr(body),
+                       &(struct fl_resume_words){fl_slice_cstr(said), tokens, false}, &b), FL_OK);
     assert_slice(fl_buf_slice(&b), wanted);
     fl_buf_finish(&b);
 }
@@ -56,12 +57,15 @@ static void a_request_goes_on_where_the_answer_stopped(void **state)
     check_body("{\"messages\":[7]}", "x", 1,
                "{\"messages\":[7,{\"role\":\"assistant\",\"content\":\"x\"}]}");
     fl_buf_init(&b, 65536);
-    assert_int_equal(fl_openai_resume_body(FL_LIT("{\"prompt\":\"x\"}"), FL_LIT("y"), 1, &b),
+    assert_int_equal(fl_resume_body(FL_LIT("{\"prompt\":\"x\"}"),
+                                    &(struct fl_resume_words){FL_LIT("y"), 1, false}, &b),
                      FL_ERR_REQUEST);
     fl_buf_finish(&b);
     fl_buf_init(&b, 40); /* a ceiling is told, not overrun */
-    assert_int_equal(fl_openai_resume_body(FL_LIT("{\"messages\":[7]}"),
-                                           FL_LIT("0123456789012345678901234567890"), 1, &b),
+    assert_int_equal(fl_resume_body(FL_LIT("{\"messages\":[7]}"),
+                                    &(struct fl_resume_words){
+                                        FL_LIT("0123456789012345678901234567890"), 1, false},
+                                    &b),
                      FL_ERR_NOMEM);
     fl_buf_finish(&b);
 }
