@@ -56,7 +56,20 @@ static void a_request_goes_on_where_the_answer_stopped(void **state)
                "\"max_completion_tokens\":1}");
     check_body("{\"messages\":[7]}", "x", 1,
                "{\"messages\":[7,{\"role\":\"assistant\",\"content\":\"x\"}]}");
+    check_body("{\"input\":\"Say \\\"x\\\"\",\"max_output_tokens\":5}", "x", 2,
+               "{\"input\":[{\"role\":\"user\",\"content\":\"Say \\\"x\\\"\"},"
+               "{\"role\":\"assistant\",\"content\":\"x\"}],\"max_output_tokens\":3}");
+    check_body("{\"input\":[7]}", "x", 1,
+               "{\"input\":[7,{\"role\":\"assistant\",\"content\":\"x\"}]}");
+    check_body("{\"messages\":[7],\"max_tokens\":9}", "", 1, "{\"messages\":[7],\"max_tokens\":8}");
     fl_buf_init(&b, 65536);
+    assert_int_equal(fl_resume_body(FL_LIT("{\"messages\":[7]}"),
+                                    &(struct fl_resume_words){FL_LIT("y"), 1, true}, &b),
+                     FL_OK);
+    assert_true(fl_slice_starts(fl_buf_slice(&b),
+                                FL_LIT("{\"messages\":[7,{\"role\":\"assistant\",\"content\":\"y\"},"
+                                       "{\"role\":\"user\",\"content\":\"")));
+    fl_buf_reset(&b);
     assert_int_equal(fl_resume_body(FL_LIT("{\"prompt\":\"x\"}"),
                                     &(struct fl_resume_words){FL_LIT("y"), 1, false}, &b),
                      FL_ERR_REQUEST);
