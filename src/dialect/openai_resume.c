@@ -204,6 +204,7 @@ static void put_chunk(struct fl_buf *b, struct fl_slice data, const struct fl_op
     fl_buf_put_cstr(b, "data: ");
     put_pieces(b, data, patches, count);
     fl_buf_put_cstr(b, "\n\n");
+    b->failed = b->failed || !fl_buf_ok(&text);
     fl_buf_finish(&text);
 }
 

@@ -535,6 +535,10 @@ static void resume_or_break(struct fl_exchange *x, enum fl_err err)
     if (how == FL_RESUME_CALLS || how == FL_RESUME_FINISHED) {
         fl_buf_reset(&x->resume->out);
         fl_resume_put_end(x->resume, how);
+        if (x->resume->failed) {
+            fl_exchange_broken(x, FL_ERR_NOMEM);
+            return;
+        }
         fl_reply_last_events(x, fl_buf_slice(&x->resume->out));
         fl_exchange_done(x);
     } else if (how == FL_RESUME_TEXT && x->step_ready && x->step.kind != FL_STEP_NONE) {

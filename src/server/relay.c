@@ -485,6 +485,10 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
     } else if (facts.kind != FL_EVENT_USAGE || x->facts.usage_asked || !fl_pool_provider(a->pool)->stream_options) {
         fl_resume_take(x->resume, event);
     }
+    if (x->resume->failed) {
+        fl_attempt_fail(a, FL_ERR_NOMEM);
+        return false;
+    }
     flush_continued(a, g);
     *ret_pass = a->done_seen;
     return true;
@@ -677,6 +681,10 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
     if (a->continues) {
         tell_seam_once(a);
         fl_resume_dress(x->resume, fl_buf_slice(&t->out));
+        if (x->resume->failed) {
+            fl_attempt_fail(a, FL_ERR_NOMEM);
+            return false;
+        }
         gather_add(g, fl_buf_slice(&x->resume->out));
     } else {
         gather_add(g, fl_buf_slice(&t->out));
@@ -698,12 +706,26 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
     return true;
 }
 
+/* Without memory for all of it: what is there may end in the middle of an event, or be none of the end. */
+static void lose_translated(struct fl_attempt *a)
+{
+    struct fl_resume *r = a->exchange->resume;
+    fl_buf_finish(&a->translation->out);
+    a->translation->done = false;
+    if (r) {
+        r->failed = true;
+    }
+}
+
 static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
 {
     struct fl_translation *t = a->translation;
     enum fl_err err = fl_translation_feed(t, piece, at_end);
     if (piece.len > 0) {
         note_life(a);
+    }
+    if (err == FL_ERR_NOMEM) {
+        lose_translated(a);
     }
     a->usage = t->usage;
     a->finish_seen = t->finish_seen;

@@ -48,7 +48,7 @@ void fl_resume_reset(struct fl_resume *r)
     r->stamp = (struct fl_openai_stamp){{NULL, 0}, {NULL, 0}, {NULL, 0}};
     r->tokens = r->tokens_before = r->call_index = 0;
     r->calls = 0;
-    r->stamped = r->finished = r->lost = r->thought = r->sealed = r->calls_bad = false;
+    r->stamped = r->finished = r->lost = r->thought = r->sealed = r->calls_bad = r->failed = false;
     fl_decoder_finish(&r->decoder);
     r->decoder = (struct fl_decoder){.wire = &fl_wire_anthropic, .arena = &r->arena};
     r->place = (struct fl_anthropic_place){0};
@@ -234,6 +234,9 @@ void fl_resume_keep(struct fl_resume *r, struct fl_encoder *encoder)
 
 enum fl_resumable fl_resume_judge(const struct fl_resume *r)
 {
+    if (r->failed) {
+        return FL_RESUME_NEVER;
+    }
     if (r->finished) {
         return FL_RESUME_FINISHED;
     }
@@ -353,6 +356,7 @@ void fl_resume_end(struct fl_resume *r)
     if (rest.len > 0) {
         say(r, fl_buf_slice(&rest));
         fl_openai_put_chunk(&r->out, &r->stamp, fl_buf_slice(&rest), NULL);
+        r->failed = r->failed || !fl_buf_ok(&r->out);
     }
 }
 
@@ -385,8 +389,8 @@ void fl_resume_take(struct fl_resume *r, const struct fl_sse_event *event)
     }
     keep_calls(r, d.calls);
     r->finished = r->finished || d.finish_reason.type != FL_JSON_NONE;
-    r->lost =
-        r->lost || d.strange || !fl_buf_ok(&r->out) || !fl_buf_ok(&text) || !fl_buf_ok(&fresh);
+    r->lost = r->lost || d.strange;
+    r->failed = r->failed || !fl_buf_ok(&r->out) || !fl_buf_ok(&text) || !fl_buf_ok(&fresh);
     fl_buf_finish(&text);
     fl_buf_finish(&fresh);
 }
@@ -404,7 +408,7 @@ static void say_event(struct fl_resume *r, struct fl_slice text, const struct fl
     r->tokens++;
     fl_buf_init(&quoted, out_bytes_max);
     fl_buf_put_json(&quoted, text);
-    r->lost = r->lost || !fl_buf_ok(&quoted);
+    r->failed = r->failed || !fl_buf_ok(&quoted);
     if (fl_buf_ok(&quoted)) {
         struct fl_chat_event event = {.kind = FL_CHAT_TEXT,
                                       .text = fl_slice(quoted.ptr + 1, quoted.len - 2)};
@@ -421,7 +425,7 @@ static void go_on_with_text(struct fl_resume *r, struct fl_slice escaped,
     fl_buf_init(&fresh, out_bytes_max);
     put_unescaped(escaped, &text);
     fl_seam_feed(&r->seam, fl_buf_slice(&text), &fresh);
-    r->lost = r->lost || !fl_buf_ok(&text) || !fl_buf_ok(&fresh);
+    r->failed = r->failed || !fl_buf_ok(&text) || !fl_buf_ok(&fresh);
     say_event(r, fl_buf_slice(&fresh), next);
     fl_buf_finish(&text);
     fl_buf_finish(&fresh);
@@ -499,7 +503,7 @@ void fl_resume_dress(struct fl_resume *r, struct fl_slice events)
     } else {
         fl_buf_put(&r->out, events);
     }
-    r->lost = r->lost || !fl_buf_ok(&r->out);
+    r->failed = r->failed || !fl_buf_ok(&r->out);
 }
 
 /* --- the end of one that is not asked for any more --- */
@@ -516,6 +520,7 @@ static void put_encoded_end(struct fl_resume *r, enum fl_resumable how)
         r->encoder.wire->put_event(&r->encoder, &events[i], &ready);
     }
     fl_resume_dress(r, fl_buf_slice(&ready));
+    r->failed = r->failed || !fl_buf_ok(&ready);
     fl_buf_finish(&ready);
 }
 

@@ -53,6 +53,7 @@ struct fl_resume {
     uint64_t call_index;
     bool stamped, finished, lost, thought;
     bool sealed;    /* thoughts were signed */
+    bool failed;    /* something on its way to the client was lost: it must not end well */
     bool calls_bad; /* an earlier call was left unfinished */
     unsigned seams; /* so often it was continued */
     struct fl_seam seam;

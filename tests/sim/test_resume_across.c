@@ -16,6 +16,53 @@ static const char *const words[] = {"First ", "light ", "over \xc3\xa4nd ", "\"s
                                     ", tell."};
 enum { word_count = sizeof(words) / sizeof(words[0]), bytes_max = 1 << 16 };
 
+/* --- failing allocations: the linker sends all calls of malloc, calloc and realloc here --- */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+static struct {
+    bool in_server; /* the server's code runs */
+    unsigned left;  /* allocations until the one that fails; 0: none does */
+} heap;
+
+static bool fails(void)
+{
+    return heap.in_server && heap.left > 0 && --heap.left == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return fails() ? NULL : __real_realloc(memory, size);
+}
+
+static void on_note(void *owner, const struct fl_world_note *note)
+{
+    enum { server_node = 3 /* behind the two providers */ };
+    (void)owner;
+    heap.in_server = note->kind <= FL_WORLD_DRAINED && note->node == server_node;
+}
+
+static void on_step(void *owner)
+{
+    heap.in_server = false;
+    rig_check_step(owner);
+}
+
 /* --- what providers say --- */
 
 enum speech { OPENAI, ANTHROPIC, GEMINI, OLLAMA, BEDROCK };
@@ -676,6 +723,52 @@ static void errors_in_the_stream_are_not_the_last_word(void **state)
     }
 }
 
+/* Each allocation of the server fails once: the text is whole, or its end is none. */
+static void without_memory_nothing_is_left_out(void **state)
+{
+    static const struct {
+        enum form form;
+        enum speech speech, other;
+    } rows[] = {{CHAT, OPENAI, OPENAI},
+                {CHAT, OPENAI, ANTHROPIC},
+                {MESSAGES, ANTHROPIC, ANTHROPIC},
+                {RESPONSES, OPENAI, GEMINI}};
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        bool failed = true;
+        for (unsigned n = 1; failed; n++) {
+            struct scene s;
+            struct reading r = {.starts = 0};
+            open_scene(&s, rows[i].form, rows[i].speech, rows[i].other, "m");
+            rig_say(&s.rig, "row %u, allocation %u fails", i, n);
+            go_on_from(&s, said_before(&s, s.ends[2]));
+            cut_at(&s, s.ends[2], true);
+            fl_world_on_note(s.rig.world, on_note, NULL);
+            fl_world_on_step(s.rig.world, on_step, &s.rig);
+            heap.left = n;
+            const struct fl_simanswer *a = ask(&s);
+            failed = heap.left == 0;
+            heap.left = 0;
+            heap.in_server = false;
+            read_answer(&r, s.form, a);
+            bool well = a->complete && a->status == 200 && r.ends > 0;
+            /* Where nothing was said yet, the second one began, and says what it does. */
+            bool begun = rig_has(fl_buf_slice(&s.second.body), "First");
+            bool same = fl_slice_eq(fl_buf_slice(&r.text),
+                                    fl_slice_from(fl_buf_slice(&s.text),
+                                                  begun ? 0 : said_before(&s, s.ends[2])));
+            if (well && (!same || r.wrong)) {
+                print_error("got %.*s\n", (int)a->body.len, a->body.ptr);
+            }
+            rig_check(&s.rig, !well || (same && !r.wrong));
+            rig_check(&s.rig, well || failed);
+            rig_check(&s.rig, n > 1 || failed);
+            fl_buf_finish(&r.text);
+            close_scene(&s);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -687,6 +780,7 @@ int main(void)
         cmocka_unit_test(signed_thoughts_and_half_calls_are_not_continued),
         cmocka_unit_test(a_whole_call_is_the_answer),
         cmocka_unit_test(errors_in_the_stream_are_not_the_last_word),
+        cmocka_unit_test(without_memory_nothing_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
