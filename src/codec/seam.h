@@ -12,8 +12,9 @@
  * repeats itself in a period shorter than its overlap cannot be told from one said twice; the
  * longer overlap wins.
  *
- * Some sources refuse a beginning that ends in white space, and are given it without; what they then say
- * may begin with it. As many bytes are *expected*: an overlap of no more is none by chance.
+ * Some sources refuse a beginning that ends in white space, and are given it without; what they
+ * then say may begin with it. As many bytes are *expected*: an overlap of no more is none by
+ * chance.
  *
  * Streaming Knuth-Morris-Pratt: the continuation's bytes are the pattern, searched for in the tail
  * as they come. What is held back meanwhile is never more than the tail; amortised O(1) a byte.

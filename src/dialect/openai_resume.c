@@ -103,8 +103,8 @@ static void put_pieces(struct fl_buf *b, struct fl_slice text, const struct fl_j
     "Your answer broke off there. Go on exactly where it stopped: repeat none of it, say nothing " \
     "about this."
 
-/* The list that *list* becomes: its own items, then the answer's beginning. *list* may be the text of
- * the one message (responses). */
+/* The list that *list* becomes: its own items, then the answer's beginning. *list* may be the text
+ * of the one message (responses). */
 static void put_messages(struct fl_buf *b, struct fl_json list, const struct fl_resume_words *words)
 {
     struct fl_json_iter it = fl_json_iter(list);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What it takes to continue a chat stream at another provider: a request that begins where the answer
- * stopped, what a chunk of the OpenAI dialect says, and chunks that look like those before them.
+ * What it takes to continue a chat stream at another provider: a request that begins where the
+ * answer stopped, what a chunk of the OpenAI dialect says, and chunks that look like those before
+ * them.
  */
 #ifndef FL_DIALECT_OPENAI_RESUME_H
 #define FL_DIALECT_OPENAI_RESUME_H

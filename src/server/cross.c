@@ -199,8 +199,8 @@ static bool is_claude_form(const struct fl_wire *form)
 static struct fl_resume_manner manner_of(const struct fl_attempt *a, const struct fl_wire *form)
 {
     const struct fl_chat_request *q = &a->exchange->canonical->request;
-    bool thinks = !q->thinking_off &&
-                  (q->thinking || q->thinking_tokens > 0 || q->effort > FL_EFFORT_NONE);
+    bool thinks =
+        !q->thinking_off && (q->thinking || q->thinking_tokens > 0 || q->effort > FL_EFFORT_NONE);
     bool claude = is_claude_form(form) || is_claude(a->model);
     bool converse = form == &fl_wire_converse;
     return (struct fl_resume_manner){

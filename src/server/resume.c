@@ -297,7 +297,8 @@ enum fl_err fl_resume_ask(struct fl_resume *r, struct fl_resume_manner manner,
     struct fl_reterr reterr;
     struct fl_resume_words words = {.said = fl_buf_slice(&r->said),
                                     .tokens = greater(r->tokens, r->said.len / 6),
-                                    .instruct = manner.instruct}; /* some send many tokens a piece */
+                                    .instruct =
+                                        manner.instruct}; /* some send many tokens a piece */
     while (manner.trim && words.said.len > 0 && is_blank(words.said.ptr[words.said.len - 1])) {
         words.said.len--;
     }
@@ -510,10 +511,9 @@ void fl_resume_dress(struct fl_resume *r, struct fl_slice events)
 
 static void put_encoded_end(struct fl_resume *r, enum fl_resumable how)
 {
-    const struct fl_chat_event events[] = {
-        {.kind = FL_CHAT_FINISH, .finish = FL_FINISH_TOOL_CALLS},
-        {.kind = FL_CHAT_USAGE, .usage = &r->used},
-        {.kind = FL_CHAT_DONE}};
+    const struct fl_chat_event events[] = {{.kind = FL_CHAT_FINISH, .finish = FL_FINISH_TOOL_CALLS},
+                                           {.kind = FL_CHAT_USAGE, .usage = &r->used},
+                                           {.kind = FL_CHAT_DONE}};
     struct fl_buf ready;
     fl_buf_init(&ready, out_bytes_max);
     for (unsigned i = how == FL_RESUME_FINISHED; i < 3; i++) {

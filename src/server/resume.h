@@ -12,8 +12,8 @@
  *
  * How the client's stream is written:
  *
- *   raw       a provider's own events go through. Chunks of OpenAI's go on as chunks with the stamp of
- *             the first stream's, as long as who continues speaks that dialect too
+ *   raw       a provider's own events go through. Chunks of OpenAI's go on as chunks with the
+ *             stamp of the first stream's, as long as who continues speaks that dialect too
  *   encoded   by *encoder*, which outlives the attempts: from the first one on, where that was a
  *             translation (server/translate.h); or begun midway, behind raw events
  *
@@ -39,7 +39,7 @@ struct fl_resume {
     struct fl_buf out;     /* events on their way to the client */
     struct fl_buf stamps;  /* what *stamp* points into */
     struct fl_openai_stamp stamp;
-    struct fl_arena arena; /* of the raw stream's events, then of *request* */
+    struct fl_arena arena;           /* of the raw stream's events, then of *request* */
     struct fl_decoder decoder;       /* of a raw stream of Anthropic's */
     struct fl_anthropic_place place; /* where that is */
     struct fl_chat_request request;  /* *body* in canonical form */
@@ -90,7 +90,7 @@ void fl_resume_keep(struct fl_resume *r, struct fl_encoder *encoder);
 
 /* --- between two --- */
 
-/* An attempt whose answer had begun is over; *usage* is what it told, *tokens_in* what it was asked. */
+/* An attempt whose answer had begun is over. *usage*: what it told; *tokens_in*: of its request. */
 void fl_resume_broke(struct fl_resume *r, uint64_t tokens_in, const struct fl_usage *usage);
 /* Pieces that the present attempt said. */
 uint64_t fl_resume_tokens(const struct fl_resume *r);

@@ -22,9 +22,10 @@ struct fl_translation_options {
     bool strict;                           /* nothing may be lost */
     struct fl_slice id; /* for the client's answer, without prefix; lives as long */
     uint64_t created_s;
-    struct fl_resume *resume; /* sees the events of a stream first (server/resume.h); NULL: none does;
+    struct fl_resume
+        *resume;    /* sees the events of a stream first (server/resume.h); NULL: none does;
                                  lives as long */
-    bool continues;           /* a stream that broke off elsewhere: *resume* has the encoder */
+    bool continues; /* a stream that broke off elsewhere: *resume* has the encoder */
     uint64_t tokens_out_default; /* see fl_write_options */
     size_t frame_bytes_max;      /* of one frame of a stream */
     size_t

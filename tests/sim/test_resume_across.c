@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams that are continued across dialects. Clients of chat completions, responses and Anthropic's
- * messages; a first provider of each dialect that is cut behind every byte, a second one of each that
- * goes on: what the client reads is one well-formed stream of its own dialect that says the text as if
- * nothing had happened.
+ * Streams that are continued across dialects. Clients of chat completions, responses and
+ * Anthropic's messages; a first provider of each dialect that is cut behind every byte, a second
+ * one of each that goes on: what the client reads is one well-formed stream of its own dialect that
+ * says the text as if nothing had happened. And without memory for it.
  */
 #include "codec/json.h"
 #include "sim/rig.h"
@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <zlib.h>
 
-static const char *const words[] = {"First ", "light ", "over \xc3\xa4nd ", "\"slow\"\n ", "wheels",
-                                    ", tell."};
+static const char *const words[] = {"First ",      "light ", "over \xc3\xa4nd ",
+                                    "\"slow\"\n ", "wheels", ", tell."};
 enum { word_count = sizeof(words) / sizeof(words[0]), bytes_max = 1 << 16 };
 
 /* --- failing allocations: the linker sends all calls of malloc, calloc and realloc here --- */
@@ -315,7 +315,7 @@ static void read_response_event(struct reading *r, struct fl_json whole)
 
 static void read_answer(struct reading *r, enum form form, const struct fl_simanswer *a)
 {
-    static void (*const read[])(struct reading *r, struct fl_json whole) = {
+    static void (*const read[])(struct reading * r, struct fl_json whole) = {
         [CHAT] = read_chunk, [MESSAGES] = read_message_event, [RESPONSES] = read_response_event};
     fl_buf_init(&r->text, bytes_max);
     for (unsigned i = 0; i < a->event_count; i++) {
@@ -582,7 +582,8 @@ static void who_takes_no_beginning_is_told_in_words(void **state)
     static const struct {
         const char *model;
         bool words;
-    } rows[] = {{"claude-sonnet-4-5", false}, {"claude-sonnet-4-6", true}, {"claude-opus-4-7", true}};
+    } rows[] = {
+        {"claude-sonnet-4-5", false}, {"claude-sonnet-4-6", true}, {"claude-opus-4-7", true}};
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
         for (unsigned form = CHAT; form <= MESSAGES; form++) {
@@ -620,29 +621,31 @@ static const struct fl_simanswer *ask_after(struct scene *s, const char *const *
         "\"assistant\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":10,"             \
         "\"output_tokens\":1}}}"
 #define BLOCK(index, block)                                                                        \
-    "content_block_start", "{\"type\":\"content_block_start\",\"index\":" index                    \
-                           ",\"content_block\":{" block "}}"
+    "content_block_start",                                                                         \
+        "{\"type\":\"content_block_start\",\"index\":" index ",\"content_block\":{" block "}}"
 #define DELTA(index, delta)                                                                        \
     "content_block_delta",                                                                         \
         "{\"type\":\"content_block_delta\",\"index\":" index ",\"delta\":{" delta "}}"
-#define STOP(index)                                                                                \
-    "content_block_stop", "{\"type\":\"content_block_stop\",\"index\":" index "}"
-#define THOUGHT  BLOCK("0", "\"type\":\"thinking\",\"thinking\":\"\"")
-#define THINKS   DELTA("0", "\"type\":\"thinking_delta\",\"thinking\":\"Hm\"")
-#define SIGNS    DELTA("0", "\"type\":\"signature_delta\",\"signature\":\"c2ln\"")
-#define TEXT1    BLOCK("1", "\"type\":\"text\",\"text\":\"\"")
-#define SAYS1    DELTA("1", "\"type\":\"text_delta\",\"text\":\"First \"")
-#define CALL1    BLOCK("1", "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"weather\",\"input\":{}")
-#define ARGS(to) DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"" to "\"")
+#define STOP(index) "content_block_stop", "{\"type\":\"content_block_stop\",\"index\":" index "}"
+#define THOUGHT     BLOCK("0", "\"type\":\"thinking\",\"thinking\":\"\"")
+#define THINKS      DELTA("0", "\"type\":\"thinking_delta\",\"thinking\":\"Hm\"")
+#define SIGNS       DELTA("0", "\"type\":\"signature_delta\",\"signature\":\"c2ln\"")
+#define TEXT1       BLOCK("1", "\"type\":\"text\",\"text\":\"\"")
+#define SAYS1       DELTA("1", "\"type\":\"text_delta\",\"text\":\"First \"")
+#define CALL1       BLOCK("1", "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"weather\",\"input\":{}")
+#define ARGS(to)    DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"" to "\"")
 
 static void signed_thoughts_and_half_calls_are_not_continued(void **state)
 {
     static const char *const thoughts[] = {START, THOUGHT, THINKS, STOP("0"), TEXT1, SAYS1, NULL};
-    static const char *const signs[] = {START, THOUGHT, THINKS, SIGNS, STOP("0"), TEXT1, SAYS1, NULL};
+    static const char *const signs[] = {START,     THOUGHT, THINKS, SIGNS,
+                                        STOP("0"), TEXT1,   SAYS1,  NULL};
     static const char *const half[] = {START, CALL1, ARGS("{\\\"city\\\":\\\"Os"), NULL};
     static const char *const server[] = {
-        START, BLOCK("0", "\"type\":\"server_tool_use\",\"id\":\"t\",\"name\":\"web_search\""),
-        STOP("0"), TEXT1, SAYS1, BLOCK("2", "\"type\":\"server_tool_use\",\"id\":\"u\""), NULL};
+        START,     BLOCK("0", "\"type\":\"server_tool_use\",\"id\":\"t\",\"name\":\"web_search\""),
+        STOP("0"), TEXT1,
+        SAYS1,     BLOCK("2", "\"type\":\"server_tool_use\",\"id\":\"u\""),
+        NULL};
     static const struct {
         const char *what, *const *frames;
         bool goes_on;
@@ -659,7 +662,8 @@ static void signed_thoughts_and_half_calls_are_not_continued(void **state)
         if (rows[i].goes_on) {
             check_whole(&s, a, true);
         } else {
-            rig_check(&s.rig, rig_has(fl_buf_slice(&a->body), "event: error\ndata: {\"type\":\"error\""));
+            rig_check(&s.rig,
+                      rig_has(fl_buf_slice(&a->body), "event: error\ndata: {\"type\":\"error\""));
             rig_check(&s.rig, !rig_has(fl_buf_slice(&a->body), "message_stop"));
         }
         rig_equal(&s.rig, s.second.requests, rows[i].goes_on);
@@ -697,9 +701,12 @@ static void a_whole_call_is_the_answer(void **state)
 static void errors_in_the_stream_are_not_the_last_word(void **state)
 {
     static const char *const fails[] = {
-        START, BLOCK("0", "\"type\":\"text\",\"text\":\"\""),
-        DELTA("0", "\"type\":\"text_delta\",\"text\":\"First \""), "error",
-        "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Busy\"}}", NULL};
+        START,
+        BLOCK("0", "\"type\":\"text\",\"text\":\"\""),
+        DELTA("0", "\"type\":\"text_delta\",\"text\":\"First \""),
+        "error",
+        "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Busy\"}}",
+        NULL};
     (void)state;
     for (unsigned form = CHAT; form <= MESSAGES; form++) {
         struct scene s;
@@ -754,9 +761,9 @@ static void without_memory_nothing_is_left_out(void **state)
             bool well = a->complete && a->status == 200 && r.ends > 0;
             /* Where nothing was said yet, the second one began, and says what it does. */
             bool begun = rig_has(fl_buf_slice(&s.second.body), "First");
-            bool same = fl_slice_eq(fl_buf_slice(&r.text),
-                                    fl_slice_from(fl_buf_slice(&s.text),
-                                                  begun ? 0 : said_before(&s, s.ends[2])));
+            bool same = fl_slice_eq(
+                fl_buf_slice(&r.text),
+                fl_slice_from(fl_buf_slice(&s.text), begun ? 0 : said_before(&s, s.ends[2])));
             if (well && (!same || r.wrong)) {
                 print_error("got %.*s\n", (int)a->body.len, a->body.ptr);
             }

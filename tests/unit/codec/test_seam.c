@@ -56,16 +56,21 @@ static void a_text_cut_anywhere_and_continued_from_anywhere_is_whole(void **stat
     fl_buf_finish(&out);
 }
 
-/* Told without the white space at its end, the source may begin with it, with a part of it, or not. */
+/* Told without the white space at its end, the source may begin with it, with a part of it, or not.
+ */
 static void white_space_that_was_not_told_is_no_chance(void **state)
 {
     static const struct {
         const char *said, *next, *wanted;
         size_t expected;
-    } rows[] = {{"to \n", " \ntell", "to \ntell", 2},  {"to \n", "\ntell", "to \ntell", 2},
-                {"to \n", "tell", "to \ntell", 2},     {"a b ", " b c", "a b b c", 1},
-                {"a b ", " b c", "a b  b c", 0},        {"to ", " ", "to ", 1},
-                {"to ", "", "to ", 1},                  {"x y x ", " x y", "x y x x y", 1},
+    } rows[] = {{"to \n", " \ntell", "to \ntell", 2},
+                {"to \n", "\ntell", "to \ntell", 2},
+                {"to \n", "tell", "to \ntell", 2},
+                {"a b ", " b c", "a b b c", 1},
+                {"a b ", " b c", "a b  b c", 0},
+                {"to ", " ", "to ", 1},
+                {"to ", "", "to ", 1},
+                {"x y x ", " x y", "x y x x y", 1},
                 {"to the ", "the end", "to the the end", 1}};
     struct fl_buf out;
     (void)state;
