@@ -50,9 +50,14 @@ static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
 {
     struct fl_exchange *x = a->exchange;
     int64_t when_s = (int64_t)(x->decision->wall_ns / FL_NS_S);
-    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = x->resume ? x->resume->tokens : 0};
+    uint64_t said = x->resume && x->winner == a ? fl_resume_tokens(x->resume) : 0;
+    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = said};
     bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;
-    if (a->usage.known) {
+    if (a->usage.known && cancelled && a->usage.tokens_out < said) { /* told at its beginning */
+        read = a->usage;
+        read.tokens_out = said;
+        n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
+    } else if (a->usage.known) {
         n->priced = fl_cost_exact(a->target, &a->usage, when_s, &n->cost_picousd);
     } else if (cancelled && a->head_seen && a->status < 300 && x->tokens_in > 0) {
         n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
@@ -181,7 +186,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
 static bool speaks_other(const struct fl_attempt *a)
 {
     const struct fl_translation *t = a->translation;
-    return t && (t->options.embed || t->options.client != t->options.provider);
+    return t && !a->own_form && (t->options.embed || t->options.client != t->options.provider);
 }
 
 /* The content type of the provider's streams. */
@@ -290,7 +295,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     fl_buf_init_in(&storage, model, sizeof(model));
     if (x->pass) {
         fl_pass_write(a, &storage, &body);
-    } else if (a->translation) {
+    } else if (a->translation && !a->own_form) {
         body.pieces[0] = fl_buf_slice(&a->translation->body);
         body.bytes = body.pieces[0].len;
         body.count = 1;
@@ -456,7 +461,7 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     bool can_stream = !x->pass && x->endpoint != FL_ENDPOINT_EMBEDDINGS;
     bool stream = head->status < 300 && can_stream && is_stream(a);
     bool told = x->head_by_heartbeat || a->continues;
-    if (!stream && told && head->status < 300 && !a->translation) {
+    if (!stream && told && head->status < 300 && (!a->translation || a->continues)) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
     enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);

@@ -508,8 +508,7 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         if (!continues && !has_place(x)) {
             return;
         }
-        last = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
-        last = last ? last : fl_attempt_start(x, x->step.place);
+        last = fl_attempt_start(x, x->step.place);
         if (!last) {
             x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
@@ -565,8 +564,10 @@ static bool counts_tokens(const struct fl_exchange *x)
 static bool may_resume(const struct fl_exchange *x)
 {
     bool asked = x->wishes.resume || (x->plan->route->resume && !x->wishes.resume_off);
-    return asked && x->facts.stream && x->endpoint == FL_ENDPOINT_CHAT && x->dialect == &fl_dialect_openai &&
-           x->config->limits.resume_bytes > 0;
+    bool openai = x->dialect == &fl_dialect_openai &&
+                  (x->endpoint == FL_ENDPOINT_CHAT || x->endpoint == FL_ENDPOINT_RESPONSES);
+    bool anthropic = x->dialect == &fl_dialect_anthropic && x->endpoint == FL_ENDPOINT_MESSAGES;
+    return asked && x->facts.stream && (openai || anthropic) && x->config->limits.resume_bytes > 0;
 }
 
 void fl_exchange_run(struct fl_exchange *x)
@@ -589,7 +590,8 @@ void fl_exchange_run(struct fl_exchange *x)
         return;
     }
     if (may_resume(x)) { /* without memory for it: as without it */
-        x->resume = fl_resume_create(&x->facts, x->config->limits.resume_bytes, x->config->limits.body_bytes);
+        x->resume = fl_resume_create(&x->facts, x->dialect, x->config->limits.resume_bytes,
+                                     x->config->limits.body_bytes);
     }
     enter(x, FL_EXCHANGE_TRYING);
     start(x);
@@ -597,26 +599,16 @@ void fl_exchange_run(struct fl_exchange *x)
 
 /* --- a stream that broke off --- */
 
-/* Only those go on with a stream who are asked for it as it is: a translation begins a new answer. */
-static void block_translated(struct fl_exchange *x)
-{
-    uint32_t translated = 0;
-    for (unsigned place = 0; place < x->plan->count + x->plan->spare_count; place++) {
-        const struct fl_target *t = &x->config->table.targets[x->plan->targets[place]];
-        bool same = fl_goes_as_it_is(x, &x->upstreams->pools[t->provider_index]);
-        translated |= same ? 0 : UINT32_C(1) << place;
-    }
-    x->failover.blocked |= translated;
-    x->context_places &= ~translated;
-    x->policy_places &= ~translated;
-}
-
 static void resume_or_break(struct fl_exchange *x, enum fl_err err)
 {
     enum fl_resumable how = x->resume ? fl_resume_judge(x->resume) : FL_RESUME_NEVER;
     if (how == FL_RESUME_CALLS || how == FL_RESUME_FINISHED) {
         fl_buf_reset(&x->resume->out);
         fl_resume_put_end(x->resume, how);
+        if (x->resume->failed) {
+            fl_exchange_broken(x, FL_ERR_NOMEM);
+            return;
+        }
         fl_reply_last_events(x, fl_buf_slice(&x->resume->out));
         fl_exchange_done(x);
     } else if (how == FL_RESUME_TEXT && x->step_ready && x->step.kind != FL_STEP_NONE) {
@@ -631,8 +623,10 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
     bool continued = x->state == FL_EXCHANGE_ANSWERING && x->resume && fl_resume_judge(x->resume) == FL_RESUME_TEXT;
-    if (continued) {
-        block_translated(x);
+    if (x->resume && x->state == FL_EXCHANGE_TRYING) {
+        fl_resume_reset(x->resume);
+    } else if (x->resume && x->state == FL_EXCHANGE_ANSWERING) {
+        fl_resume_broke(x->resume, x->tokens_in, &a->usage);
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
@@ -684,7 +678,9 @@ void fl_exchange_commit(struct fl_attempt *winner)
         t->committed = true;
         fl_buf_finish(&t->body);
     }
-    if (t) { /* another form than its own is not continued */
+    if (t) {
+        fl_translation_keep(t);
+    } else if (x->endpoint == FL_ENDPOINT_RESPONSES) { /* its last event tells all that was said */
         fl_resume_destroy(x->resume);
         x->resume = NULL;
     }

@@ -180,6 +180,7 @@ struct fl_attempt {
     enum fl_attempt_state state;
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
     bool continues;          /* a stream that broke off elsewhere */
+    bool own_form; /* *translation* is of its answer only: it is asked in the client's form */
     bool head_seen;
     bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
