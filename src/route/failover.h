@@ -12,7 +12,9 @@
  * there is none. Order: another key of the same target, then targets in the plan's order, but first
  * those that share no failure domain (provider; vendor) with one that failed; then the same target
  * again; in the end the plan's spares, which are ejected. What is owed to a target's own limits is
- * waited for only if it ends in time.
+ * waited for only if it ends in time; what a provider only told (a pause, a limit of its own) no
+ * longer than FL_PATIENCE_NS, because nobody knows how long the client waits: rather its refusal is
+ * handed on at once, and where there is nobody else to ask it is asked all the same.
  *
  * What is paid: an extra attempt whose predecessor was worked on draws from the route's and the
  * tenant's budget (retry.h), at most FL_FAILOVER_PAID_MAX in an exchange, and never goes where the
@@ -32,6 +34,8 @@
 #include "route/route.h"
 
 enum { FL_FAILOVER_PAID_MAX = 2 };
+
+#define FL_PATIENCE_NS UINT64_C(10000000000)
 
 struct fl_failover {
     unsigned attempts, paid;
@@ -77,9 +81,11 @@ struct fl_step {
     unsigned place;   /* in the plan */
     uint64_t wait_ns; /* before it is dispatched */
     bool paid;        /* from the budgets */
+    bool at_once;     /* though its keys are said to have nothing left */
     const char *why;  /* "first", "next", "other-domain", "other-key", "larger-context", "backoff",
-                         "retry-after", "rescue"; of none: "final" (the error allows nothing),
-                         "used-up"  (the plan or the attempts), "budget", "deadline" */
+                         "retry-after", "rescue", "at-once"; of none: "final" (the error allows
+                         nothing), "used-up"  (the plan or the attempts), "budget", "deadline",
+                         "too-long" (the wait) */
 };
 
 void fl_failover_start(struct fl_failover *f);

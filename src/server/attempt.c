@@ -379,6 +379,12 @@ static bool passes(const struct fl_h1_header *h)
     return false;
 }
 
+static bool names_error(const struct fl_attempt *a, const struct fl_h1_header *h)
+{
+    const char *field = a->dialect->error_field;
+    return field && a->status >= 400 && fl_slice_eq_nocase(h->name, fl_slice_cstr(field));
+}
+
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
@@ -394,6 +400,8 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
             a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         } else if (h->value.len <= 1024 && passes(h)) {
             fl_h1_put_parsed(&a->fields, h);
+        } else if (names_error(a, h)) {
+            a->error_name = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         }
     }
 }
@@ -414,10 +422,19 @@ static void keep_rates(struct fl_attempt *a)
     }
 }
 
+static bool has_type(const struct fl_attempt *a, const char *name)
+{
+    const struct fl_slice type = fl_slice_cstr(name);
+    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
+}
+
+/* Proxies lose or rename the type of a stream: what is to be translated was asked for as one, and is
+ * read as one unless it says that it is something else. */
 static bool is_stream(const struct fl_attempt *a)
 {
-    const struct fl_slice type = fl_slice_cstr(stream_type(a));
-    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
+    bool asked = a->translation && a->exchange->facts.stream;
+    return has_type(a, stream_type(a)) ||
+           (asked && !has_type(a, "application/json") && !has_type(a, "text/html"));
 }
 
 /* We ask for no coding; gzip is understood all the same. */
@@ -628,8 +645,8 @@ static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
         return FL_OK;
     }
     const struct fl_target_key *key =
-        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++, x->plan->panic,
-                     x->worker->sys->now_ns, &a->lease);
+        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++,
+                     x->plan->panic || x->step.at_once, x->worker->sys->now_ns, &a->lease);
     a->key = key ? key->index : 0;
     return key ? FL_OK : FL_ERR_RATE_LIMITED;
 }

@@ -508,19 +508,22 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         if (!continues && !has_place(x)) {
             return;
         }
-        last = fl_attempt_start(x, x->step.place);
-        if (!last) {
+        enum fl_err err = fl_attempt_start(x, x->step.place);
+        if (!err) {
             x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
             fl_exchange_watch(x);
             return;
         }
-        x->failover.attempts -= last == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
-        if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
+        x->failover.attempts -= err == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
+        /* Nobody was asked for want of a key: the client is told what those said who were asked. */
+        bool said = err == FL_ERR_RATE_LIMITED && x->note_count > 0;
+        last = said ? x->notes[x->note_count - 1].err : err;
+        if (fl_err_blame(err) == FL_BLAME_CALLER && !fl_err_retryable(err)) {
             break; /* it cannot be read, for whomever */
         }
         settle_step(x, &(struct fl_failed){
-                           .place = x->step.place, .err = last, .key_index = FL_KEYS_MAX, .untouched = true});
+                           .place = x->step.place, .err = err, .key_index = FL_KEYS_MAX, .untouched = true});
         x->step_ready = false;
     }
     last = now >= x->deadline_ns ? FL_ERR_DEADLINE : last;

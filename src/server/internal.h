@@ -206,6 +206,7 @@ struct fl_attempt {
     struct fl_buf fields;    /* answer's head fields that are passed on, as lines */
     struct fl_slice content_type;        /* in the exchange's arena */
     struct fl_slice upstream_request_id; /* in the exchange's arena */
+    struct fl_slice error_name;          /* of a refusal's head, in the exchange's arena; or empty */
 };
 
 /* --- one request of a client (exchange.c) --- */

@@ -194,8 +194,13 @@ static struct fl_slice make_envelope(const struct fl_exchange *x, const struct f
     if (x && x->note_count > 0 && x->config->expose_decisions) {
         put_attempts_json(x, &attempts);
     }
-    dialect->put_error(b, err, message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)),
-                       fl_slice_cstr(param), fl_buf_ok(&attempts) ? fl_buf_slice(&attempts) : FL_EMPTY);
+    const struct fl_envelope envelope = {
+        .message = message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)),
+        .param = fl_slice_cstr(param),
+        .attempts = fl_buf_ok(&attempts) ? fl_buf_slice(&attempts) : FL_EMPTY,
+        .request_id = x ? x->request_id : FL_EMPTY,
+    };
+    dialect->put_error(b, err, &envelope);
     fl_buf_finish(&attempts);
     return fl_buf_ok(b) ? fl_buf_slice(b)
                         : FL_LIT("{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\","

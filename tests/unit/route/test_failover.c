@@ -159,6 +159,74 @@ static void other_keys_come_first(void **state)
     close_scene(&s);
 }
 
+/* A provider's word that it takes ten seconds and more is not waited for: nobody knows how long the
+ * client does. */
+static void patience_ends(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_target_key key;
+    struct fl_lease lease;
+    const struct fl_rates told = {.retry_after_given = true, .retry_after_ns = 20 * S};
+    const struct fl_lease_end refused = {.err = FL_ERR_RATE_LIMITED, .rates = &told};
+    open_scene(&s);
+    s.pool.plan.count = 1;
+    fl_failover_first(&s.f, &s.at);
+    struct fl_failed failed = {.err = FL_ERR_RATE_LIMITED, .retry_after_ns = 11 * S};
+    struct fl_step step = fl_failover_next(&s.f, &s.at, &failed);
+    assert_int_equal(step.kind, FL_STEP_NONE);
+    assert_string_equal(step.why, "too-long");
+    close_scene(&s);
+
+    open_scene(&s); /* where there is nobody else, it is asked all the same */
+    key = (struct fl_target_key){.key = fl_registry_key(s.pool.registry, FL_LIT("k")),
+                                 .meter = fl_registry_meter(s.pool.registry, FL_LIT("k"))};
+    s.pool.targets[0].keys = &key;
+    s.pool.targets[0].key_count = 1;
+    s.pool.plan.count = 1;
+    fl_keys_take(&key, 1, s.at.need, 0, 0, false, s.at.now_ns, &lease);
+    fl_keys_return(&lease, &refused, s.at.now_ns);
+    step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.kind, FL_STEP_TARGET);
+    assert_true(step.at_once && step.wait_ns == 0);
+
+    fl_failover_start(&s.f); /* another one, that is free, comes first */
+    s.pool.plan.count = 4;
+    step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.place, 1);
+    assert_false(step.at_once);
+
+    fl_failover_start(&s.f); /* a limit of the configuration's is kept, however long */
+    s.pool.plan.count = 1;
+    s.at.now_ns += 20 * S;
+    key.limits.requests_per_minute = 1;
+    fl_keys_take(&key, 1, s.at.need, 0, 0, false, s.at.now_ns, &lease);
+    s.at.deadline_ns = s.at.now_ns + 100 * S;
+    step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.kind, FL_STEP_TARGET);
+    assert_false(step.at_once);
+    assert_int_equal(step.wait_ns, 60 * S);
+    close_scene(&s);
+}
+
+/* Those that waited together may find that the first of them took all: then it is asked at once. */
+static void who_finds_no_key_asks_at_once(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    s.pool.plan.count = 1;
+    fl_failover_first(&s.f, &s.at);
+    struct fl_failed failed = {.err = FL_ERR_RATE_LIMITED, .untouched = true};
+    assert_string_equal(fl_failover_next(&s.f, &s.at, &failed).why, "retry-after");
+    struct fl_step step = fl_failover_next(&s.f, &s.at, &failed);
+    assert_string_equal(step.why, "at-once");
+    assert_true(step.kind == FL_STEP_SAME && step.at_once && step.wait_ns == 0);
+    failed.untouched = false; /* a refusal of the provider's is the end */
+    assert_int_equal(fl_failover_next(&s.f, &s.at, &failed).kind, FL_STEP_NONE);
+    close_scene(&s);
+}
+
 static void the_same_again_waits(void **state)
 {
     (void)state;
@@ -425,6 +493,8 @@ int main(void)
         cmocka_unit_test(only_a_larger_context_will_do),
         cmocka_unit_test(policy_may_allow_others),
         cmocka_unit_test(other_keys_come_first),
+        cmocka_unit_test(patience_ends),
+        cmocka_unit_test(who_finds_no_key_asks_at_once),
         cmocka_unit_test(the_same_again_waits),
         cmocka_unit_test(budgets_end_and_rescues_go_on),
         cmocka_unit_test(limits_of_attempts_and_time_hold),
