@@ -3,15 +3,16 @@
  * Who waits for a place at a target.
  *
  *   fl_room_enter -> (its place comes: fl_exchange_served)
- *                |-> (no place any more that would be in time, shed, pushed out: fl_exchange_turned_away)
+ *                |-> (none would be in time any more, shed, pushed out: fl_exchange_turned_away)
  *                |-> (a place came free at another target of its plan: fl_exchange_served)
  *                `-> fl_room_leave: its client went away, its deadline passed
  *
- * Places are given from a timer only (usher): what frees one is in the middle of something. The timer also
- * looks now and then, since another worker may have freed a place, and since time alone ends waits.
+ * Places are given from a timer only (usher): what frees one is in the middle of something. The
+ * timer also looks now and then, since another worker may have freed a place, and since time alone
+ * ends waits.
  *
- * Workers order their own rooms only. That one of them does not take each place it frees for its own while
- * another's wait: it gives one a look, then leaves the others' theirs until the next.
+ * Workers order their own rooms only. That one of them does not take each place it frees for its
+ * own while another's wait: it gives one a look, then leaves the others' theirs until the next.
  */
 #include "server/internal.h"
 
@@ -160,7 +161,7 @@ static enum fl_class class_of(const struct fl_exchange *x)
     return class;
 }
 
-/* Says why to its client, and when to come again: when the wait for a place is over, as far as can be told. */
+/* Says why to its client, and when to come again: when the line should be through. */
 static void turn_away(struct fl_room *r, struct fl_exchange *x, const struct fl_waiter *w,
                       const char *why)
 {
@@ -233,7 +234,7 @@ static struct fl_seat *new_seat(struct fl_exchange *x, struct fl_room *r)
     return seat;
 }
 
-/* CoDel's delay that a standing queue is told by: half of what a request may wait, at most its usual one. */
+/* By which delay CoDel tells a standing queue: its usual one, half of the longest wait at most. */
 static void set_delay(struct fl_room *r, const struct fl_config *c)
 {
     const uint64_t usual_ns = 500 * FL_NS_MS;
@@ -306,7 +307,7 @@ static bool give(struct fl_room *r, bool free)
     return false;
 }
 
-/* Of the rooms with a place, that of the best first waiter: rooms of one provider share its connections. */
+/* Of the rooms with a place, that of the best first waiter: they may share connections. */
 static struct fl_room *best_room(struct fl_upstreams *u)
 {
     struct fl_room *best = NULL;

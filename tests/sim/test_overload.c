@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Twice as much as a provider can do, in the real server: what is answered in time stays near its
- * capacity, what matters most does not notice, nobody is answered after its deadline, and the rest is
- * told at once.
+ * capacity, what matters most does not notice, nobody is answered after its deadline, and the rest
+ * is told at once.
  */
 #include "sim/load.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who waits for a place at a busy target, one request at a time: who comes first, who goes elsewhere,
- * who is turned away, who leaves. Answers take 2 s; a connection takes 1 ms a way.
+ * Who waits for a place at a busy target, one request at a time: who comes first, who goes
+ * elsewhere, who is turned away, who leaves. Answers take 2 s; a connection takes 1 ms a way.
  */
 #include "sim/rig.h"
 #include "sim/upstream.h"
