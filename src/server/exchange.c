@@ -458,6 +458,7 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
             fl_exchange_watch(x);
             return;
         }
+        x->failover.attempts -= last == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
         if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
             break; /* it cannot be read, for whomever */
         }
@@ -615,7 +616,7 @@ void fl_exchange_commit(struct fl_attempt *winner)
     if (x->resume) {
         return;
     }
-    if (!t || !t->options.client->echoes_request) {
+    if (!t || !t->options.client || !t->options.client->echoes_request) {
         fl_buf_finish(&x->body);
         x->facts.body = FL_EMPTY;
     }

@@ -216,6 +216,7 @@ enum fl_exchange_state {
 struct fl_canonical {
     struct fl_arena arena;
     struct fl_chat_request request; /* into the body and the arena */
+    struct fl_embed_request embed;  /* instead, at the endpoint of embeddings */
 };
 
 /* A request to an endpoint that is passed through. Slices are in the exchange's arena or its body. */
