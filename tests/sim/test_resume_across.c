@@ -65,7 +65,7 @@ static void on_step(void *owner)
 
 /* --- what providers say --- */
 
-enum speech { OPENAI, ANTHROPIC, GEMINI, OLLAMA, BEDROCK };
+enum speech { OPENAI, ANTHROPIC, GEMINI, OLLAMA, BEDROCK, ANSWERS /* the responses API */ };
 static const struct {
     const char *name, *more, *path, *content_type;
 } speeches[] = {
@@ -74,6 +74,7 @@ static const struct {
     [GEMINI] = {"gemini", "", "/v1beta", "text/event-stream"},
     [OLLAMA] = {"ollama_native", "", "", "application/x-ndjson"},
     [BEDROCK] = {"bedrock", ", region: us-east-1", "", "application/vnd.amazon.eventstream"},
+    [ANSWERS] = {"openai_compatible", ", api: responses", "/v1", "text/event-stream"},
 };
 
 static void put_u32(struct fl_buf *b, size_t n)
@@ -115,7 +116,7 @@ static void put_frame(struct fl_buf *b, enum speech speech, const char *name, co
         put_crc(b, start);
         return;
     }
-    if (speech == ANTHROPIC) {
+    if (speech == ANTHROPIC || speech == ANSWERS) {
         fl_buf_put_cstr(b, "event: ");
         fl_buf_put_cstr(b, name);
         fl_buf_put_cstr(b, "\n");
@@ -140,6 +141,13 @@ static void put_head(struct fl_buf *b, enum speech speech)
                   "\"text\",\"text\":\"\"}}");
     } else if (speech == BEDROCK) {
         put_frame(b, speech, "messageStart", "{\"role\":\"assistant\"}");
+    } else if (speech == ANSWERS) {
+        put_frame(b, speech, "response.created",
+                  "{\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"object\":"
+                  "\"response\",\"model\":\"m\",\"status\":\"in_progress\",\"output\":[]}}");
+        put_frame(b, speech, "response.output_item.added",
+                  "{\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"type\":"
+                  "\"message\",\"id\":\"i\",\"role\":\"assistant\",\"content\":[]}}");
     }
 }
 
@@ -157,6 +165,9 @@ static void put_text(struct fl_buf *b, enum speech speech, struct fl_slice text)
         [OLLAMA] = {"{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":",
                     "},\"done\":false}"},
         [BEDROCK] = {"{\"contentBlockIndex\":0,\"delta\":{\"text\":", "}}"},
+        [ANSWERS] = {"{\"type\":\"response.output_text.delta\",\"item_id\":\"i\",\"output_index\":0,"
+                     "\"content_index\":0,\"delta\":",
+                     "}"},
     };
     char memory[1024];
     struct fl_buf json;
@@ -165,7 +176,11 @@ static void put_text(struct fl_buf *b, enum speech speech, struct fl_slice text)
     fl_buf_put_json(&json, text);
     fl_buf_put_cstr(&json, around[speech][1]);
     fl_buf_putc(&json, '\0');
-    put_frame(b, speech, speech == BEDROCK ? "contentBlockDelta" : "content_block_delta", memory);
+    put_frame(b, speech,
+              speech == BEDROCK   ? "contentBlockDelta"
+              : speech == ANSWERS ? "response.output_text.delta"
+                                  : "content_block_delta",
+              memory);
 }
 
 /* Returns where it has said why it stops. */
@@ -207,6 +222,13 @@ static size_t put_end(struct fl_buf *b, enum speech speech)
         finished = b->len;
         put_frame(b, speech, "metadata",
                   "{\"usage\":{\"inputTokens\":3,\"outputTokens\":5,\"totalTokens\":8}}");
+        break;
+    case ANSWERS:
+        put_frame(b, speech, "response.completed",
+                  "{\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"object\":"
+                  "\"response\",\"model\":\"m\",\"status\":\"completed\",\"output\":[],\"usage\":{"
+                  "\"input_tokens\":3,\"output_tokens\":5,\"total_tokens\":8}}}");
+        finished = b->len;
         break;
     }
     return finished;
@@ -516,6 +538,9 @@ static void cut_everywhere(enum form form, enum speech speech, enum speech other
         struct scene s;
         for (size_t at = 0, left = second != REPEATS_BLANKS || trims; left > 0;) {
             open_scene(&s, form, speech, other, "m");
+            if (form == RESPONSES && other == ANSWERS && at == 0) {
+                at = s.ends[0]; /* before that its own events would go through as they are */
+            }
             for (size_t i = 0; i < cuts_a_scene && at <= s.says.len; i++) {
                 check_cut(&s, at++, (enum second)second);
             }
@@ -534,6 +559,7 @@ static void a_chat_is_continued_by_any_dialect(void **state)
     cut_everywhere(CHAT, GEMINI, OLLAMA);
     cut_everywhere(CHAT, OLLAMA, GEMINI);
     cut_everywhere(CHAT, BEDROCK, ANTHROPIC);
+    cut_everywhere(CHAT, OPENAI, ANSWERS);
 }
 
 static void messages_are_continued_by_any_dialect(void **state)
@@ -544,6 +570,7 @@ static void messages_are_continued_by_any_dialect(void **state)
     cut_everywhere(MESSAGES, ANTHROPIC, GEMINI);
     cut_everywhere(MESSAGES, OPENAI, ANTHROPIC);
     cut_everywhere(MESSAGES, BEDROCK, OLLAMA);
+    cut_everywhere(MESSAGES, ANSWERS, ANTHROPIC);
 }
 
 static void responses_are_continued_by_any_dialect(void **state)
@@ -552,6 +579,7 @@ static void responses_are_continued_by_any_dialect(void **state)
     cut_everywhere(RESPONSES, OPENAI, OPENAI);
     cut_everywhere(RESPONSES, OPENAI, ANTHROPIC);
     cut_everywhere(RESPONSES, ANTHROPIC, BEDROCK);
+    cut_everywhere(RESPONSES, OPENAI, ANSWERS);
 }
 
 /* --- single cases --- */
