@@ -733,7 +733,7 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 
 void fl_attempt_pause(struct fl_attempt *a)
 {
-    if (!a->paused) {
+    if (!a->paused && a->head_seen) { /* before that it has nothing for the client, perhaps not even a connection */
         a->paused = true;
         a->conn->stream->ops->pause(a->conn->stream);
     }

@@ -134,22 +134,21 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
                                         : complain_of_request(x, err, &reterr);
 }
 
-/* Does the client's request go to the provider as it is? Not with what another vendor signed. */
-static bool passes(const struct fl_attempt *a)
+bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
 {
-    const struct fl_exchange *x = a->exchange;
-    const struct fl_provider *p = fl_pool_provider(a->pool);
-    bool same = a->dialect == x->dialect || a->dialect->like == x->dialect;
+    const struct fl_dialect *dialect = pool->dialect;
+    const struct fl_provider *p = fl_pool_provider(pool);
+    bool same = dialect == x->dialect || dialect->like == x->dialect;
     if (same && x->dialect->wires[x->endpoint] && fl_seal_found(fl_buf_slice(&x->body))) {
-        return false;
+        return false; /* what another vendor signed must not reach this one */
     }
     switch (x->endpoint) {
     case FL_ENDPOINT_PASS:
         return same;
     case FL_ENDPOINT_CHAT:
-        return same && a->dialect->paths[x->endpoint] && p->api != FL_API_RESPONSES;
+        return same && dialect->paths[x->endpoint] && p->api != FL_API_RESPONSES;
     case FL_ENDPOINT_RESPONSES:
-        return same && a->dialect->paths[x->endpoint] &&
+        return same && dialect->paths[x->endpoint] &&
                (p->responses || p->api == FL_API_RESPONSES);
     case FL_ENDPOINT_COMPLETIONS:
     case FL_ENDPOINT_EMBEDDINGS:
@@ -158,7 +157,7 @@ static bool passes(const struct fl_attempt *a)
     case FL_ENDPOINT_COUNT:
         break;
     }
-    return same && a->dialect->paths[x->endpoint] != NULL;
+    return same && dialect->paths[x->endpoint] != NULL;
 }
 
 static bool is_claude(struct fl_slice model)
@@ -194,7 +193,7 @@ enum fl_err fl_cross(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
     a->endpoint = x->endpoint;
-    if (passes(a)) {
+    if (fl_goes_as_it_is(x, a->pool)) {
         return FL_OK;
     }
     if (x->endpoint == FL_ENDPOINT_EMBEDDINGS) {
