@@ -5,6 +5,8 @@
  */
 #include "server/internal.h"
 
+#include "dialect/seal.h"
+
 #include <stdlib.h>
 
 enum { arena_chunk_bytes = 16 * 1024, complaint_bytes = 480 };
@@ -95,17 +97,12 @@ static struct fl_slice answer_id(struct fl_exchange *x)
 }
 
 /* *client* and *provider* NULL: embeddings. */
-static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
-                             const struct fl_wire *provider)
+static struct fl_translation_options options_of(struct fl_attempt *a, const struct fl_wire *client,
+                                                const struct fl_wire *provider)
 {
     struct fl_exchange *x = a->exchange;
     const struct fl_provider *p = fl_pool_provider(a->pool);
-    struct fl_reterr reterr = {0};
-    enum fl_err err = read_canonical(x, client);
-    if (err) {
-        return err;
-    }
-    struct fl_translation_options options = {
+    return (struct fl_translation_options){
         .client = client,
         .provider = provider,
         .request = client ? &x->canonical->request : NULL,
@@ -122,21 +119,43 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
         .tokens_out_default = a->target->output_tokens,
         .frame_bytes_max = x->config->limits.event_bytes,
         .answer_bytes_max = x->config->limits.body_bytes,
+        .resume = x->resume,
     };
+}
+
+static enum fl_err write_translated(struct fl_attempt *a)
+{
+    struct fl_reterr reterr = {0};
+    enum fl_err err = fl_translation_write(a->translation, &reterr);
+    return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a, &reterr)
+                                        : complain_of_request(a->exchange, err, &reterr);
+}
+
+static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
+                             const struct fl_wire *provider)
+{
+    struct fl_exchange *x = a->exchange;
+    enum fl_err err = read_canonical(x, client);
+    if (err) {
+        return err;
+    }
+    struct fl_translation_options options = options_of(a, client, provider);
     a->translation = x->arena.failed ? NULL : fl_translation_create(&options);
     if (!a->translation) {
         return FL_ERR_NOMEM;
     }
-    err = fl_translation_write(a->translation, &reterr);
-    return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a, &reterr)
-                                        : complain_of_request(x, err, &reterr);
+    return write_translated(a);
 }
 
+/* Not with what another vendor signed. */
 bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
 {
     const struct fl_dialect *dialect = pool->dialect;
     const struct fl_provider *p = fl_pool_provider(pool);
     bool same = dialect == x->dialect || dialect->like == x->dialect;
+    if (same && x->dialect->wires[x->endpoint] && fl_seal_found(fl_buf_slice(&x->body))) {
+        return false;
+    }
     switch (x->endpoint) {
     case FL_ENDPOINT_PASS:
         return same;
@@ -172,6 +191,11 @@ static const struct fl_wire *choose_form(struct fl_attempt *a, const struct fl_w
         a->endpoint = FL_ENDPOINT_RESPONSES;
         return &fl_wire_openai_responses;
     }
+    if (client == &fl_wire_openai_responses && p->responses &&
+        a->dialect->paths[FL_ENDPOINT_RESPONSES]) { /* its own bytes cannot go through */
+        a->endpoint = FL_ENDPOINT_RESPONSES;
+        return client;
+    }
     if (a->dialect == &fl_dialect_bedrock && invoke) { /* less is lost */
         a->endpoint = FL_ENDPOINT_MESSAGES;
         return &fl_wire_anthropic_bedrock;
@@ -179,10 +203,71 @@ static const struct fl_wire *choose_form(struct fl_attempt *a, const struct fl_w
     return a->dialect->chat_wire;
 }
 
+/* --- a stream that broke off --- */
+
+static bool is_claude_form(const struct fl_wire *form)
+{
+    return form == &fl_wire_anthropic || form == &fl_wire_anthropic_bedrock ||
+           form == &fl_wire_anthropic_vertex;
+}
+
+/* How the target wants to be asked for the rest of an answer. */
+static struct fl_resume_manner manner_of(const struct fl_attempt *a, const struct fl_wire *form)
+{
+    const struct fl_chat_request *q = &a->exchange->canonical->request;
+    bool thinks =
+        !q->thinking_off && (q->thinking || q->thinking_tokens > 0 || q->effort > FL_EFFORT_NONE);
+    bool claude = is_claude_form(form) || is_claude(a->model);
+    bool converse = form == &fl_wire_converse;
+    return (struct fl_resume_manner){
+        .instruct = claude ? !fl_anthropic_takes_prefill(a->model, thinks) : converse,
+        .trim = claude || converse};
+}
+
+/* Who continues is asked as who began: in its own form where that is the client's too. What it answers goes
+ * through the client's encoder, but for chunks of OpenAI's behind chunks of OpenAI's. */
+static enum fl_err cross_on(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    struct fl_resume *r = x->resume;
+    bool same = fl_goes_as_it_is(x, a->pool);
+    const struct fl_wire *client = x->dialect->wires[x->endpoint];
+    const struct fl_wire *provider = same ? client : choose_form(a, client);
+    if (!client || !client->read || !provider || !provider->write) {
+        return complain_of_endpoint(a);
+    }
+    if (same && !r->encoded && client == &fl_wire_openai_chat) {
+        return fl_resume_ask(r, (struct fl_resume_manner){.trim = false}, &x->facts);
+    }
+    enum fl_err err = read_canonical(x, client);
+    err = err ? err : fl_resume_ask(r, manner_of(a, provider), &x->facts);
+    err = err ? err : fl_resume_read(r, client);
+    if (err) {
+        return err;
+    }
+    struct fl_translation_options options = options_of(a, client, provider);
+    if (!r->encoded) {
+        struct fl_encoder encoder = fl_translation_encoder(&options);
+        fl_resume_encode(r, &encoder);
+    }
+    options.request = &r->request;
+    options.continues = true;
+    a->own_form = same;
+    a->translation = x->arena.failed ? NULL : fl_translation_create(&options);
+    if (!a->translation) {
+        return FL_ERR_NOMEM;
+    }
+    a->translation->committed = true;
+    return same ? FL_OK : write_translated(a);
+}
+
 enum fl_err fl_cross(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
     a->endpoint = x->endpoint;
+    if (a->continues) {
+        return cross_on(a);
+    }
     if (fl_goes_as_it_is(x, a->pool)) {
         return FL_OK;
     }

@@ -12,6 +12,8 @@
  */
 #include "server/internal.h"
 
+#include "dialect/seal.h"
+
 enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
@@ -140,6 +142,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     fl_assert(x->alive_count == 0 && !x->winner);
     enter(x, FL_EXCHANGE_ENDED);
     fl_timers_stop(&w->sys->timers, &x->timer);
+    fl_room_leave(x);
     fl_list_remove(&x->link);
     w->stats.exchanges_open--;
     s->exchange = NULL;
@@ -253,6 +256,7 @@ static struct fl_failover_scene scene_of(struct fl_exchange *x)
     return (struct fl_failover_scene){.table = &x->config->table,
                                       .plan = x->plan,
                                       .pool = route ? &route->budget : NULL,
+                                      .tenant = x->client_key ? x->client_key->budget : NULL,
                                       .rng = &x->worker->rng,
                                       .now_ns = x->worker->sys->now_ns,
                                       .deadline_ns = x->deadline_ns,
@@ -442,11 +446,47 @@ static void hedge(struct fl_exchange *x)
         return;
     }
     x->hedged = true;
+    uint32_t blocked = x->failover.blocked;
+    x->failover.blocked |= fl_rooms_full(x); /* a second attempt waits for nobody */
     struct fl_step step = fl_failover_hedge(&x->failover, &scene, x->attempts[0]->place);
+    x->failover.blocked = blocked;
     if (step.kind == FL_STEP_TARGET) {
         x->step = step;
         x->worker->stats.hedges += fl_attempt_start(x, step.place) == FL_OK;
     }
+}
+
+/* --- waiting for a place --- */
+
+bool fl_exchange_elsewhere(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    return fl_failover_elsewhere(&x->failover, &scene, fl_rooms_full(x), &x->step);
+}
+
+void fl_exchange_turned_away(struct fl_exchange *x)
+{
+    fl_exchange_give_up(x, FL_ERR_OVERLOADED);
+}
+
+/* Is there a place where the step leads, or elsewhere in the plan? Else it waits, or is over. */
+static bool has_place(struct fl_exchange *x)
+{
+    const struct fl_target *target = &x->config->table.targets[x->plan->targets[x->step.place]];
+    bool admitted = x->admitted;
+    x->admitted = false;
+    if (admitted || fl_room_has_place(x->upstreams, target) || fl_exchange_elsewhere(x)) {
+        return true;
+    }
+    if (!fl_room_enter(x, target)) {
+        fl_exchange_turned_away(x);
+        return false;
+    }
+    uint64_t connect_ns = x->config->providers[target->provider_index].timeouts.connect_ns;
+    uint64_t most_ns = x->config->limits.queue_wait_ns;
+    x->wait_until_ns = x->worker->sys->now_ns + (most_ns > 0 ? most_ns : connect_ns);
+    fl_exchange_watch(x);
+    return false;
 }
 
 /* Does the step that is settled, or a later one. */
@@ -464,21 +504,26 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         if (x->dispatched_ns == 0) {
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
-        bool continues = x->state == FL_EXCHANGE_ANSWERING;
-        last = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
-        last = last ? last : fl_attempt_start(x, x->step.place);
-        if (!last) {
+        bool continues = x->state == FL_EXCHANGE_ANSWERING; /* its place is due to it */
+        if (!continues && !has_place(x)) {
+            return;
+        }
+        enum fl_err err = fl_attempt_start(x, x->step.place);
+        if (!err) {
             x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
             fl_exchange_watch(x);
             return;
         }
-        x->failover.attempts -= last == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
-        if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
+        x->failover.attempts -= err == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
+        /* Nobody was asked for want of a key: the client is told what those said who were asked. */
+        bool said = err == FL_ERR_RATE_LIMITED && x->note_count > 0;
+        last = said ? x->notes[x->note_count - 1].err : err;
+        if (fl_err_blame(err) == FL_BLAME_CALLER && !fl_err_retryable(err)) {
             break; /* it cannot be read, for whomever */
         }
         settle_step(x, &(struct fl_failed){
-                           .place = x->step.place, .err = last, .key_index = FL_KEYS_MAX, .untouched = true});
+                           .place = x->step.place, .err = err, .key_index = FL_KEYS_MAX, .untouched = true});
         x->step_ready = false;
     }
     last = now >= x->deadline_ns ? FL_ERR_DEADLINE : last;
@@ -489,6 +534,13 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
     }
 }
 
+void fl_exchange_served(struct fl_exchange *x)
+{
+    x->admitted = true;
+    x->wait_until_ns = 0;
+    go_on(x, FL_ERR_NO_TARGET);
+}
+
 static void start(struct fl_exchange *x)
 {
     struct fl_failover_scene scene = scene_of(x);
@@ -497,22 +549,28 @@ static void start(struct fl_exchange *x)
     if (scene.pool) {
         fl_retry_budget_request(scene.pool, scene.now_ns);
     }
+    if (scene.tenant) {
+        fl_retry_budget_request(scene.tenant, scene.now_ns);
+    }
     x->step = fl_failover_first(&x->failover, &scene);
     go_on(x, FL_ERR_NO_TARGET);
 }
 
-/* Does the provider that would answer count tokens itself? */
+/* Does the provider that would answer count tokens itself? Not of what another vendor signed. */
 static bool counts_tokens(const struct fl_exchange *x)
 {
     const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
-    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
+    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL &&
+           !fl_seal_found(fl_buf_slice(&x->body));
 }
 
 static bool may_resume(const struct fl_exchange *x)
 {
     bool asked = x->wishes.resume || (x->plan->route->resume && !x->wishes.resume_off);
-    return asked && x->facts.stream && x->endpoint == FL_ENDPOINT_CHAT && x->dialect == &fl_dialect_openai &&
-           x->config->limits.resume_bytes > 0;
+    bool openai = x->dialect == &fl_dialect_openai &&
+                  (x->endpoint == FL_ENDPOINT_CHAT || x->endpoint == FL_ENDPOINT_RESPONSES);
+    bool anthropic = x->dialect == &fl_dialect_anthropic && x->endpoint == FL_ENDPOINT_MESSAGES;
+    return asked && x->facts.stream && (openai || anthropic) && x->config->limits.resume_bytes > 0;
 }
 
 void fl_exchange_run(struct fl_exchange *x)
@@ -535,7 +593,8 @@ void fl_exchange_run(struct fl_exchange *x)
         return;
     }
     if (may_resume(x)) { /* without memory for it: as without it */
-        x->resume = fl_resume_create(&x->facts, x->config->limits.resume_bytes, x->config->limits.body_bytes);
+        x->resume = fl_resume_create(&x->facts, x->dialect, x->config->limits.resume_bytes,
+                                     x->config->limits.body_bytes);
     }
     enter(x, FL_EXCHANGE_TRYING);
     start(x);
@@ -543,26 +602,16 @@ void fl_exchange_run(struct fl_exchange *x)
 
 /* --- a stream that broke off --- */
 
-/* Only those go on with a stream who are asked for it as it is: a translation begins a new answer. */
-static void block_translated(struct fl_exchange *x)
-{
-    uint32_t translated = 0;
-    for (unsigned place = 0; place < x->plan->count + x->plan->spare_count; place++) {
-        const struct fl_target *t = &x->config->table.targets[x->plan->targets[place]];
-        bool same = fl_goes_as_it_is(x, &x->upstreams->pools[t->provider_index]);
-        translated |= same ? 0 : UINT32_C(1) << place;
-    }
-    x->failover.blocked |= translated;
-    x->context_places &= ~translated;
-    x->policy_places &= ~translated;
-}
-
 static void resume_or_break(struct fl_exchange *x, enum fl_err err)
 {
     enum fl_resumable how = x->resume ? fl_resume_judge(x->resume) : FL_RESUME_NEVER;
     if (how == FL_RESUME_CALLS || how == FL_RESUME_FINISHED) {
         fl_buf_reset(&x->resume->out);
         fl_resume_put_end(x->resume, how);
+        if (x->resume->failed) {
+            fl_exchange_broken(x, FL_ERR_NOMEM);
+            return;
+        }
         fl_reply_last_events(x, fl_buf_slice(&x->resume->out));
         fl_exchange_done(x);
     } else if (how == FL_RESUME_TEXT && x->step_ready && x->step.kind != FL_STEP_NONE) {
@@ -577,8 +626,10 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
     bool continued = x->state == FL_EXCHANGE_ANSWERING && x->resume && fl_resume_judge(x->resume) == FL_RESUME_TEXT;
-    if (continued) {
-        block_translated(x);
+    if (x->resume && x->state == FL_EXCHANGE_TRYING) {
+        fl_resume_reset(x->resume);
+    } else if (x->resume && x->state == FL_EXCHANGE_ANSWERING) {
+        fl_resume_broke(x->resume, x->tokens_in, &a->usage);
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
@@ -630,7 +681,9 @@ void fl_exchange_commit(struct fl_attempt *winner)
         t->committed = true;
         fl_buf_finish(&t->body);
     }
-    if (t) { /* another form than its own is not continued */
+    if (t) {
+        fl_translation_keep(t);
+    } else if (x->endpoint == FL_ENDPOINT_RESPONSES) { /* its last event tells all that was said */
         fl_resume_destroy(x->resume);
         x->resume = NULL;
     }
@@ -694,6 +747,10 @@ static void exchange_due(struct fl_timer *timer)
     }
     if (x->wait_until_ns > 0 && now >= x->wait_until_ns) {
         x->wait_until_ns = 0;
+        if (x->seat) {
+            fl_room_expire(x);
+            return;
+        }
         go_on(x, FL_ERR_NO_TARGET);
         return;
     }

@@ -177,7 +177,8 @@ static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
     if (a->rates && (a->status == 429 || a->status == 503)) {
         fl_ratelimit_body(a->rates, body);
     }
-    return a->dialect->read_error(a->status, body);
+    return a->error_name.len > 0 ? a->dialect->read_named_error(a->status, a->error_name, body)
+                                 : a->dialect->read_error(a->status, body);
 }
 
 /* The same from a provider of another dialect: its message, in the client's envelope. */
@@ -398,6 +399,9 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
         fl_buf_finish(&a->fields); /* a stream may last */
         x->event_stream = true;
     }
+    if (x->resume && !a->translation) {
+        fl_resume_note_all(x->resume, fl_buf_slice(&a->preamble));
+    }
     gather_add(g, fl_buf_slice(&a->preamble));
 }
 
@@ -481,6 +485,10 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
         fl_resume_end(x->resume);
     } else if (facts.kind != FL_EVENT_USAGE || x->facts.usage_asked || !fl_pool_provider(a->pool)->stream_options) {
         fl_resume_take(x->resume, event);
+    }
+    if (x->resume->failed) {
+        fl_attempt_fail(a, FL_ERR_NOMEM);
+        return false;
     }
     flush_continued(a, g);
     *ret_pass = a->done_seen;
@@ -636,6 +644,22 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
 
 /* --- streams of another dialect --- */
 
+static void tell_seam_once(struct fl_attempt *a)
+{
+    const struct fl_translation *t = a->translation;
+    if (t->content || t->done) {
+        tell_seam(a);
+        note_first_byte(a);
+    }
+}
+
+/* An error told behind the answer's beginning is not the last word, and was not sent on. */
+static bool may_go_on(const struct fl_attempt *a)
+{
+    const struct fl_resume *r = a->exchange->resume;
+    return r && (a->continues || fl_resume_judge(r) != FL_RESUME_NEVER);
+}
+
 /* What a translation has ready; false: the attempt is over. */
 static bool send_translated(struct fl_attempt *a, struct gather *g)
 {
@@ -655,7 +679,17 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
         }
         commit_stream(a, g);
     }
-    gather_add(g, fl_buf_slice(&t->out));
+    if (a->continues) {
+        tell_seam_once(a);
+        fl_resume_dress(x->resume, fl_buf_slice(&t->out));
+        if (x->resume->failed) {
+            fl_attempt_fail(a, FL_ERR_NOMEM);
+            return false;
+        }
+        gather_add(g, fl_buf_slice(&x->resume->out));
+    } else {
+        gather_add(g, fl_buf_slice(&t->out));
+    }
     if (!t->done || a->error_seen) {
         flush(a, g, false);
     } else {
@@ -663,7 +697,25 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
         a->flushed_end = true;
     }
     fl_buf_finish(&t->out);
+    if (a->continues) {
+        fl_buf_reset(&x->resume->out);
+    }
+    if (t->err && may_go_on(a)) {
+        fl_attempt_fail(a, t->err);
+        return false;
+    }
     return true;
+}
+
+/* Without memory for all of it: what is there may end in the middle of an event, or be none of the end. */
+static void lose_translated(struct fl_attempt *a)
+{
+    struct fl_resume *r = a->exchange->resume;
+    fl_buf_finish(&a->translation->out);
+    a->translation->done = false;
+    if (r) {
+        r->failed = true;
+    }
 }
 
 static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
@@ -672,6 +724,9 @@ static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at
     enum fl_err err = fl_translation_feed(t, piece, at_end);
     if (piece.len > 0) {
         note_life(a);
+    }
+    if (err == FL_ERR_NOMEM) {
+        lose_translated(a);
     }
     a->usage = t->usage;
     a->finish_seen = t->finish_seen;

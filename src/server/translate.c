@@ -2,6 +2,8 @@
 #include "server/translate.h"
 
 #include "codec/eventstream.h"
+#include "dialect/seal.h"
+#include "server/resume.h"
 
 #include <stdlib.h>
 
@@ -61,15 +63,28 @@ static void note(struct fl_translation *t, const struct fl_chat_event *event)
     }
 }
 
+static void put_event(void *owner, const struct fl_chat_event *event)
+{
+    struct fl_translation *t = owner;
+    if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
+        struct fl_chat_event storage;
+        event = fl_seal_mark(event, t->options.client, t->maker, &t->arena, &storage);
+        t->options.client->put_event(t->encoder, event, &t->out);
+    }
+}
+
 static void on_event(void *owner, const struct fl_chat_event *event)
 {
     struct fl_translation *t = owner;
+    struct fl_chat_sink put = {t, put_event};
     if (t->err || t->done) {
         return; /* nothing follows an end */
     }
     note(t, event);
-    if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
-        t->options.client->put_event(&t->encoder, event, &t->out);
+    if (t->options.resume) {
+        fl_resume_event(t->options.resume, t->options.continues, event, &put);
+    } else {
+        put_event(t, event);
     }
 }
 
@@ -83,6 +98,17 @@ static void clear_arena(struct fl_translation *t)
                      t->options.answer_bytes_max);
 }
 
+struct fl_encoder fl_translation_encoder(const struct fl_translation_options *options)
+{
+    return (struct fl_encoder){.wire = options->client,
+                               .model = options->model,
+                               .id = options->id,
+                               .created_s = options->created_s,
+                               .usage_asked = options->request && options->request->usage_asked,
+                               .request = options->request,
+                               .kept_bytes_max = options->answer_bytes_max};
+}
+
 struct fl_translation *fl_translation_create(const struct fl_translation_options *options)
 {
     struct fl_translation *t = calloc(1, sizeof(*t));
@@ -90,32 +116,49 @@ struct fl_translation *fl_translation_create(const struct fl_translation_options
         return NULL;
     }
     t->options = *options;
+    t->maker = fl_seal_maker(options->provider, options->vendor, options->model);
     fl_buf_init(&t->body, SIZE_MAX / 2);
     fl_buf_init(&t->out, options->answer_bytes_max + out_start_bytes);
     fl_buf_init(&t->hold, options->frame_bytes_max + out_start_bytes);
     clear_arena(t);
     t->decoder = (struct fl_decoder){.wire = options->provider, .arena = &t->arena};
-    t->encoder = (struct fl_encoder){.wire = options->client,
-                                     .model = options->model,
-                                     .id = options->id,
-                                     .created_s = options->created_s,
-                                     .usage_asked = options->request && options->request->usage_asked,
-                                     .request = options->request,
-                                     .kept_bytes_max = options->answer_bytes_max};
+    t->own_encoder = fl_translation_encoder(options);
+    t->encoder = options->continues ? &options->resume->encoder : &t->own_encoder;
     return t;
+}
+
+void fl_translation_keep(struct fl_translation *t)
+{
+    if (t->options.resume && t->encoder == &t->own_encoder) {
+        fl_resume_keep(t->options.resume, &t->own_encoder);
+        t->encoder = &t->options.resume->encoder;
+    }
 }
 
 void fl_translation_destroy(struct fl_translation *t)
 {
     if (t) {
         fl_decoder_finish(&t->decoder);
-        fl_encoder_finish(&t->encoder);
+        fl_encoder_finish(&t->own_encoder);
         fl_arena_finish(&t->arena);
         fl_buf_finish(&t->body);
         fl_buf_finish(&t->out);
         fl_buf_finish(&t->hold);
         free(t);
     }
+}
+
+static enum fl_err write_chat(struct fl_translation *t, const struct fl_write_options *o,
+                              struct fl_reterr *reterr)
+{
+    const struct fl_chat_request *request =
+        fl_seal_open(t->options.request, t->options.client, t->options.provider, t->maker,
+                     &t->arena, &t->losses);
+    enum fl_err err =
+        request ? t->options.provider->write(request, o, &t->body, &t->losses, reterr)
+                : FL_ERR_NOMEM;
+    fl_arena_finish(&t->arena);
+    return err;
 }
 
 enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *reterr)
@@ -128,7 +171,7 @@ enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *ret
     enum fl_err err =
         t->options.embed
             ? t->options.embed_form->write(t->options.embed, o.model, &t->body, &t->losses, reterr)
-            : t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
+            : write_chat(t, &o, reterr);
     if (t->losses.fatal || (t->options.strict && t->losses.count > 0)) {
         return FL_ERR_UNTRANSLATABLE;
     }
@@ -266,6 +309,8 @@ static void collect(void *owner, const struct fl_chat_event *event)
 {
     struct collector *c = owner;
     note(c->t, event);
+    struct fl_chat_event storage;
+    event = fl_seal_mark(event, c->t->options.client, c->t->maker, &c->t->arena, &storage);
     fl_chat_answer_take(&c->answer, event);
 }
 
@@ -276,7 +321,7 @@ static enum fl_err whole_as_answer(struct fl_translation *t, struct fl_slice bod
     fl_chat_answer_init(&c.answer, &t->arena);
     enum fl_err err = t->options.provider->take_answer(&t->decoder, body, &sink);
     if (!err && !t->err && !t->arena.failed) {
-        t->options.client->put_answer(&t->encoder, &c.answer, &t->out);
+        t->options.client->put_answer(t->encoder, &c.answer, &t->out);
     }
     return err;
 }
