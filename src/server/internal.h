@@ -292,7 +292,7 @@ struct fl_exchange {
     struct fl_attempt_note first_note;
     unsigned note_count;
     struct fl_timer timer;
-    _Alignas(16) char room[1024]; /* the arena's first chunk */
+    _Alignas(16) char room[1280]; /* the arena's first chunk: the record of a plan of one target fits */
 };
 
 /* --- a client's connection (session.c) --- */
