@@ -178,11 +178,11 @@ static void test_mock_texts(void **state)
     assert_int_equal(used, texts.completion.size);
     assert_in_range(body.size, 1000, 1200);
 
-    size_t size = texts.stream_head.size;
-    memcpy(stream, texts.stream_head.bytes, size);
-    size += fl_mock_texts_event(&texts, stream + size, 42, 123456789);
-    memcpy(stream + size, texts.end.bytes, texts.end.size);
-    size += texts.end.size;
+    size_t size = texts.streams[FL_MOCK_CHAT].head.size;
+    memcpy(stream, texts.streams[FL_MOCK_CHAT].head.bytes, size);
+    size += fl_mock_texts_event(&texts.streams[FL_MOCK_CHAT], stream + size, 42, 123456789);
+    memcpy(stream + size, texts.streams[FL_MOCK_CHAT].end.bytes, texts.streams[FL_MOCK_CHAT].end.size);
+    size += texts.streams[FL_MOCK_CHAT].end.size;
     assert_int_equal(feed(stream, size, 1, &body, &used), FL_REPLY_DONE);
     assert_int_equal(used, size);
     assert_non_null(

@@ -16,7 +16,7 @@
 #include "server/feedback.h"
 #include "server/internal.h"
 
-enum { pieces_max = 40, join_bytes = 2048 };
+enum { pieces_max = 40, join_bytes = 2048, translated_kept_bytes = 1024 };
 
 /* What one read gives to send. Spans of neighbouring bytes grow together. */
 struct gather {
@@ -662,7 +662,11 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
         flush_whole(a, g);
         a->flushed_end = true;
     }
-    fl_buf_finish(&t->out);
+    if (t->out.cap > translated_kept_bytes) {
+        fl_buf_finish(&t->out);
+    } else { /* the next event fits as well */
+        fl_buf_reset(&t->out);
+    }
     return true;
 }
 
