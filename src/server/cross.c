@@ -19,14 +19,14 @@ void fl_canonical_destroy(struct fl_canonical *c)
 
 static void complain(struct fl_exchange *x, const struct fl_buf *text)
 {
-    x->complaint = fl_arena_copy(&x->arena, fl_buf_slice(text));
+    x->asking->complaint = fl_arena_copy(&x->arena, fl_buf_slice(text));
 }
 
 static enum fl_err complain_of_request(struct fl_exchange *x, enum fl_err err,
                                        const struct fl_reterr *reterr)
 {
     if (err && reterr->message[0]) {
-        x->complaint = fl_arena_copy(&x->arena, fl_slice_cstr(reterr->message));
+        x->asking->complaint = fl_arena_copy(&x->arena, fl_slice_cstr(reterr->message));
     }
     return err;
 }
@@ -108,7 +108,7 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
         .request = &x->canonical->request,
         .model = a->model,
         .vendor = p->type,
-        .betas = x->betas,
+        .betas = x->asking->betas,
         .ask_usage = p->stream_options,
         .strict = x->plan->route->strict,
         .id = answer_id(x),

@@ -227,6 +227,17 @@ struct fl_pass {
     bool model_in_json;       /* as a JSON string, quotes included */
 };
 
+/* What only choosing and asking providers needs. Slices are in the exchange's arena. */
+struct fl_asking {
+    struct fl_facts facts;
+    struct fl_failover failover; /* what was tried of the plan */
+    struct fl_step step;         /* the next attempt, once one has failed */
+    struct fl_slice passed;      /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice betas;       /* the value of anthropic-beta */
+    struct fl_slice query;
+    struct fl_slice complaint;   /* why no target was asked, for the client */
+};
+
 /* What each event of a stream goes through stands first. */
 struct fl_exchange {
     struct fl_session *session;
@@ -239,6 +250,7 @@ struct fl_exchange {
     bool chunked;            /* our answer's framing */
     bool head_by_heartbeat;  /* 200 and comments were sent before any target answered */
     bool event_stream;       /* the head sent says text/event-stream */
+    bool stream, usage_asked, length_limited; /* what the body asks for */
     uint64_t last_write_ns, first_byte_ns; /* first byte of the answer sent on, 0: none */
     uint64_t bytes_out;
     struct fl_list link;     /* in worker->exchanges */
@@ -249,13 +261,10 @@ struct fl_exchange {
     uint64_t begun_ns, ready_ns, dispatched_ns, deadline_ns;
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
-    struct fl_facts facts;
+    struct fl_asking *asking;       /* NULL: an answer is committed, and is not continued should it break */
     struct fl_canonical *canonical; /* once an attempt needs it */
     struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
-    struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
-    struct fl_slice betas;          /* the value of anthropic-beta */
-    struct fl_slice query;          /* in the arena */
-    struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
+    struct fl_slice model;          /* as the client named it; in the arena */
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
@@ -272,10 +281,8 @@ struct fl_exchange {
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in, tokens_out; /* expected, 0: unknown */
-    struct fl_failover failover; /* what was tried of it */
     struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
-    struct fl_step step;     /* the next attempt, once one has failed */
-    bool step_ready;
+    bool step_ready;         /* of asking */
     uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
     uint64_t hedge_at_ns;    /* when a second attempt is started beside the first; 0: none is */
     bool hedged;             /* one was, or may not be */
@@ -360,7 +367,7 @@ struct fl_worker {
     struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_lesson_scratch *lesson_scratch; /* the same */
     uint64_t key_turn;           /* decides among keys that are as good */
-    struct fl_shelf exchange_shelf, attempt_shelf;
+    struct fl_shelf exchange_shelf, asking_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */

@@ -246,7 +246,7 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
         enum fl_err told = a->dialect->read_answer(*body, &a->usage);
         return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
     }
-    bool as_stream = a->exchange->facts.stream;
+    bool as_stream = a->exchange->stream;
     enum fl_err err = fl_translation_answer(t, *body, as_stream);
     a->usage = t->usage;
     if (!err) {
@@ -275,7 +275,7 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
         return;
     }
     if (fl_lessons_curious(x->worker->options.lessons)) {
-        fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
+        fl_signals_read(body, x->length_limited, x->schema_asked, &x->signals);
     }
     fl_exchange_commit(a);
     if (!x->head_by_heartbeat) {
@@ -479,7 +479,7 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
     a->done_seen = facts.kind == FL_EVENT_DONE;
     if (a->done_seen) {
         fl_resume_end(x->resume);
-    } else if (facts.kind != FL_EVENT_USAGE || x->facts.usage_asked || !fl_pool_provider(a->pool)->stream_options) {
+    } else if (facts.kind != FL_EVENT_USAGE || x->usage_asked || !fl_pool_provider(a->pool)->stream_options) {
         fl_resume_take(x->resume, event);
     }
     flush_continued(a, g);
@@ -518,10 +518,10 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
     if (facts.finish) {
-        fl_signals_read_event(event->data, x->facts.tokens_out_max > 0, &x->signals);
+        fl_signals_read_event(event->data, x->length_limited, &x->signals);
     }
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
-    *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
+    *ret_pass = facts.kind != FL_EVENT_USAGE || x->usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
     if (x->resume && x->winner == a && *ret_pass && !held) {
         fl_resume_note(x->resume, event);

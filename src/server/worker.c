@@ -62,6 +62,7 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     fl_buf_init(&w->out, out_bytes);
     fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
     fl_shelf_init(&w->exchange_shelf, sizeof(struct fl_exchange), shelf_blocks);
+    fl_shelf_init(&w->asking_shelf, sizeof(struct fl_asking), shelf_blocks);
     fl_shelf_init(&w->attempt_shelf, sizeof(struct fl_attempt), shelf_blocks);
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
@@ -128,6 +129,7 @@ void fl_worker_destroy(struct fl_worker *w)
     fl_buf_finish(&w->out);
     fl_buf_finish(&w->joined);
     fl_shelf_finish(&w->exchange_shelf);
+    fl_shelf_finish(&w->asking_shelf);
     fl_shelf_finish(&w->attempt_shelf);
     free(w->unpacked);
     free(w->understanding);
