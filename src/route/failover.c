@@ -142,19 +142,20 @@ static enum price price_of(struct fl_failover *f, const struct fl_failover_scene
     return TOO_DEAR;
 }
 
-/* A target that has refused or lost most of what it was sent lately is mostly not asked (only
- * looked into where something failed: a full gate has seen no failure). One that is throttled
- * counts as tried for this exchange. */
-static bool is_throttled(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+/* A target that has refused or lost most of what it was sent lately is mostly not asked where there
+ * are others (only looked into where something failed: a full gate has seen no failure). */
+static bool is_throttled(const struct fl_failover_scene *s, unsigned place)
 {
     struct fl_target_state *state = target_at(s, place)->state;
-    if (fl_get(state->gate.spent) == 0 ||
-        !fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns)) {
-        return false;
-    }
-    fl_throttle_asked(&state->throttle, s->now_ns);
+    return fl_get(state->gate.spent) > 0 &&
+           fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns);
+}
+
+/* It counts as one more that was meant for it, and as tried for this exchange. */
+static void pass_over(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+{
+    fl_throttle_asked(&target_at(s, place)->state->throttle, s->now_ns);
     f->blocked |= UINT32_C(1) << place;
-    return true;
 }
 
 /* --- Choosing --- */
@@ -212,17 +213,34 @@ static struct fl_step take(struct fl_failover *f, struct fl_step step)
 
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *s)
 {
-    uint64_t wait_ns = 0;
-    bool late, throttled = false;
-    unsigned place;
+    uint64_t wait_ns = 0, best_wait_ns = 0;
+    bool late;
+    unsigned place, best = FL_PLAN_MAX;
+    struct fl_failover left = *f;
     fl_assert(f->attempts == 0);
-    do {
-        place = best_place(f, s, s->plan->count, &wait_ns, &late);
-        if (place == FL_PLAN_MAX) {
-            return none(throttled ? "throttled" : late ? "deadline" : "used-up");
+    for (;;) {
+        place = best_place(&left, s, s->plan->count, &wait_ns, &late);
+        if (place == FL_PLAN_MAX && best == FL_PLAN_MAX) {
+            return none(late ? "deadline" : "used-up");
         }
-        throttled = is_throttled(f, s, place);
-    } while (throttled);
+        if (place == FL_PLAN_MAX) { /* with all of them throttled, the best of them is asked */
+            place = best;
+            wait_ns = best_wait_ns;
+            break;
+        }
+        if (!is_throttled(s, place)) {
+            break;
+        }
+        best_wait_ns = best == FL_PLAN_MAX ? wait_ns : best_wait_ns;
+        best = best == FL_PLAN_MAX ? place : best;
+        left.blocked |= UINT32_C(1) << place;
+    }
+    uint32_t passed = left.blocked & ~f->blocked & ~(UINT32_C(1) << place);
+    for (unsigned i = 0; i < s->plan->count; i++) {
+        if ((passed >> i & 1) != 0) {
+            pass_over(f, s, i);
+        }
+    }
     return take(f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, false, "first"});
 }
 
@@ -270,7 +288,11 @@ static struct fl_step another(struct fl_failover *f, const struct fl_failover_sc
             return none(dear ? "budget" : late ? "deadline" : "used-up");
         }
         bool domain = shares(f, s, place, FL_FATE_VENDOR);
-        enum price price = is_throttled(f, s, place) ? TOO_DEAR : price_of(f, s, place, c->free);
+        bool throttled = is_throttled(s, place);
+        if (throttled) {
+            pass_over(f, s, place);
+        }
+        enum price price = throttled ? TOO_DEAR : price_of(f, s, place, c->free);
         if (price != TOO_DEAR) {
             const char *why = (c->elsewhere & FL_TO_LARGER) != 0 ? "larger-context"
                               : price == RESCUE                  ? "rescue"

@@ -19,6 +19,9 @@
  * target's gate is closed. When the budget is used up, one attempt still may go to a target that is
  * healthy and whose gate is open (a *rescue*): what answers well is not what a budget protects, and
  * in a total outage all gates are closed within five failures each.
+ *
+ * A throttled target (retry.h) gives way to others. Where there is no other, the first attempt goes
+ * to it all the same: no request is refused for what happened to those before it.
  */
 #ifndef FL_ROUTE_FAILOVER_H
 #define FL_ROUTE_FAILOVER_H
@@ -75,7 +78,7 @@ struct fl_step {
     bool paid;        /* from the budgets */
     const char *why;  /* "next", "other-domain", "other-key", "larger-context", "backoff",
                          "retry-after", "rescue"; of none: "final" (the error allows nothing),
-                         "used-up"  (the plan or the attempts), "budget", "deadline", "throttled" */
+                         "used-up"  (the plan or the attempts), "budget", "deadline" */
 };
 
 void fl_failover_start(struct fl_failover *f);

@@ -108,6 +108,7 @@ static void inspect(struct survey *s, unsigned position, struct fl_shortage *sho
     o->index = index;
     o->position = position;
     o->tokens = fl_tokens_at(&s->tokens, target, index, s->choice.request);
+    o->cost = (struct fl_cost){0, 0};
     o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
     if (!o->priced) {
         memset(&o->cost, 0, sizeof(o->cost)); /* policies show it, and a record must be the same each time */

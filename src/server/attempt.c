@@ -182,7 +182,8 @@ static const char *stream_type(const struct fl_attempt *a)
         [FL_FRAMING_LINES] = "application/x-ndjson",
         [FL_FRAMING_AMAZON] = "application/vnd.amazon.eventstream",
     };
-    return types[a->translation ? a->translation->options.provider->framing : FL_FRAMING_SSE];
+    const struct fl_wire *form = a->translation ? a->translation->options.provider : NULL;
+    return types[form ? form->framing : FL_FRAMING_SSE];
 }
 
 static void put_path(struct fl_buf *b, const struct fl_attempt *a)
@@ -442,7 +443,8 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (x->arena.failed) {
         return FL_ERR_NOMEM;
     }
-    bool stream = head->status < 300 && is_stream(a) && !x->pass;
+    bool can_stream = !x->pass && x->endpoint != FL_ENDPOINT_EMBEDDINGS;
+    bool stream = head->status < 300 && can_stream && is_stream(a);
     bool told = x->head_by_heartbeat || a->continues;
     if (!stream && told && head->status < 300 && !a->translation) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
@@ -724,7 +726,7 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 
 void fl_attempt_pause(struct fl_attempt *a)
 {
-    if (!a->paused) {
+    if (!a->paused && a->head_seen) { /* before that it has nothing for the client, perhaps not even a connection */
         a->paused = true;
         a->conn->stream->ops->pause(a->conn->stream);
     }

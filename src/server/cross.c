@@ -31,7 +31,7 @@ static enum fl_err complain_of_request(struct fl_exchange *x, enum fl_err err,
     return err;
 }
 
-static enum fl_err complain_of_losses(struct fl_attempt *a)
+static enum fl_err complain_of_losses(struct fl_attempt *a, const struct fl_reterr *reterr)
 {
     char memory[complaint_bytes];
     struct fl_buf text;
@@ -40,7 +40,8 @@ static enum fl_err complain_of_losses(struct fl_attempt *a)
     fl_buf_put(&text, a->target->id);
     fl_buf_put_cstr(&text, ", which speaks another dialect: ");
     fl_losses_put(&a->translation->losses, &text);
-    fl_buf_put_cstr(&text, ".");
+    fl_buf_put_cstr(&text, reterr->message[0] ? ". " : ".");
+    fl_buf_put_cstr(&text, reterr->message);
     complain(a->exchange, &text);
     return FL_ERR_UNTRANSLATABLE;
 }
@@ -56,7 +57,7 @@ static enum fl_err complain_of_endpoint(struct fl_attempt *a)
     return FL_ERR_UNTRANSLATABLE;
 }
 
-/* Reads the request into its canonical form, unless an attempt before did. */
+/* Reads the request into its canonical form, unless an attempt before did. *wire* NULL: it asks for embeddings. */
 static enum fl_err read_canonical(struct fl_exchange *x, const struct fl_wire *wire)
 {
     if (x->canonical) {
@@ -69,7 +70,8 @@ static enum fl_err read_canonical(struct fl_exchange *x, const struct fl_wire *w
     }
     /* Each node stands for some bytes of the body; decoded texts are not longer than what they are decoded from. */
     fl_arena_init(&c->arena, arena_chunk_bytes, 64 * x->body.len + arena_chunk_bytes);
-    enum fl_err err = wire->read(fl_buf_slice(&x->body), &c->arena, &c->request, &reterr);
+    enum fl_err err = wire ? wire->read(fl_buf_slice(&x->body), &c->arena, &c->request, &reterr)
+                           : fl_embed_read(fl_buf_slice(&x->body), &c->arena, &c->embed, &reterr);
     if (!err && c->arena.failed) {
         err = FL_ERR_NOMEM;
     }
@@ -92,6 +94,7 @@ static struct fl_slice answer_id(struct fl_exchange *x)
     return fl_arena_copy(&x->arena, fl_buf_slice(&id));
 }
 
+/* *client* and *provider* NULL: embeddings. */
 static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
                              const struct fl_wire *provider)
 {
@@ -105,7 +108,10 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
     struct fl_translation_options options = {
         .client = client,
         .provider = provider,
-        .request = &x->canonical->request,
+        .request = client ? &x->canonical->request : NULL,
+        .embed_form = client ? NULL : a->dialect->embed_form,
+        .embed = client ? NULL : &x->canonical->embed,
+        .tokens_in_guess = x->tokens_in,
         .model = a->model,
         .vendor = p->type,
         .betas = x->asking->betas,
@@ -122,23 +128,22 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
         return FL_ERR_NOMEM;
     }
     err = fl_translation_write(a->translation, &reterr);
-    return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a)
+    return err == FL_ERR_UNTRANSLATABLE ? complain_of_losses(a, &reterr)
                                         : complain_of_request(x, err, &reterr);
 }
 
-/* Does the client's request go to the provider as it is? */
-static bool passes(const struct fl_attempt *a)
+bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
 {
-    const struct fl_exchange *x = a->exchange;
-    const struct fl_provider *p = fl_pool_provider(a->pool);
-    bool same = a->dialect == x->dialect || a->dialect->like == x->dialect;
+    const struct fl_dialect *dialect = pool->dialect;
+    const struct fl_provider *p = fl_pool_provider(pool);
+    bool same = dialect == x->dialect || dialect->like == x->dialect;
     switch (x->endpoint) {
     case FL_ENDPOINT_PASS:
         return same;
     case FL_ENDPOINT_CHAT:
-        return same && a->dialect->paths[x->endpoint] && p->api != FL_API_RESPONSES;
+        return same && dialect->paths[x->endpoint] && p->api != FL_API_RESPONSES;
     case FL_ENDPOINT_RESPONSES:
-        return same && a->dialect->paths[x->endpoint] &&
+        return same && dialect->paths[x->endpoint] &&
                (p->responses || p->api == FL_API_RESPONSES);
     case FL_ENDPOINT_COMPLETIONS:
     case FL_ENDPOINT_EMBEDDINGS:
@@ -147,7 +152,7 @@ static bool passes(const struct fl_attempt *a)
     case FL_ENDPOINT_COUNT:
         break;
     }
-    return same && a->dialect->paths[x->endpoint] != NULL;
+    return same && dialect->paths[x->endpoint] != NULL;
 }
 
 static bool is_claude(struct fl_slice model)
@@ -178,8 +183,11 @@ enum fl_err fl_cross(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
     a->endpoint = x->endpoint;
-    if (passes(a)) {
+    if (fl_goes_as_it_is(x, a->pool)) {
         return FL_OK;
+    }
+    if (x->endpoint == FL_ENDPOINT_EMBEDDINGS) {
+        return a->dialect->embed_form ? translate(a, NULL, NULL) : complain_of_endpoint(a);
     }
     const struct fl_wire *client = x->dialect->wires[x->endpoint];
     const struct fl_wire *provider = choose_form(a, client);

@@ -48,6 +48,16 @@ static struct fl_asker asker_of(const struct fl_exchange *x)
     };
 }
 
+/* Is the answer's count of tokens ours to tell? Of embeddings not every other dialect tells one. */
+static bool must_count(const struct fl_exchange *x, const struct fl_route *route)
+{
+    if (x->endpoint != FL_ENDPOINT_EMBEDDINGS || route->target_count == 0) {
+        return x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
+    }
+    const struct fl_target *t = &x->config->table.targets[route->targets[0]];
+    return x->upstreams->pools[t->provider_index].dialect->embed_form != NULL;
+}
+
 /* Is there anything that a closer look at the text could decide? Reading it costs more than relaying a short
  * answer. A single target's own limits are told by its provider. */
 static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
@@ -55,7 +65,7 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
     const struct fl_wishes *w = &x->wishes;
     return route->target_count > 1 || route->tier != FL_TIER_UNKNOWN || route->max_cost_picousd > 0 ||
            w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO ||
-           x->asking->facts.models.type != FL_JSON_NONE || x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
+           x->asking->facts.models.type != FL_JSON_NONE || must_count(x, route);
 }
 
 /* Targets of any model become those of the one that was named, for as long as the exchange lives. */

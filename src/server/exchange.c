@@ -479,6 +479,7 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
             fl_exchange_watch(x);
             return;
         }
+        x->asking->failover.attempts -= last == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
         if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
             break; /* it cannot be read, for whomever */
         }
@@ -547,13 +548,18 @@ void fl_exchange_run(struct fl_exchange *x)
 
 /* --- a stream that broke off --- */
 
-static void block_other_dialects(struct fl_exchange *x)
+/* Only those go on with a stream who are asked for it as it is: a translation begins a new answer. */
+static void block_translated(struct fl_exchange *x)
 {
-    for (unsigned place = 0; place < x->plan->count; place++) {
+    uint32_t translated = 0;
+    for (unsigned place = 0; place < x->plan->count + x->plan->spare_count; place++) {
         const struct fl_target *t = &x->config->table.targets[x->plan->targets[place]];
-        bool same = x->upstreams->pools[t->provider_index].dialect == x->dialect;
-        x->asking->failover.blocked |= same ? 0 : UINT32_C(1) << place;
+        bool same = fl_goes_as_it_is(x, &x->upstreams->pools[t->provider_index]);
+        translated |= same ? 0 : UINT32_C(1) << place;
     }
+    x->asking->failover.blocked |= translated;
+    x->context_places &= ~translated;
+    x->policy_places &= ~translated;
 }
 
 static void resume_or_break(struct fl_exchange *x, enum fl_err err)
@@ -577,7 +583,7 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
     struct fl_exchange *x = a->exchange;
     bool continued = x->state == FL_EXCHANGE_ANSWERING && x->resume && fl_resume_judge(x->resume) == FL_RESUME_TEXT;
     if (continued) {
-        block_other_dialects(x);
+        block_translated(x);
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
@@ -635,7 +641,7 @@ void fl_exchange_commit(struct fl_attempt *winner)
         return;
     }
     end_asking(x);
-    if (!t || !t->options.client->echoes_request) {
+    if (!t || !t->options.client || !t->options.client->echoes_request) {
         fl_buf_finish(&x->body);
     }
 }

@@ -215,6 +215,7 @@ enum fl_exchange_state {
 struct fl_canonical {
     struct fl_arena arena;
     struct fl_chat_request request; /* into the body and the arena */
+    struct fl_embed_request embed;  /* instead, at the endpoint of embeddings */
 };
 
 /* A request to an endpoint that is passed through. Slices are in the exchange's arena or its body. */
@@ -484,8 +485,10 @@ void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 
 /* cross.c */
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
- * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
+ * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->asking->complaint says why. */
 enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
+/* Does the client's request go to providers of this pool as it is? */
+bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool);
 void fl_canonical_destroy(struct fl_canonical *c);
 
 /* relay.c */

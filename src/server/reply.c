@@ -260,11 +260,21 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
     fl_buf_finish(&b);
 }
 
+/* A plain answer, or a refusal, has a head of its own. */
+static bool plain_answer_arrives(const struct fl_exchange *x)
+{
+    bool arrives = false;
+    for (unsigned i = 0; i < x->alive_count; i++) {
+        arrives = arrives || x->attempts[i]->state == FL_ATTEMPT_HOLDING;
+    }
+    return arrives;
+}
+
 void fl_reply_heartbeat(struct fl_exchange *x)
 {
     if (x->state == FL_EXCHANGE_TRYING && !x->head_by_heartbeat) {
-        if (x->alive_count > 0 && x->attempts[0]->state == FL_ATTEMPT_HOLDING) {
-            return; /* a plain answer is arriving */
+        if (plain_answer_arrives(x)) {
+            return;
         }
         fl_reply_head(x, 200, FL_LIT("text/event-stream; charset=utf-8"), UINT64_MAX);
         struct fl_slice head = fl_buf_slice(&x->worker->out);

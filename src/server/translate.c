@@ -92,7 +92,7 @@ struct fl_translation *fl_translation_create(const struct fl_translation_options
                                      .model = options->model,
                                      .id = options->id,
                                      .created_s = options->created_s,
-                                     .usage_asked = options->request->usage_asked,
+                                     .usage_asked = options->request && options->request->usage_asked,
                                      .request = options->request,
                                      .kept_bytes_max = options->answer_bytes_max};
     return t;
@@ -119,7 +119,9 @@ enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *ret
                                  .ask_usage = t->options.ask_usage,
                                  .tokens_out_default = t->options.tokens_out_default};
     enum fl_err err =
-        t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
+        t->options.embed
+            ? t->options.embed_form->write(t->options.embed, o.model, &t->body, &t->losses, reterr)
+            : t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
     if (t->losses.fatal || (t->options.strict && t->losses.count > 0)) {
         return FL_ERR_UNTRANSLATABLE;
     }
@@ -272,9 +274,34 @@ static enum fl_err whole_as_answer(struct fl_translation *t, struct fl_slice bod
     return err;
 }
 
+static enum fl_err embeddings(struct fl_translation *t, struct fl_slice body)
+{
+    struct fl_embed_answer answer;
+    enum fl_err err = t->options.embed_form->take(body, &t->arena, &answer);
+    if (err || answer.count != t->options.embed->count) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    if (answer.tokens_known) {
+        t->usage = (struct fl_usage){.known = true, .tokens_in = answer.tokens_in, .requests = 1};
+    } else { /* a client's library expects a number */
+        answer.tokens_in = t->options.tokens_in_guess;
+        fl_losses_add(&t->losses, FL_LOSS_APPROXIMATED, "usage");
+    }
+    t->done = true;
+    return fl_embed_put(&answer, t->options.model, t->options.embed->base64, &t->out);
+}
+
+static enum fl_err whole(struct fl_translation *t, struct fl_slice body, bool as_stream)
+{
+    if (t->options.embed) {
+        return embeddings(t, body);
+    }
+    return as_stream ? whole_as_stream(t, body) : whole_as_answer(t, body);
+}
+
 enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body, bool as_stream)
 {
-    enum fl_err err = as_stream ? whole_as_stream(t, body) : whole_as_answer(t, body);
+    enum fl_err err = whole(t, body, as_stream);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
     fl_arena_finish(&t->arena);
     if (err) {

@@ -8,11 +8,15 @@
 #define FL_SERVER_TRANSLATE_H
 
 #include "codec/sse.h"
+#include "dialect/embed.h"
 #include "dialect/wire.h"
 
 struct fl_translation_options {
-    const struct fl_wire *client, *provider;
-    const struct fl_chat_request *request; /* lives as long as the translation */
+    const struct fl_wire *client, *provider; /* NULL, as is *request*: embeddings */
+    const struct fl_chat_request *request;   /* lives as long as the translation */
+    const struct fl_embed_form *embed_form;
+    const struct fl_embed_request *embed; /* lives as long */
+    uint64_t tokens_in_guess;             /* of embeddings, for providers that do not tell */
     struct fl_slice model;                 /* as the provider knows it; lives as long */
     struct fl_slice vendor;                /* the provider's type; lives as long */
     struct fl_slice betas;                 /* see fl_write_options; lives as long */
@@ -60,7 +64,7 @@ enum fl_err fl_translation_write(struct fl_translation *t,
  * t->err, and not in t->out. */
 enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
                                 bool at_end) FL_CHECK_RESULT;
-/* A whole answer: appends to t->out one JSON value, or the events of a stream. */
+/* A whole answer: appends to t->out one JSON value, or the events of a stream. Embeddings are never a stream. */
 enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body,
                                   bool as_stream) FL_CHECK_RESULT;
 /* What the provider said of an error that it told in its answer; may be empty. Decoded. */

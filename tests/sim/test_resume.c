@@ -376,6 +376,32 @@ static void what_cannot_be_kept_is_not_continued(void **state)
     close_scene(&s);
 }
 
+/* Asked by another API, or in another dialect, it would begin a new answer. */
+static void only_a_stream_of_the_same_form_goes_on(void **state)
+{
+    static const char *const seconds[] = {"type: openai_compatible, api: responses",
+                                          "type: anthropic"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct scene s;
+        char yaml[1024];
+        open_scene(&s, seconds[i], RESUME);
+        (void)snprintf(yaml, sizeof(yaml),
+                       "listen: \"10.0.0.1:80\"\nauth: {insecure_no_auth: true}\n" RESUME
+                       "providers:\n"
+                       "  p0: {base_url: \"http://10.0.1.1/v1\", api_key: k, models: [m]}\n"
+                       "  p1: {%s, base_url: \"http://10.0.1.2/v1\", api_key: k, models: [m]}\n"
+                       "models: {chat: {targets: [p0/m], fallback: [p1/m]}}\n",
+                       seconds[i]);
+        rig_reload_file(&s.rig, fl_slice_cstr(yaml));
+        go_on_from(&s, 0);
+        cut_at(&s, s.ends[6], true);
+        rig_check_broken(&s.rig, ask(&s, ""), 1, "provider_reset");
+        rig_equal(&s.rig, s.second.requests, 0);
+        close_scene(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_continuation_may_be_cut_as_well),
         cmocka_unit_test(tool_calls_are_whole_or_broken),
         cmocka_unit_test(what_cannot_be_kept_is_not_continued),
+        cmocka_unit_test(only_a_stream_of_the_same_form_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -339,10 +339,31 @@ static void throttled_targets_are_passed_over(void **state)
     }
     assert_true(first[0] >= 1 && first[0] <= 10); /* the one that is let through each second */
     assert_int_equal(first[0] + first[1], 1000);
-    s.pool.plan.count = 1;
-    fl_failover_start(&s.f);
-    struct fl_step step = fl_failover_first(&s.f, &s.at);
-    assert_true(step.kind == FL_STEP_TARGET || strcmp(step.why, "throttled") == 0);
+    close_scene(&s);
+}
+
+/* What happened to others is no reason to refuse a request that was tried nowhere. */
+static void the_last_one_is_asked_though_throttled(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    for (unsigned i = 0; i < 1200; i++) {
+        for (unsigned t = 0; t < TARGETS; t++) {
+            fl_throttle_asked(&s.pool.targets[t].state->throttle, s.at.now_ns);
+            fl_retry_gate_failed(&s.pool.targets[t].state->gate);
+        }
+    }
+    for (unsigned count = 1; count <= TARGETS; count++) {
+        s.pool.plan.count = count;
+        for (unsigned i = 0; i < 100; i++) {
+            fl_failover_start(&s.f);
+            struct fl_step step = fl_failover_first(&s.f, &s.at);
+            assert_int_equal(step.kind, FL_STEP_TARGET);
+            assert_int_equal(s.f.tried, UINT32_C(1) << step.place);
+            assert_int_equal(s.f.blocked & s.f.tried, 0);
+        }
+    }
     close_scene(&s);
 }
 
@@ -359,6 +380,7 @@ int main(void)
         cmocka_unit_test(hedges_go_to_another_domain),
         cmocka_unit_test(spares_come_in_the_end),
         cmocka_unit_test(throttled_targets_are_passed_over),
+        cmocka_unit_test(the_last_one_is_asked_though_throttled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
