@@ -150,9 +150,10 @@ enum fl_err fl_h1_head_find(struct fl_slice bytes, size_t max, bool skip_empty_l
 }
 
 /* The line ends of a block; false: there is more than a head in it, or none. */
-__attribute__((always_inline)) static inline bool
-split_block(struct walk *w, struct fl_scan_block b, size_t at, size_t len,
-            uint32_t *end, unsigned *count)
+__attribute__((always_inline)) static inline bool split_block(struct walk *w,
+                                                              struct fl_scan_block b, size_t at,
+                                                              size_t len, uint32_t *end,
+                                                              unsigned *count)
 {
     walk_block(w, &b);
     if (w->bad != 0 || (w->empty != 0 && at + (size_t)__builtin_ctzll(w->empty) != len - 2)) {
