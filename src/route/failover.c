@@ -66,11 +66,12 @@ static bool worth_waiting(const struct fl_failover_scene *s, unsigned place, uin
 
 /* --- What the failures so far rule out --- */
 
-static bool shares(const struct fl_failover *f, const struct fl_target *t, enum fl_fate fate)
+static bool shares(const struct fl_failover *f, const struct fl_failover_scene *s, unsigned place,
+                   enum fl_fate fate)
 {
-    const uint64_t *failed = fate == FL_FATE_ACCOUNT ? f->failed_accounts : f->failed_vendors;
-    for (unsigned i = 0; i < f->failed_count && t->fate[fate] != 0; i++) {
-        if (failed[i] == t->fate[fate]) {
+    uint64_t mine = f->failed != 0 ? target_at(s, place)->fate[fate] : 0;
+    for (uint32_t left = f->failed; left != 0 && mine != 0; left &= left - 1) {
+        if (target_at(s, (unsigned)__builtin_ctz(left))->fate[fate] == mine) {
             return true;
         }
     }
@@ -99,9 +100,8 @@ static void note_failure(struct fl_failover *f, const struct fl_failover_scene *
     if (t->key_count > 0 && failed->key_index < KEYS_IN_A_WORD) {
         f->keys_tried[failed->place] |= UINT32_C(1) << failed->key_index;
     }
-    if (c->scope != FL_SCOPE_NONE && f->failed_count < FL_PLAN_MAX) {
-        f->failed_accounts[f->failed_count] = t->fate[FL_FATE_ACCOUNT];
-        f->failed_vendors[f->failed_count++] = t->fate[FL_FATE_VENDOR];
+    if (c->scope != FL_SCOPE_NONE) {
+        f->failed |= UINT32_C(1) << failed->place;
     }
     for (unsigned i = 0; i < places_of(s); i++) {
         if (i != failed->place && rules_out(s, i, failed->place, c->elsewhere)) {
@@ -181,7 +181,6 @@ static unsigned best_place(const struct fl_failover *f, const struct fl_failover
     unsigned best = FL_PLAN_MAX, best_rank = UINT32_MAX;
     *ret_late = false;
     for (unsigned i = 0; i < places; i++) {
-        const struct fl_target *t = target_at(s, i);
         if (((f->tried | f->blocked) >> i & 1) != 0) {
             continue;
         }
@@ -190,7 +189,9 @@ static unsigned best_place(const struct fl_failover *f, const struct fl_failover
             *ret_late = *ret_late || wait_ns != UINT64_MAX;
             continue;
         }
-        unsigned rank = shares(f, t, FL_FATE_ACCOUNT) ? 2 : shares(f, t, FL_FATE_VENDOR) ? 1 : 0;
+        unsigned rank = shares(f, s, i, FL_FATE_ACCOUNT)  ? 2
+                        : shares(f, s, i, FL_FATE_VENDOR) ? 1
+                                                          : 0;
         rank += wait_ns > 0 ? 3 : 0;
         if (rank < best_rank) {
             best_rank = rank;
@@ -290,7 +291,7 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
     if (failed->retry_said) {
         same = failed->retry ? (same == FL_SAME_NEVER ? FL_SAME_BACKOFF : same) : FL_SAME_NEVER;
     }
-    if (same == FL_SAME_NEVER || f->again[place] > 0 ||
+    if (same == FL_SAME_NEVER || (f->again >> place & 1) != 0 ||
         (same == FL_SAME_ONCE && !failed->untouched)) {
         return none("final");
     }
@@ -298,7 +299,7 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
     if (same == FL_SAME_AFTER && failed->retry_after_ns > 0) {
         wait_ns = failed->retry_after_ns;
     } else if (same != FL_SAME_ONCE) {
-        wait_ns = fl_backoff_ns(f->again[place], failed->retry_after_ns, s->rng);
+        wait_ns = fl_backoff_ns(0, failed->retry_after_ns, s->rng);
     }
     wait_ns = ready_ns > wait_ns ? ready_ns : wait_ns;
     if (wait_ns == UINT64_MAX || !in_time(s, wait_ns)) {
@@ -311,7 +312,7 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
     if (price == TOO_DEAR) {
         return none("budget");
     }
-    f->again[place]++;
+    f->again |= UINT32_C(1) << place;
     return take(f, (struct fl_step){FL_STEP_SAME, place, wait_ns, price == PAID, false,
                                     same == FL_SAME_AFTER ? "retry-after" : "backoff"});
 }
@@ -327,7 +328,7 @@ static struct fl_step another(struct fl_failover *f, const struct fl_failover_sc
         if (place == FL_PLAN_MAX) {
             return none(dear ? "budget" : late ? "deadline" : "used-up");
         }
-        bool domain = shares(f, target_at(s, place), FL_FATE_VENDOR);
+        bool domain = shares(f, s, place, FL_FATE_VENDOR);
         bool throttled = is_throttled(s, place);
         if (throttled) {
             pass_over(f, s, place);

@@ -40,12 +40,12 @@ enum { FL_FAILOVER_PAID_MAX = 2 };
 struct fl_failover {
     unsigned attempts, paid;
     bool rescued;
-    uint32_t tried;                   /* by place in the plan */
-    uint32_t blocked;                 /* places that the failures so far rule out */
+    /* Bits of places in the plan: */
+    uint32_t tried;
+    uint32_t blocked;                 /* the failures so far rule them out */
+    uint32_t failed;                  /* something of theirs failed, not only the request */
+    uint32_t again;                   /* were tried once more on their own account */
     uint32_t keys_tried[FL_PLAN_MAX]; /* bits of key indexes among the target's keys */
-    unsigned again[FL_PLAN_MAX];      /* retries of the same target so far */
-    uint64_t failed_accounts[FL_PLAN_MAX], failed_vendors[FL_PLAN_MAX]; /* fates, see fl_target */
-    unsigned failed_count;
 };
 
 struct fl_failover_scene {

@@ -211,13 +211,13 @@ static void put_path(struct fl_buf *b, const struct fl_attempt *a)
     }
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
-        fl_buf_put(b, speaks_other(a) ? FL_EMPTY : a->exchange->query);
+        fl_buf_put(b, speaks_other(a) ? FL_EMPTY : a->exchange->asking->query);
         return;
     }
     const struct fl_provider *p = fl_pool_provider(a->pool);
     struct fl_ask ask = {.endpoint = a->endpoint,
                          .model = a->model,
-                         .stream = a->exchange->facts.stream,
+                         .stream = a->exchange->stream,
                          .api_version = p->api_version,
                          .region = p->region,
                          .project = p->project};
@@ -264,10 +264,10 @@ static enum fl_err put_head(struct fl_buf *b, const struct fl_attempt *a, const 
         }
     }
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
-    fl_buf_put(b, speaks_other(a) ? FL_EMPTY : x->passed);
+    fl_buf_put(b, speaks_other(a) ? FL_EMPTY : x->asking->passed);
     fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
     fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");
+    fl_buf_put_cstr(b, x->pass ? "*/*" : x->stream ? stream_type(a) : "application/json");
     fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
@@ -303,7 +303,7 @@ static enum fl_err send_request(struct fl_attempt *a)
         const struct fl_provider *p = fl_pool_provider(a->pool);
         struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
                                            .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
-        a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
+        a->dialect->write_request(&x->asking->facts, a->model, wishes, &storage, &body);
     }
     fl_buf_reset(&w->out);
     enum fl_err err = put_head(&w->out, a, &body);
@@ -432,7 +432,7 @@ static bool has_type(const struct fl_attempt *a, const char *name)
  * read as one unless it says that it is something else. */
 static bool is_stream(const struct fl_attempt *a)
 {
-    bool asked = a->translation && a->exchange->facts.stream;
+    bool asked = a->translation && a->exchange->stream;
     return has_type(a, stream_type(a)) ||
            (asked && !has_type(a, "application/json") && !has_type(a, "text/html"));
 }
@@ -640,13 +640,13 @@ static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
 {
     const struct fl_target *t = a->target;
     struct fl_key_need need = {x->tokens_in, x->tokens_out};
-    uint32_t tried = x->step.kind == FL_STEP_SAME ? 0 : x->failover.keys_tried[a->place];
+    uint32_t tried = x->asking->step.kind == FL_STEP_SAME ? 0 : x->asking->failover.keys_tried[a->place];
     if (t->key_count == 0) {
         return FL_OK;
     }
     const struct fl_target_key *key =
         fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++,
-                     x->plan->panic || x->step.at_once, x->worker->sys->now_ns, &a->lease);
+                     x->plan->panic || x->asking->step.at_once, x->worker->sys->now_ns, &a->lease);
     a->key = key ? key->index : 0;
     return key ? FL_OK : FL_ERR_RATE_LIMITED;
 }
@@ -659,14 +659,14 @@ static void set_patience(struct fl_attempt *a)
     const struct fl_timeouts *t = &fl_pool_provider(a->pool)->timeouts;
     const struct fl_spreads *seen = &a->target->state->spreads;
     uint32_t all = (UINT32_C(1) << x->plan->count) - 1;
-    bool others = (all & ~(x->failover.tried | x->failover.blocked)) != 0;
+    bool others = (all & ~(x->asking->failover.tried | x->asking->failover.blocked)) != 0;
     uint64_t now = a->begun_ns, left = x->deadline_ns > now ? x->deadline_ns - now : 1;
     a->first_token_wait_ns = t->first_token_ns;
     a->stall_wait_ns = t->idle_ns;
-    if (x->facts.stream && others) {
+    if (x->stream && others) {
         a->first_token_wait_ns = fl_first_token_timeout_ns(seen, x->tokens_in, left, t->first_token_ns);
     }
-    if (x->facts.stream) {
+    if (x->stream) {
         a->stall_wait_ns = fl_stall_timeout_ns(seen, t->idle_ns);
     }
 }
@@ -683,7 +683,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     a->continues = x->state == FL_EXCHANGE_ANSWERING;
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
-    a->model = fl_target_model(target, x->asked ? x->asked[place] : x->facts.model);
+    a->model = fl_target_model(target, x->asked ? x->asked[place] : x->asking->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     set_patience(a);
     a->wait.ready = on_connection_free;
@@ -706,7 +706,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     x->served_model = a->model;
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
-    fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
+    fl_route_begin(target, x->tokens_in, x->stream, a->begun_ns, &a->dispatch);
     err = connect_to(a);
     if (err) {
         fl_attempt_end(a, err);

@@ -21,14 +21,14 @@ void fl_canonical_destroy(struct fl_canonical *c)
 
 static void complain(struct fl_exchange *x, const struct fl_buf *text)
 {
-    x->complaint = fl_arena_copy(&x->arena, fl_buf_slice(text));
+    x->asking->complaint = fl_arena_copy(&x->arena, fl_buf_slice(text));
 }
 
 static enum fl_err complain_of_request(struct fl_exchange *x, enum fl_err err,
                                        const struct fl_reterr *reterr)
 {
     if (err && reterr->message[0]) {
-        x->complaint = fl_arena_copy(&x->arena, fl_slice_cstr(reterr->message));
+        x->asking->complaint = fl_arena_copy(&x->arena, fl_slice_cstr(reterr->message));
     }
     return err;
 }
@@ -111,7 +111,7 @@ static struct fl_translation_options options_of(struct fl_attempt *a, const stru
         .tokens_in_guess = x->tokens_in,
         .model = a->model,
         .vendor = p->type,
-        .betas = x->betas,
+        .betas = x->asking->betas,
         .ask_usage = p->stream_options,
         .strict = x->plan->route->strict,
         .id = answer_id(x),
@@ -237,10 +237,10 @@ static enum fl_err cross_on(struct fl_attempt *a)
         return complain_of_endpoint(a);
     }
     if (same && !r->encoded && client == &fl_wire_openai_chat) {
-        return fl_resume_ask(r, (struct fl_resume_manner){.trim = false}, &x->facts);
+        return fl_resume_ask(r, (struct fl_resume_manner){.trim = false}, &x->asking->facts);
     }
     enum fl_err err = read_canonical(x, client);
-    err = err ? err : fl_resume_ask(r, manner_of(a, provider), &x->facts);
+    err = err ? err : fl_resume_ask(r, manner_of(a, provider), &x->asking->facts);
     err = err ? err : fl_resume_read(r, client);
     if (err) {
         return err;

@@ -266,6 +266,17 @@ struct fl_pass {
     bool model_in_json;       /* as a JSON string, quotes included */
 };
 
+/* What only choosing and asking providers needs. Slices are in the exchange's arena. */
+struct fl_asking {
+    struct fl_facts facts;
+    struct fl_failover failover; /* what was tried of the plan */
+    struct fl_step step;         /* the next attempt, once one has failed */
+    struct fl_slice passed;      /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice betas;       /* the value of anthropic-beta */
+    struct fl_slice query;
+    struct fl_slice complaint;   /* why no target was asked, for the client */
+};
+
 /* What each event of a stream goes through stands first. */
 struct fl_exchange {
     struct fl_session *session;
@@ -278,6 +289,7 @@ struct fl_exchange {
     bool chunked;            /* our answer's framing */
     bool head_by_heartbeat;  /* 200 and comments were sent before any target answered */
     bool event_stream;       /* the head sent says text/event-stream */
+    bool stream, usage_asked, length_limited; /* what the body asks for */
     uint64_t last_write_ns, first_byte_ns; /* first byte of the answer sent on, 0: none */
     uint64_t bytes_out;
     struct fl_list link;     /* in worker->exchanges */
@@ -288,14 +300,11 @@ struct fl_exchange {
     uint64_t begun_ns, ready_ns, dispatched_ns, deadline_ns;
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
-    struct fl_facts facts;
+    struct fl_asking *asking;       /* NULL: an answer is committed, and is not continued should it break */
     struct fl_canonical *canonical; /* once an attempt needs it */
     struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
-    struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
-    struct fl_slice betas;          /* the value of anthropic-beta */
-    struct fl_slice query;          /* in the arena */
-    struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
     const struct fl_client_key *client_key; /* NULL: none was asked for */
+    struct fl_slice model;          /* as the client named it; in the arena */
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
@@ -312,10 +321,8 @@ struct fl_exchange {
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in, tokens_out; /* expected, 0: unknown */
-    struct fl_failover failover; /* what was tried of it */
     struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
-    struct fl_step step;     /* the next attempt, once one has failed */
-    bool step_ready;
+    bool step_ready;         /* of asking */
     bool admitted;           /* it has waited for the step's place, and got it */
     struct fl_seat *seat;    /* where it waits for a place; NULL: it does not */
     uint64_t queued_ns;      /* how long it has waited for places */
@@ -336,7 +343,7 @@ struct fl_exchange {
     struct fl_attempt_note first_note;
     unsigned note_count;
     struct fl_timer timer;
-    _Alignas(16) char room[1024]; /* the arena's first chunk */
+    _Alignas(16) char room[1280]; /* the arena's first chunk: the record of a plan of one target fits */
 };
 
 /* --- a client's connection (session.c) --- */
@@ -404,7 +411,7 @@ struct fl_worker {
     struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_lesson_scratch *lesson_scratch; /* the same */
     uint64_t key_turn;           /* decides among keys that are as good */
-    struct fl_shelf exchange_shelf, attempt_shelf;
+    struct fl_shelf exchange_shelf, asking_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
@@ -526,7 +533,7 @@ void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 
 /* cross.c */
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
- * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
+ * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->asking->complaint says why. */
 enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
 void fl_canonical_destroy(struct fl_canonical *c);
 

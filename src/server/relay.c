@@ -16,7 +16,7 @@
 #include "server/feedback.h"
 #include "server/internal.h"
 
-enum { pieces_max = 40, join_bytes = 2048 };
+enum { pieces_max = 40, join_bytes = 2048, translated_kept_bytes = 1024 };
 
 /* What one read gives to send. Spans of neighbouring bytes grow together. */
 struct gather {
@@ -247,7 +247,7 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
         enum fl_err told = a->dialect->read_answer(*body, &a->usage);
         return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
     }
-    bool as_stream = a->exchange->facts.stream;
+    bool as_stream = a->exchange->stream;
     enum fl_err err = fl_translation_answer(t, *body, as_stream);
     a->usage = t->usage;
     if (!err) {
@@ -276,7 +276,7 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
         return;
     }
     if (fl_lessons_curious(x->worker->options.lessons)) {
-        fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
+        fl_signals_read(body, x->length_limited, x->schema_asked, &x->signals);
     }
     fl_exchange_commit(a);
     if (!x->head_by_heartbeat) {
@@ -483,7 +483,7 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
     a->done_seen = facts.kind == FL_EVENT_DONE;
     if (a->done_seen) {
         fl_resume_end(x->resume);
-    } else if (facts.kind != FL_EVENT_USAGE || x->facts.usage_asked || !fl_pool_provider(a->pool)->stream_options) {
+    } else if (facts.kind != FL_EVENT_USAGE || x->usage_asked || !fl_pool_provider(a->pool)->stream_options) {
         fl_resume_take(x->resume, event);
     }
     if (x->resume->failed) {
@@ -526,10 +526,10 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
     if (facts.finish) {
-        fl_signals_read_event(event->data, x->facts.tokens_out_max > 0, &x->signals);
+        fl_signals_read_event(event->data, x->length_limited, &x->signals);
     }
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
-    *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
+    *ret_pass = facts.kind != FL_EVENT_USAGE || x->usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
     if (x->resume && x->winner == a && *ret_pass && !held) {
         fl_resume_note(x->resume, event);
@@ -696,7 +696,11 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
         flush_whole(a, g);
         a->flushed_end = true;
     }
-    fl_buf_finish(&t->out);
+    if (t->out.cap > translated_kept_bytes) {
+        fl_buf_finish(&t->out);
+    } else { /* the next event fits as well */
+        fl_buf_reset(&t->out);
+    }
     if (a->continues) {
         fl_buf_reset(&x->resume->out);
     }

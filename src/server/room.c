@@ -177,7 +177,7 @@ static void turn_away(struct fl_room *r, struct fl_exchange *x, const struct fl_
     fl_buf_put_cstr(&b, " Try again in ");
     fl_buf_put_u64(&b, x->retry_after_s);
     fl_buf_put_cstr(&b, " s.");
-    x->complaint = fl_arena_copy(&x->arena, fl_buf_slice(&b));
+    x->asking->complaint = fl_arena_copy(&x->arena, fl_buf_slice(&b));
 }
 
 static void left(struct fl_room *r, struct fl_exchange *x)
@@ -229,7 +229,7 @@ static struct fl_seat *new_seat(struct fl_exchange *x, struct fl_room *r)
         seat->waiter.class = class_of(x);
         seat->waiter.deadline_ns = x->deadline_ns;
         seat->waiter.expected_ns =
-            (uint64_t)mean_ns(x->facts.stream ? &m->first_byte_ns : &m->total_ns);
+            (uint64_t)mean_ns(x->stream ? &m->first_byte_ns : &m->total_ns);
     }
     return seat;
 }
@@ -248,7 +248,7 @@ bool fl_room_enter(struct fl_exchange *x, const struct fl_target *target)
     struct fl_seat *seat = r ? new_seat(x, r) : NULL;
     struct fl_waiter *evicted = NULL;
     if (!seat) {
-        x->complaint = FL_LIT("There is no memory for one more waiting request.");
+        x->asking->complaint = FL_LIT("There is no memory for one more waiting request.");
         return false;
     }
     look(r, false);
