@@ -144,7 +144,7 @@ static float read_float(struct fl_slice number)
     double value = i < number.len || scale > scale_max
                        ? fl_number_value(number)
                        : (minus ? -(double)digits : (double)digits) / tens[scale];
-    const double most = FLT_MAX;
+    const double most = (double)FLT_MAX;
     return (float)(value > most ? most : value < -most ? -most : value);
 }
 
