@@ -179,25 +179,29 @@ const char *fl_anthropic_error_type(enum fl_err err)
     }
 }
 
-static void put_error(struct fl_buf *b, enum fl_err err, struct fl_slice message,
-                      struct fl_slice param, struct fl_slice attempts)
+static void put_error(struct fl_buf *b, enum fl_err err, const struct fl_envelope *envelope)
 {
     fl_buf_put_cstr(b, "{\"type\":\"error\",\"error\":{\"type\":\"");
     fl_buf_put_cstr(b, fl_anthropic_error_type(err));
     fl_buf_put_cstr(b, "\",\"message\":");
-    fl_buf_put_json(b, message);
+    fl_buf_put_json(b, envelope->message);
     fl_buf_put_cstr(b, ",\"fairlead\":{\"code\":\"");
     fl_buf_put_cstr(b, fl_err_name(err));
     fl_buf_putc(b, '"');
-    if (param.len > 0) {
+    if (envelope->param.len > 0) {
         fl_buf_put_cstr(b, ",\"param\":");
-        fl_buf_put_json(b, param);
+        fl_buf_put_json(b, envelope->param);
     }
-    if (attempts.len > 0) {
+    if (envelope->attempts.len > 0) {
         fl_buf_put_cstr(b, ",\"attempts\":");
-        fl_buf_put(b, attempts);
+        fl_buf_put(b, envelope->attempts);
     }
-    fl_buf_put_cstr(b, "}}}");
+    fl_buf_put_cstr(b, "}}");
+    if (envelope->request_id.len > 0) {
+        fl_buf_put_cstr(b, ",\"request_id\":");
+        fl_buf_put_json(b, envelope->request_id);
+    }
+    fl_buf_putc(b, '}');
 }
 
 const struct fl_dialect fl_dialect_anthropic = {

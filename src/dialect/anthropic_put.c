@@ -326,8 +326,8 @@ static void take_arguments(struct fl_encoder *e, const struct fl_chat_event *eve
     while (w && w->call != event->call) {
         w = w->next;
     }
-    if (!w && fl_text_is_blank(event->text)) {
-        return; /* white space behind the value */
+    if (!w && (fl_text_is_blank(event->text) || fl_slice_eq(event->text, FL_LIT("{}")))) {
+        return; /* white space behind the value; or what a call without arguments was taken for at its end */
     }
     if (!w) {
         put_failure(e, FL_ERR_BAD_RESPONSE, FL_LIT("arguments came for a tool call that was over"),

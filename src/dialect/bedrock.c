@@ -147,4 +147,6 @@ const struct fl_dialect fl_dialect_bedrock = {
     .put_path = put_path,
     .read_answer = read_answer,
     .read_error = read_error,
+    .error_field = "x-amzn-errortype",
+    .read_named_error = fl_bedrock_error_of,
 };

@@ -111,6 +111,14 @@ struct fl_ask {
     struct fl_slice api_version, region, project; /* as configured; empty where they mean nothing */
 };
 
+/* What an error's envelope tells a client beside the error. */
+struct fl_envelope {
+    struct fl_slice message;    /* one sentence for people */
+    struct fl_slice param;      /* of the request, whose fault it is; may be empty */
+    struct fl_slice attempts;   /* JSON array for error.fairlead.attempts; may be empty */
+    struct fl_slice request_id; /* for dialects that have it in the body; may be empty */
+};
+
 struct fl_dialect {
     const char *name;
     /* The dialect whose bytes it takes as they are, behind other paths; NULL: its own only. */
@@ -144,9 +152,11 @@ struct fl_dialect {
     void (*read_event)(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,
                        struct fl_event_facts *ret_event, struct fl_usage *usage);
     enum fl_err (*read_error)(int status, struct fl_slice body);
-    /* *message*: one sentence for people; *attempts*: JSON array for error.fairlead.attempts or empty. */
-    void (*put_error)(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
-                      struct fl_slice attempts);
+    /* Where a refusal's head may name the error beside its body: the field, and what is then asked
+     * instead of read_error, with the field's value. NULL: the body tells all. */
+    const char *error_field;
+    enum fl_err (*read_named_error)(int status, struct fl_slice name, struct fl_slice body);
+    void (*put_error)(struct fl_buf *b, enum fl_err err, const struct fl_envelope *envelope);
 };
 
 extern const struct fl_dialect fl_dialect_openai;

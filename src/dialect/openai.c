@@ -261,25 +261,24 @@ static enum fl_err read_error(int status, struct fl_slice body)
     return fl_failure_read(&fl_failures_openai, status, body, FL_EMPTY);
 }
 
-static void put_error(struct fl_buf *b, enum fl_err err, struct fl_slice message, struct fl_slice param,
-                      struct fl_slice attempts)
+static void put_error(struct fl_buf *b, enum fl_err err, const struct fl_envelope *envelope)
 {
     fl_buf_put_cstr(b, "{\"error\":{\"message\":");
-    fl_buf_put_json(b, message);
+    fl_buf_put_json(b, envelope->message);
     fl_buf_put_cstr(b, ",\"type\":\"");
     fl_buf_put_cstr(b, fl_openai_error_type(fl_err_status(err)));
     fl_buf_put_cstr(b, "\",\"param\":");
-    if (param.len > 0) {
-        fl_buf_put_json(b, param);
+    if (envelope->param.len > 0) {
+        fl_buf_put_json(b, envelope->param);
     } else {
         fl_buf_put_cstr(b, "null");
     }
     fl_buf_put_cstr(b, ",\"code\":\"");
     fl_buf_put_cstr(b, fl_openai_error_code(err));
     fl_buf_putc(b, '"');
-    if (attempts.len > 0) {
+    if (envelope->attempts.len > 0) {
         fl_buf_put_cstr(b, ",\"fairlead\":{\"attempts\":");
-        fl_buf_put(b, attempts);
+        fl_buf_put(b, envelope->attempts);
         fl_buf_putc(b, '}');
     }
     fl_buf_put_cstr(b, "}}");

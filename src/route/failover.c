@@ -52,6 +52,18 @@ static uint64_t wait_of(const struct fl_failover_scene *s, unsigned place)
     return UINT64_MAX;
 }
 
+static bool held_here(const struct fl_failover_scene *s, unsigned place)
+{
+    const struct fl_target *t = target_at(s, place);
+    return fl_keys_held_here(t->keys, t->key_count, s->need, s->now_ns);
+}
+
+static bool worth_waiting(const struct fl_failover_scene *s, unsigned place, uint64_t wait_ns)
+{
+    return wait_ns != UINT64_MAX && in_time(s, wait_ns) &&
+           (wait_ns <= FL_PATIENCE_NS || held_here(s, place));
+}
+
 /* --- What the failures so far rule out --- */
 
 static bool shares(const struct fl_failover *f, const struct fl_target *t, enum fl_fate fate)
@@ -174,7 +186,7 @@ static unsigned best_place(const struct fl_failover *f, const struct fl_failover
             continue;
         }
         uint64_t wait_ns = wait_of(s, i);
-        if (wait_ns > 0 && (wait_ns == UINT64_MAX || !in_time(s, wait_ns))) {
+        if (wait_ns > 0 && !worth_waiting(s, i, wait_ns)) {
             *ret_late = *ret_late || wait_ns != UINT64_MAX;
             continue;
         }
@@ -210,17 +222,39 @@ static struct fl_step take(struct fl_failover *f, struct fl_step step)
     return step;
 }
 
+/* Where only a provider's word is against it: the one that is said to be ready soonest. */
+static unsigned soonest_place(const struct fl_failover *f, const struct fl_failover_scene *s)
+{
+    unsigned best = FL_PLAN_MAX;
+    uint64_t best_ns = UINT64_MAX;
+    for (unsigned i = 0; i < s->plan->count; i++) {
+        bool out = ((f->tried | f->blocked) >> i & 1) != 0;
+        uint64_t wait_ns = out ? UINT64_MAX : wait_of(s, i);
+        if (wait_ns < best_ns && !held_here(s, i)) {
+            best_ns = wait_ns;
+            best = i;
+        }
+    }
+    return best;
+}
+
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *s)
 {
     uint64_t wait_ns = 0, best_wait_ns = 0;
-    bool late;
+    bool late, at_once = false;
     unsigned place, best = FL_PLAN_MAX;
     struct fl_failover left = *f;
     fl_assert(f->attempts == 0);
     for (;;) {
         place = best_place(&left, s, s->plan->count, &wait_ns, &late);
         if (place == FL_PLAN_MAX && best == FL_PLAN_MAX) {
-            return none(late ? "deadline" : "used-up");
+            place = late ? soonest_place(f, s) : FL_PLAN_MAX;
+            if (place == FL_PLAN_MAX) {
+                return none(late ? "deadline" : "used-up");
+            }
+            at_once = true;
+            wait_ns = 0;
+            break;
         }
         if (place == FL_PLAN_MAX) { /* with all of them throttled, the best of them is asked */
             place = best;
@@ -240,7 +274,11 @@ struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover
             pass_over(f, s, i);
         }
     }
-    return take(f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, false, "first"});
+    return take(f, (struct fl_step){.kind = FL_STEP_TARGET,
+                                    .place = place,
+                                    .wait_ns = wait_ns,
+                                    .at_once = at_once,
+                                    .why = "first"});
 }
 
 /* The same target once more, if the failure is one of those that pass. */
@@ -266,12 +304,15 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
     if (wait_ns == UINT64_MAX || !in_time(s, wait_ns)) {
         return none("deadline");
     }
+    if (!worth_waiting(s, place, wait_ns)) {
+        return none("too-long");
+    }
     enum price price = price_of(f, s, place, c->free && same != FL_SAME_BACKOFF);
     if (price == TOO_DEAR) {
         return none("budget");
     }
     f->again[place]++;
-    return take(f, (struct fl_step){FL_STEP_SAME, place, wait_ns, price == PAID,
+    return take(f, (struct fl_step){FL_STEP_SAME, place, wait_ns, price == PAID, false,
                                     same == FL_SAME_AFTER ? "retry-after" : "backoff"});
 }
 
@@ -297,11 +338,19 @@ static struct fl_step another(struct fl_failover *f, const struct fl_failover_sc
                               : price == RESCUE                  ? "rescue"
                               : domain                           ? "next"
                                                                  : "other-domain";
-            return take(f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, price == PAID, why});
+            return take(
+                f, (struct fl_step){FL_STEP_TARGET, place, wait_ns, price == PAID, false, why});
         }
         dear = true;
         left.blocked |= UINT32_C(1) << place;
     }
+}
+
+void fl_failover_note(struct fl_failover *f, const struct fl_failover_scene *s,
+                      const struct fl_failed *failed)
+{
+    fl_assert(failed->place < places_of(s));
+    note_failure(f, s, failed, fl_consequence_of(failed->err));
 }
 
 struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *s,
@@ -322,8 +371,8 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
     if ((c->elsewhere & FL_TO_KEY) != 0 && other_key_is_there(f, s, failed->place)) {
         enum price price = price_of(f, s, failed->place, c->free);
         if (price != TOO_DEAR) {
-            return take(
-                f, (struct fl_step){FL_STEP_KEY, failed->place, 0, price == PAID, "other-key"});
+            return take(f, (struct fl_step){FL_STEP_KEY, failed->place, 0, price == PAID, false,
+                                            "other-key"});
         }
     }
     struct fl_step step = another(f, s, c, s->plan->count);
@@ -338,7 +387,41 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
     if (spare.kind != FL_STEP_NONE) {
         return spare;
     }
+    /* Those that waited with it took what the provider had said to be left: it may know better. */
+    if (failed->err == FL_ERR_RATE_LIMITED && failed->untouched && !held_here(s, failed->place)) {
+        return take(f, (struct fl_step){.kind = FL_STEP_SAME,
+                                        .place = failed->place,
+                                        .at_once = true,
+                                        .why = "at-once"});
+    }
     return strcmp(same.why, "final") == 0 ? step : same;
+}
+
+bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *s, uint32_t full,
+                           struct fl_step *io_step)
+{
+    uint64_t wait_ns = 0;
+    bool late;
+    struct fl_failover seen = *f;
+    if (io_step->kind != FL_STEP_TARGET) {
+        return false;
+    }
+    seen.blocked |= full;
+    for (;;) {
+        unsigned place = best_place(&seen, s, s->plan->count, &wait_ns, &late);
+        if (place == FL_PLAN_MAX) {
+            return false;
+        }
+        /* What comes after a failure goes through no closed gate; what comes first may. */
+        bool shut = f->attempts > 1 && !fl_retry_gate_open(&target_at(s, place)->state->gate);
+        if (wait_ns == 0 && !shut && !is_throttled(s, place)) {
+            f->tried &= ~(UINT32_C(1) << io_step->place);
+            f->tried |= UINT32_C(1) << place;
+            io_step->place = place;
+            return true;
+        }
+        seen.blocked |= UINT32_C(1) << place;
+    }
 }
 
 struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover_scene *s,
@@ -363,7 +446,7 @@ struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover
             return none("budget");
         }
         f->paid++;
-        return take(f, (struct fl_step){FL_STEP_TARGET, i, 0, true, "hedge"});
+        return take(f, (struct fl_step){FL_STEP_TARGET, i, 0, true, false, "hedge"});
     }
     return none("used-up");
 }

@@ -12,7 +12,9 @@
  * there is none. Order: another key of the same target, then targets in the plan's order, but first
  * those that share no failure domain (provider; vendor) with one that failed; then the same target
  * again; in the end the plan's spares, which are ejected. What is owed to a target's own limits is
- * waited for only if it ends in time.
+ * waited for only if it ends in time; what a provider only told (a pause, a limit of its own) no
+ * longer than FL_PATIENCE_NS, because nobody knows how long the client waits: rather its refusal is
+ * handed on at once, and where there is nobody else to ask it is asked all the same.
  *
  * What is paid: an extra attempt whose predecessor was worked on draws from the route's and the
  * tenant's budget (retry.h), at most FL_FAILOVER_PAID_MAX in an exchange, and never goes where the
@@ -32,6 +34,8 @@
 #include "route/route.h"
 
 enum { FL_FAILOVER_PAID_MAX = 2 };
+
+#define FL_PATIENCE_NS UINT64_C(10000000000)
 
 struct fl_failover {
     unsigned attempts, paid;
@@ -59,7 +63,8 @@ struct fl_failover_scene {
 struct fl_failed {
     unsigned place; /* in the plan */
     enum fl_err err;
-    unsigned key_index;      /* position among the target's keys; ignored where it has none */
+    unsigned key_index;      /* position among the target's keys; ignored where it has none;
+                                FL_KEYS_MAX: none was used */
     bool untouched;          /* nothing of the request reached the provider */
     uint64_t retry_after_ns; /* 0: none */
     bool retry_said, retry;  /* the answer's x-should-retry */
@@ -76,15 +81,26 @@ struct fl_step {
     unsigned place;   /* in the plan */
     uint64_t wait_ns; /* before it is dispatched */
     bool paid;        /* from the budgets */
-    const char *why;  /* "next", "other-domain", "other-key", "larger-context", "backoff",
-                         "retry-after", "rescue"; of none: "final" (the error allows nothing),
-                         "used-up"  (the plan or the attempts), "budget", "deadline" */
+    bool at_once;     /* though its keys are said to have nothing left */
+    const char *why;  /* "first", "next", "other-domain", "other-key", "larger-context", "backoff",
+                         "retry-after", "rescue", "at-once"; of none: "final" (the error allows
+                         nothing), "used-up"  (the plan or the attempts), "budget", "deadline",
+                         "too-long" (the wait) */
 };
 
 void fl_failover_start(struct fl_failover *f);
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *scene);
 struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *scene,
                                 const struct fl_failed *failed);
+/* One of two attempts failed while the other goes on: nothing is decided yet, but what follows when
+ * the other one fails too is to go by both. */
+void fl_failover_note(struct fl_failover *f, const struct fl_failover_scene *scene,
+                      const struct fl_failed *failed);
+/* The target of *io_step*, which is to be asked now, is busy with as many requests as it may have,
+ * as are all those of *full* (bits by place). True when one of the plan's others can be asked at
+ * once: it is the step now, and the busy one has not been tried. */
+bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *scene,
+                           uint32_t full, struct fl_step *io_step);
 /* The second attempt of a hedge: an untried target that shares no vendor with the first, nor an
  * account, and has an open gate; FL_STEP_NONE if there is none or the budget has less than half. It
  * is then counted as tried and paid. Whether to hedge at all is hedge.h's question. */

@@ -141,6 +141,20 @@ static uint64_t meter_wait_ns(const struct fl_target_key *k, struct fl_key_need 
     return wait;
 }
 
+bool fl_keys_held_here(const struct fl_target_key *keys, unsigned count, struct fl_key_need need,
+                       uint64_t now_ns)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct fl_target_key *k = &keys[i];
+        uint64_t tokens = units_of(need, FL_RATE_TOKENS);
+        if (fl_gcra_wait_ns(&k->meter->requests, requests_of(k), 1, now_ns) == 0 &&
+            fl_gcra_wait_ns(&k->meter->tokens, tokens_of(k), tokens, now_ns) == 0) {
+            return false;
+        }
+    }
+    return count > 0;
+}
+
 /* The least share that is left of any limit, in [0, 1]; 1 where nothing is known. */
 static double headroom_of(const struct fl_target_key *k, uint64_t now_ns)
 {
@@ -289,6 +303,9 @@ static void mirror_learn(struct fl_mirror *m, const struct fl_rate *r, const str
     if (!r->remaining_given || lease->order < fl_get(m->order)) {
         return;
     }
+    if (!r->reset_given && fl_get(m->limit) == 0) { /* a made-up period would hold requests back */
+        return;
+    }
     fl_set(m->order, lease->order);
     fl_set(m->base, lease->sent[kind]);
     fl_set(m->remaining, r->remaining);
@@ -324,14 +341,17 @@ static void mirror_exhaust(struct fl_meter *m, const struct fl_rates *rates, uin
         return;
     }
     struct fl_mirror *r = &m->mirror[FL_RATE_REQUESTS];
+    struct left left = mirror_left(r, now_ns);
     uint64_t until_ns = now_ns + (ns > 0 ? ns : UNKNOWN_NS);
+    /* The end of a period that had some left (told, or guessed when it began) is not what this
+     * waits for. */
+    if (!left.known || left.units > 0 || until_ns > left.reset_ns) {
+        fl_set(r->reset_ns, until_ns);
+    }
     fl_set(r->base, fl_get(r->sent));
     fl_set(r->remaining, 0);
     fl_set(r->order, m->dispatched);
     fl_set(m->known, fl_get(m->known) | 1u << FL_RATE_REQUESTS);
-    if (until_ns > fl_get(r->reset_ns)) {
-        fl_set(r->reset_ns, until_ns);
-    }
 }
 
 static void settle_key(struct fl_key_state *key, const struct fl_lease_end *end, uint64_t now_ns)

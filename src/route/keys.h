@@ -79,6 +79,11 @@ enum fl_headroom {
 enum fl_headroom fl_keys_headroom(const struct fl_target_key *keys, unsigned count,
                                   struct fl_key_need need, uint64_t now_ns, uint64_t *ret_wait_ns);
 
+/* Is there no key but such as the configuration's own limits hold back? What only a provider told of
+ * its limits may be tried all the same: it is the provider that knows. */
+bool fl_keys_held_here(const struct fl_target_key *keys, unsigned count, struct fl_key_need need,
+                       uint64_t now_ns);
+
 struct fl_lease {
     const struct fl_target_key *on; /* NULL: nothing is held */
     struct fl_key_need need;

@@ -204,7 +204,9 @@ static bool put_by_keys(struct survey *s, unsigned at, const struct fl_target *t
         return false;
     case FL_HEADROOM_LATER:
         ready_ns = now_ns + wait_ns > cool_ns ? now_ns + wait_ns : cool_ns;
-        put_waiting(s, at, ready_ns, ASIDE_LIMITED);
+        put_waiting(s, at, ready_ns,
+                    fl_keys_held_here(t->keys, t->key_count, need, now_ns) ? ASIDE_LIMITED
+                                                                           : ASIDE_COOLING_LATE);
         return true;
     case FL_HEADROOM_NEVER:
         put_aside(s, at, ASIDE_LIMITED, UINT64_MAX);

@@ -222,6 +222,7 @@ void fl_registry_destroy(struct fl_registry *r);
 struct fl_target_state *fl_registry_target(struct fl_registry *r, struct fl_slice target_id);
 struct fl_route_state *fl_registry_route(struct fl_registry *r, struct fl_slice route_name);
 struct fl_key_state *fl_registry_key(struct fl_registry *r, struct fl_slice key_id);
+struct fl_retry_budget *fl_registry_tenant(struct fl_registry *r, struct fl_slice name);
 struct fl_meter *fl_registry_meter(struct fl_registry *r, struct fl_slice meter_id);
 
 /* --- Names --- */

@@ -169,6 +169,9 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     }
     leave(a);
     release_conn(a, err);
+    if (x->upstreams->queued > 0) {
+        fl_rooms_wake(x->upstreams);
+    }
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
@@ -178,6 +181,13 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
 }
 
 /* --- sending --- */
+
+/* Is the provider asked in another form than the client's? */
+static bool speaks_other(const struct fl_attempt *a)
+{
+    const struct fl_translation *t = a->translation;
+    return t && !a->own_form && (t->options.embed || t->options.client != t->options.provider);
+}
 
 /* The content type of the provider's streams. */
 static const char *stream_type(const struct fl_attempt *a)
@@ -201,7 +211,7 @@ static void put_path(struct fl_buf *b, const struct fl_attempt *a)
     }
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
-        fl_buf_put(b, a->translation && !a->own_form ? FL_EMPTY : a->exchange->query);
+        fl_buf_put(b, speaks_other(a) ? FL_EMPTY : a->exchange->query);
         return;
     }
     const struct fl_provider *p = fl_pool_provider(a->pool);
@@ -254,7 +264,7 @@ static enum fl_err put_head(struct fl_buf *b, const struct fl_attempt *a, const 
         }
     }
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
-    fl_buf_put(b, a->translation && !a->own_form ? FL_EMPTY : x->passed);
+    fl_buf_put(b, speaks_other(a) ? FL_EMPTY : x->passed);
     fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
     fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
     fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");
@@ -369,6 +379,12 @@ static bool passes(const struct fl_h1_header *h)
     return false;
 }
 
+static bool names_error(const struct fl_attempt *a, const struct fl_h1_header *h)
+{
+    const char *field = a->dialect->error_field;
+    return field && a->status >= 400 && fl_slice_eq_nocase(h->name, fl_slice_cstr(field));
+}
+
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
 {
     struct fl_arena *arena = &a->exchange->arena;
@@ -384,6 +400,8 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
             a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         } else if (h->value.len <= 1024 && passes(h)) {
             fl_h1_put_parsed(&a->fields, h);
+        } else if (names_error(a, h)) {
+            a->error_name = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         }
     }
 }
@@ -404,10 +422,19 @@ static void keep_rates(struct fl_attempt *a)
     }
 }
 
+static bool has_type(const struct fl_attempt *a, const char *name)
+{
+    const struct fl_slice type = fl_slice_cstr(name);
+    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
+}
+
+/* Proxies lose or rename the type of a stream: what is to be translated was asked for as one, and is
+ * read as one unless it says that it is something else. */
 static bool is_stream(const struct fl_attempt *a)
 {
-    const struct fl_slice type = fl_slice_cstr(stream_type(a));
-    return fl_slice_eq_nocase(fl_slice_first(a->content_type, type.len), type);
+    bool asked = a->translation && a->exchange->facts.stream;
+    return has_type(a, stream_type(a)) ||
+           (asked && !has_type(a, "application/json") && !has_type(a, "text/html"));
 }
 
 /* We ask for no coding; gzip is understood all the same. */
@@ -605,7 +632,7 @@ static enum fl_err connect_to(struct fl_attempt *a)
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
 {
     const struct fl_limits *limits = &a->exchange->config->limits;
-    return a->translation ? limits->body_bytes : limits->response_hold_bytes;
+    return a->translation && a->status < 300 ? limits->body_bytes : limits->response_hold_bytes;
 }
 
 /* A key that has room for the request; where none has, the one that is soonest able when there is nothing to lose. */
@@ -618,8 +645,8 @@ static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
         return FL_OK;
     }
     const struct fl_target_key *key =
-        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++, x->plan->panic,
-                     x->worker->sys->now_ns, &a->lease);
+        fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++,
+                     x->plan->panic || x->step.at_once, x->worker->sys->now_ns, &a->lease);
     a->key = key ? key->index : 0;
     return key ? FL_OK : FL_ERR_RATE_LIMITED;
 }

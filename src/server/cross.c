@@ -5,6 +5,8 @@
  */
 #include "server/internal.h"
 
+#include "dialect/seal.h"
+
 #include <stdlib.h>
 
 enum { arena_chunk_bytes = 16 * 1024, complaint_bytes = 480 };
@@ -145,12 +147,15 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
     return write_translated(a);
 }
 
-/* Does the client's request go to providers of this pool as it is? */
-static bool goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
+/* Not with what another vendor signed. */
+bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
 {
     const struct fl_dialect *dialect = pool->dialect;
     const struct fl_provider *p = fl_pool_provider(pool);
     bool same = dialect == x->dialect || dialect->like == x->dialect;
+    if (same && x->dialect->wires[x->endpoint] && fl_seal_found(fl_buf_slice(&x->body))) {
+        return false;
+    }
     switch (x->endpoint) {
     case FL_ENDPOINT_PASS:
         return same;
@@ -186,6 +191,11 @@ static const struct fl_wire *choose_form(struct fl_attempt *a, const struct fl_w
         a->endpoint = FL_ENDPOINT_RESPONSES;
         return &fl_wire_openai_responses;
     }
+    if (client == &fl_wire_openai_responses && p->responses &&
+        a->dialect->paths[FL_ENDPOINT_RESPONSES]) { /* its own bytes cannot go through */
+        a->endpoint = FL_ENDPOINT_RESPONSES;
+        return client;
+    }
     if (a->dialect == &fl_dialect_bedrock && invoke) { /* less is lost */
         a->endpoint = FL_ENDPOINT_MESSAGES;
         return &fl_wire_anthropic_bedrock;
@@ -220,7 +230,7 @@ static enum fl_err cross_on(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_resume *r = x->resume;
-    bool same = goes_as_it_is(x, a->pool);
+    bool same = fl_goes_as_it_is(x, a->pool);
     const struct fl_wire *client = x->dialect->wires[x->endpoint];
     const struct fl_wire *provider = same ? client : choose_form(a, client);
     if (!client || !client->read || !provider || !provider->write) {
@@ -258,7 +268,7 @@ enum fl_err fl_cross(struct fl_attempt *a)
     if (a->continues) {
         return cross_on(a);
     }
-    if (goes_as_it_is(x, a->pool)) {
+    if (fl_goes_as_it_is(x, a->pool)) {
         return FL_OK;
     }
     if (x->endpoint == FL_ENDPOINT_EMBEDDINGS) {

@@ -12,6 +12,8 @@
  */
 #include "server/internal.h"
 
+#include "dialect/seal.h"
+
 enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
@@ -140,6 +142,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     fl_assert(x->alive_count == 0 && !x->winner);
     enter(x, FL_EXCHANGE_ENDED);
     fl_timers_stop(&w->sys->timers, &x->timer);
+    fl_room_leave(x);
     fl_list_remove(&x->link);
     w->stats.exchanges_open--;
     s->exchange = NULL;
@@ -253,6 +256,7 @@ static struct fl_failover_scene scene_of(struct fl_exchange *x)
     return (struct fl_failover_scene){.table = &x->config->table,
                                       .plan = x->plan,
                                       .pool = route ? &route->budget : NULL,
+                                      .tenant = x->client_key ? x->client_key->budget : NULL,
                                       .rng = &x->worker->rng,
                                       .now_ns = x->worker->sys->now_ns,
                                       .deadline_ns = x->deadline_ns,
@@ -288,20 +292,34 @@ static void settle_step(struct fl_exchange *x, const struct fl_failed *failed)
     x->step_ready = true;
 }
 
-static void settle_step_after(struct fl_attempt *a, enum fl_err err)
+static struct fl_failed failed_of(const struct fl_attempt *a, enum fl_err err)
 {
     static const struct fl_rates none;
     const struct fl_rates *r = a->rates ? a->rates : &none;
-    struct fl_failed failed = {.place = a->place,
-                               .err = err,
-                               .key_index = a->lease.on ? (unsigned)(a->lease.on - a->target->keys) : 0,
-                               .untouched = a->sent_ns == 0,
-                               .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
-                               .retry_said = r->retry_said,
-                               .retry = r->retry};
+    const struct fl_target_key *key = a->lease.on;
+    return (struct fl_failed){.place = a->place,
+                              .err = err,
+                              .key_index = key ? (unsigned)(key - a->target->keys) : FL_KEYS_MAX,
+                              .untouched = a->sent_ns == 0,
+                              .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
+                              .retry_said = r->retry_said,
+                              .retry = r->retry};
+}
+
+static void settle_step_after(const struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_failed failed = failed_of(a, err);
     if (!a->exchange->step_ready) {
         settle_step(a->exchange, &failed);
     }
+}
+
+/* It fails while another one is alive. */
+static void note_failed(const struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_failover_scene scene = scene_of(a->exchange);
+    struct fl_failed failed = failed_of(a, err);
+    fl_failover_note(&a->exchange->failover, &scene, &failed);
 }
 
 /* One attempt's failure says nothing about the other's, unless it is the request that is wrong. */
@@ -428,11 +446,47 @@ static void hedge(struct fl_exchange *x)
         return;
     }
     x->hedged = true;
+    uint32_t blocked = x->failover.blocked;
+    x->failover.blocked |= fl_rooms_full(x); /* a second attempt waits for nobody */
     struct fl_step step = fl_failover_hedge(&x->failover, &scene, x->attempts[0]->place);
+    x->failover.blocked = blocked;
     if (step.kind == FL_STEP_TARGET) {
         x->step = step;
         x->worker->stats.hedges += fl_attempt_start(x, step.place) == FL_OK;
     }
+}
+
+/* --- waiting for a place --- */
+
+bool fl_exchange_elsewhere(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    return fl_failover_elsewhere(&x->failover, &scene, fl_rooms_full(x), &x->step);
+}
+
+void fl_exchange_turned_away(struct fl_exchange *x)
+{
+    fl_exchange_give_up(x, FL_ERR_OVERLOADED);
+}
+
+/* Is there a place where the step leads, or elsewhere in the plan? Else it waits, or is over. */
+static bool has_place(struct fl_exchange *x)
+{
+    const struct fl_target *target = &x->config->table.targets[x->plan->targets[x->step.place]];
+    bool admitted = x->admitted;
+    x->admitted = false;
+    if (admitted || fl_room_has_place(x->upstreams, target) || fl_exchange_elsewhere(x)) {
+        return true;
+    }
+    if (!fl_room_enter(x, target)) {
+        fl_exchange_turned_away(x);
+        return false;
+    }
+    uint64_t connect_ns = x->config->providers[target->provider_index].timeouts.connect_ns;
+    uint64_t most_ns = x->config->limits.queue_wait_ns;
+    x->wait_until_ns = x->worker->sys->now_ns + (most_ns > 0 ? most_ns : connect_ns);
+    fl_exchange_watch(x);
+    return false;
 }
 
 /* Does the step that is settled, or a later one. */
@@ -450,19 +504,26 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
         if (x->dispatched_ns == 0) {
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
-        bool continues = x->state == FL_EXCHANGE_ANSWERING;
-        last = fl_attempt_start(x, x->step.place);
-        if (!last) {
+        bool continues = x->state == FL_EXCHANGE_ANSWERING; /* its place is due to it */
+        if (!continues && !has_place(x)) {
+            return;
+        }
+        enum fl_err err = fl_attempt_start(x, x->step.place);
+        if (!err) {
             x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
             fl_exchange_watch(x);
             return;
         }
-        x->failover.attempts -= last == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
-        if (fl_err_blame(last) == FL_BLAME_CALLER && !fl_err_retryable(last)) {
+        x->failover.attempts -= err == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
+        /* Nobody was asked for want of a key: the client is told what those said who were asked. */
+        bool said = err == FL_ERR_RATE_LIMITED && x->note_count > 0;
+        last = said ? x->notes[x->note_count - 1].err : err;
+        if (fl_err_blame(err) == FL_BLAME_CALLER && !fl_err_retryable(err)) {
             break; /* it cannot be read, for whomever */
         }
-        settle_step(x, &(struct fl_failed){.place = x->step.place, .err = last, .untouched = true});
+        settle_step(x, &(struct fl_failed){
+                           .place = x->step.place, .err = err, .key_index = FL_KEYS_MAX, .untouched = true});
         x->step_ready = false;
     }
     last = now >= x->deadline_ns ? FL_ERR_DEADLINE : last;
@@ -473,6 +534,13 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
     }
 }
 
+void fl_exchange_served(struct fl_exchange *x)
+{
+    x->admitted = true;
+    x->wait_until_ns = 0;
+    go_on(x, FL_ERR_NO_TARGET);
+}
+
 static void start(struct fl_exchange *x)
 {
     struct fl_failover_scene scene = scene_of(x);
@@ -481,15 +549,19 @@ static void start(struct fl_exchange *x)
     if (scene.pool) {
         fl_retry_budget_request(scene.pool, scene.now_ns);
     }
+    if (scene.tenant) {
+        fl_retry_budget_request(scene.tenant, scene.now_ns);
+    }
     x->step = fl_failover_first(&x->failover, &scene);
     go_on(x, FL_ERR_NO_TARGET);
 }
 
-/* Does the provider that would answer count tokens itself? */
+/* Does the provider that would answer count tokens itself? Not of what another vendor signed. */
 static bool counts_tokens(const struct fl_exchange *x)
 {
     const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
-    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
+    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL &&
+           !fl_seal_found(fl_buf_slice(&x->body));
 }
 
 static bool may_resume(const struct fl_exchange *x)
@@ -561,6 +633,8 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
+    } else if (x->state == FL_EXCHANGE_TRYING) {
+        note_failed(a, err);
     }
     fl_attempt_end(a, err);
     fl_exchange_attempt_failed(x, err);
@@ -673,6 +747,10 @@ static void exchange_due(struct fl_timer *timer)
     }
     if (x->wait_until_ns > 0 && now >= x->wait_until_ns) {
         x->wait_until_ns = 0;
+        if (x->seat) {
+            fl_room_expire(x);
+            return;
+        }
         go_on(x, FL_ERR_NO_TARGET);
         return;
     }

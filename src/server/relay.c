@@ -177,7 +177,8 @@ static enum fl_err read_refusal(struct fl_attempt *a, struct fl_slice body)
     if (a->rates && (a->status == 429 || a->status == 503)) {
         fl_ratelimit_body(a->rates, body);
     }
-    return a->dialect->read_error(a->status, body);
+    return a->error_name.len > 0 ? a->dialect->read_named_error(a->status, a->error_name, body)
+                                 : a->dialect->read_error(a->status, body);
 }
 
 /* The same from a provider of another dialect: its message, in the client's envelope. */

@@ -102,6 +102,11 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     if (attempts > 1 && status >= 400) { /* tried elsewhere already: the SDK need not */
         fl_buf_put(b, FL_LIT("x-should-retry: false\r\n"));
     }
+    if (x->retry_after_s > 0) {
+        fl_buf_put(b, FL_LIT("retry-after: "));
+        fl_buf_put_u64(b, x->retry_after_s);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
     if (!x->config->expose_decisions || !x->plan || !x->plan->route) {
         return;
     }
@@ -133,6 +138,11 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     if (x->dispatched_ns > 0) { /* from the request's last byte to the first attempt */
         fl_buf_put(b, FL_LIT("x-fairlead-overhead-ms: "));
         fl_buf_put_scaled(b, x->dispatched_ns - x->ready_ns, 6, 3);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
+    if (x->queued_ns > 0) {
+        fl_buf_put(b, FL_LIT("x-fairlead-queued-ms: "));
+        fl_buf_put_scaled(b, x->queued_ns, 6, 3);
         fl_buf_put(b, FL_LIT("\r\n"));
     }
 }
@@ -184,8 +194,13 @@ static struct fl_slice make_envelope(const struct fl_exchange *x, const struct f
     if (x && x->note_count > 0 && x->config->expose_decisions) {
         put_attempts_json(x, &attempts);
     }
-    dialect->put_error(b, err, message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)),
-                       fl_slice_cstr(param), fl_buf_ok(&attempts) ? fl_buf_slice(&attempts) : FL_EMPTY);
+    const struct fl_envelope envelope = {
+        .message = message.len > 0 ? message : fl_slice_cstr(fl_err_text(err)),
+        .param = fl_slice_cstr(param),
+        .attempts = fl_buf_ok(&attempts) ? fl_buf_slice(&attempts) : FL_EMPTY,
+        .request_id = x ? x->request_id : FL_EMPTY,
+    };
+    dialect->put_error(b, err, &envelope);
     fl_buf_finish(&attempts);
     return fl_buf_ok(b) ? fl_buf_slice(b)
                         : FL_LIT("{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\","

@@ -2,6 +2,7 @@
 #include "server/translate.h"
 
 #include "codec/eventstream.h"
+#include "dialect/seal.h"
 #include "server/resume.h"
 
 #include <stdlib.h>
@@ -66,6 +67,8 @@ static void put_event(void *owner, const struct fl_chat_event *event)
 {
     struct fl_translation *t = owner;
     if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
+        struct fl_chat_event storage;
+        event = fl_seal_mark(event, t->options.client, t->maker, &t->arena, &storage);
         t->options.client->put_event(t->encoder, event, &t->out);
     }
 }
@@ -87,6 +90,14 @@ static void on_event(void *owner, const struct fl_chat_event *event)
 
 /* --- making and ending one --- */
 
+/* The arena holds one frame's parts at a time. */
+static void clear_arena(struct fl_translation *t)
+{
+    fl_arena_finish(&t->arena);
+    fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
+                     t->options.answer_bytes_max);
+}
+
 struct fl_encoder fl_translation_encoder(const struct fl_translation_options *options)
 {
     return (struct fl_encoder){.wire = options->client,
@@ -105,11 +116,11 @@ struct fl_translation *fl_translation_create(const struct fl_translation_options
         return NULL;
     }
     t->options = *options;
+    t->maker = fl_seal_maker(options->provider, options->vendor, options->model);
     fl_buf_init(&t->body, SIZE_MAX / 2);
     fl_buf_init(&t->out, options->answer_bytes_max + out_start_bytes);
     fl_buf_init(&t->hold, options->frame_bytes_max + out_start_bytes);
-    fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
-                     options->answer_bytes_max);
+    clear_arena(t);
     t->decoder = (struct fl_decoder){.wire = options->provider, .arena = &t->arena};
     t->own_encoder = fl_translation_encoder(options);
     t->encoder = options->continues ? &options->resume->encoder : &t->own_encoder;
@@ -137,6 +148,19 @@ void fl_translation_destroy(struct fl_translation *t)
     }
 }
 
+static enum fl_err write_chat(struct fl_translation *t, const struct fl_write_options *o,
+                              struct fl_reterr *reterr)
+{
+    const struct fl_chat_request *request =
+        fl_seal_open(t->options.request, t->options.client, t->options.provider, t->maker,
+                     &t->arena, &t->losses);
+    enum fl_err err =
+        request ? t->options.provider->write(request, o, &t->body, &t->losses, reterr)
+                : FL_ERR_NOMEM;
+    fl_arena_finish(&t->arena);
+    return err;
+}
+
 enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *reterr)
 {
     struct fl_write_options o = {.model = t->options.model,
@@ -147,7 +171,7 @@ enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *ret
     enum fl_err err =
         t->options.embed
             ? t->options.embed_form->write(t->options.embed, o.model, &t->body, &t->losses, reterr)
-            : t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
+            : write_chat(t, &o, reterr);
     if (t->losses.fatal || (t->options.strict && t->losses.count > 0)) {
         return FL_ERR_UNTRANSLATABLE;
     }
@@ -161,7 +185,7 @@ static enum fl_err take_frame(struct fl_translation *t, const struct fl_frame *f
     struct fl_chat_sink sink = {t, on_event};
     enum fl_err err = t->options.provider->take_frame(&t->decoder, frame, &sink);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
-    fl_arena_finish(&t->arena);
+    clear_arena(t);
     return !err && failed ? FL_ERR_NOMEM : err;
 }
 
@@ -262,7 +286,7 @@ static enum fl_err feed(struct fl_translation *t, struct fl_slice bytes, bool at
     }
     if (at_end && !t->done && !t->err) {
         err = t->options.provider->take_end(&t->decoder, &sink);
-        fl_arena_finish(&t->arena);
+        clear_arena(t);
     }
     return !err && !(fl_buf_ok(&t->hold) && fl_buf_ok(&t->out)) ? FL_ERR_NOMEM : err;
 }
@@ -298,6 +322,8 @@ static void collect(void *owner, const struct fl_chat_event *event)
 {
     struct collector *c = owner;
     note(c->t, event);
+    struct fl_chat_event storage;
+    event = fl_seal_mark(event, c->t->options.client, c->t->maker, &c->t->arena, &storage);
     fl_chat_answer_take(&c->answer, event);
 }
 
@@ -342,7 +368,7 @@ enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body
 {
     enum fl_err err = whole(t, body, as_stream);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
-    fl_arena_finish(&t->arena);
+    clear_arena(t);
     if (err) {
         return err;
     }

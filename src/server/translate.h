@@ -38,6 +38,7 @@ struct fl_translation_options {
 
 struct fl_translation {
     struct fl_translation_options options;
+    struct fl_slice maker; /* of the provider's proofs, dialect/seal.h */
     struct fl_losses losses;
     struct fl_buf body; /* for the provider */
     struct fl_buf out;  /* for the client, not sent yet */

@@ -332,13 +332,23 @@ void fl_worker_read(const struct fl_worker *w, struct fl_worker_stats *ret_stats
 void fl_worker_check(const struct fl_worker *w)
 {
     const struct fl_worker_stats *s = &w->stats;
-    unsigned sessions = 0, exchanges = 0;
+    unsigned sessions = 0, exchanges = 0, seats = 0, queued = 0;
     for (const struct fl_list *at = w->sessions.next; at != &w->sessions; at = at->next) {
         sessions++;
     }
     for (const struct fl_list *at = w->exchanges.next; at != &w->exchanges; at = at->next) {
+        const struct fl_exchange *x =
+            (const struct fl_exchange *)(const void *)((const char *)at - offsetof(struct fl_exchange, link));
         exchanges++;
+        seats += x->seat != NULL;
+        fl_assert(!x->seat || (x->alive_count == 0 && x->state == FL_EXCHANGE_TRYING));
     }
+    for (const struct fl_list *at = w->upstreams.next; at != &w->upstreams; at = at->next) {
+        const struct fl_upstreams *u =
+            (const struct fl_upstreams *)(const void *)((const char *)at - offsetof(struct fl_upstreams, link));
+        queued += u->queued;
+    }
+    fl_assert(seats == queued);
     fl_assert(s->sessions_open == sessions);
     fl_assert(s->exchanges_open == exchanges);
     fl_assert(s->exchanges == s->answered + s->failed + s->cancelled + exchanges);

@@ -364,6 +364,44 @@ static void retry_after_is_waited_for_if_that_is_in_time(void **state)
     close_scene(&s);
 }
 
+/* The only one there is: its refusal is handed on, and whoever comes next is asked for too. */
+static void a_long_pause_is_the_clients_to_wait(void **state)
+{
+    struct scene s;
+    (void)state;
+    open_scene(&s, "long pause", ONE);
+    say(&s, 0, REFUSAL("429 Slow", "retry-after: 48\r\n", "rate_limit_exceeded"));
+    for (unsigned i = 1; i <= 3; i++) {
+        const struct fl_simanswer *a = ask(&s, CHAT);
+        rig_check_error(&s.rig, a, 429, "rate_limit_exceeded");
+        rig_check(&s.rig, fl_slice_eq(fl_simanswer_header(a, "retry-after"), FL_LIT("48")));
+        rig_check(&s.rig, a->end_ns - a->asked_ns < 100 * FL_NS_MS);
+        rig_equal(&s.rig, s.up[0].requests, i);
+    }
+    say(&s, 0, "HTTP/1.1 429 Slow\r\nretry-after: 500000\r\ncontent-length: 0\r\n\r\n");
+    rig_equal(&s.rig, ask(&s, CHAT)->status, 429); /* for longer than any deadline */
+    rig_equal(&s.rig, ask(&s, CHAT)->status, 429);
+    rig_equal(&s.rig, s.up[0].requests, 5);
+    close_scene(&s);
+}
+
+/* Bedrock says in the head what its error is. */
+static void an_error_is_named_in_the_head(void **state)
+{
+    struct scene s;
+    (void)state;
+    open_scene(&s, "named error",
+               "models:\n  chat: {targets: [p0/m]}\nproviders:\n  p0: {type: bedrock, api_key: k, "
+               "region: r, base_url: \"http://10.0.1.1:80\", models: [m]}\n");
+#define BODY "content-type: application/json\r\n\r\n{\"message\":\"no\"}"
+    say(&s, 0, "HTTP/1.1 403 No\r\n" BODY);
+    rig_check_error(&s.rig, ask(&s, CHAT), 403, "provider_forbidden");
+    say(&s, 0, "HTTP/1.1 403 No\r\nx-amzn-ErrorType: ExpiredTokenException:http://x/\r\n" BODY);
+    rig_check_error(&s.rig, ask(&s, CHAT), 403, "provider_auth_failed");
+#undef BODY
+    close_scene(&s);
+}
+
 static void a_client_may_leave_while_its_request_waits(void **state)
 {
     struct scene s;
@@ -471,6 +509,8 @@ int main(void)
         cmocka_unit_test(a_client_says_which_providers_it_wants),
         cmocka_unit_test(the_same_is_tried_again_after_a_backoff),
         cmocka_unit_test(retry_after_is_waited_for_if_that_is_in_time),
+        cmocka_unit_test(a_long_pause_is_the_clients_to_wait),
+        cmocka_unit_test(an_error_is_named_in_the_head),
         cmocka_unit_test(a_client_may_leave_while_its_request_waits),
         cmocka_unit_test(what_comes_before_content_is_held),
         cmocka_unit_test(a_stream_without_content_is_passed_whole),

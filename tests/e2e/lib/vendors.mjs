@@ -263,7 +263,7 @@ const gemini = {
     usage: { promptTokenCount: 11, cachedContentTokenCount: 3, candidatesTokenCount: 5, thoughtsTokenCount: 2, totalTokenCount: 18 },
     parts(w) {
         return [
-            ...(w.thought ? [{ text: w.thought, thought: true }] : []), ...(w.text ? [{ text: w.text }] : []),
+            ...(w.thought ? [{ text: w.thought, thought: true, thoughtSignature: 'dGhvdWdodA==' }] : []), ...(w.text ? [{ text: w.text }] : []),
             ...(w.calls ?? []).map((name, i) => ({ functionCall: { name, args: argumentsOf(name, i) }, ...(i === 0 && { thoughtSignature: 'dGhvdWdodA==' }) })),
         ];
     },
@@ -409,6 +409,10 @@ export async function vendor(name) {
             response.end(JSON.stringify(value));
         };
         try {
+            if (request.method === 'GET') { // is it well? as a gateway asks after failures
+                send(200, {});
+                return;
+            }
             const body = JSON.parse(Buffer.concat(chunks));
             const embedded = v.embed?.(body, path, request.headers);
             if (embedded) {
@@ -420,6 +424,7 @@ export async function vendor(name) {
             const ask = v.read(body, path, request.headers);
             ask.body = body;
             ask.url = request.url;
+            ask.headers = request.headers;
             self.seen.push(ask);
             const w = wanted(ask);
             const model = 'up-model';
@@ -438,7 +443,7 @@ export async function vendor(name) {
                 response.end();
             }
         } catch (fault) {
-            self.faults.push(`${name}: ${fault.message}`);
+            self.faults.push(`${name}: ${request.method} ${request.url}: ${fault.message}`);
             send(400, v.error(400));
         }
     });

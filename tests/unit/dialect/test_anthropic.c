@@ -259,8 +259,8 @@ static void errors_have_the_dialects_words(void **state)
     char text[512];
     struct fl_buf b;
     fl_buf_init_in(&b, text, sizeof(text));
-    fl_dialect_anthropic.put_error(&b, FL_ERR_UPSTREAM_OVERLOADED, FL_LIT("all \"busy\""), FL_EMPTY,
-                                   FL_EMPTY);
+    struct fl_envelope envelope = {.message = FL_LIT("all \"busy\"")};
+    fl_dialect_anthropic.put_error(&b, FL_ERR_UPSTREAM_OVERLOADED, &envelope);
     assert_slice(fl_buf_slice(&b), "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
                                    "\"message\":\"all \\\"busy\\\"\","
                                    "\"fairlead\":{\"code\":\"provider_overloaded\"}}}");
@@ -274,9 +274,20 @@ static void errors_have_the_dialects_words(void **state)
         {FL_ERR_DENIED, "permission_error"},       {FL_ERR_RESET, "api_error"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fl_buf_reset(&b);
-        fl_dialect_anthropic.put_error(&b, cases[i].err, FL_LIT("m"), FL_EMPTY, FL_EMPTY);
+        fl_dialect_anthropic.put_error(&b, cases[i].err, &envelope);
         assert_true(fl_slice_find_text(fl_buf_slice(&b), fl_slice_cstr(cases[i].type)) < b.len);
     }
+    fl_buf_reset(&b);
+    envelope = (struct fl_envelope){.message = FL_LIT("m"),
+                                    .param = FL_LIT("p"),
+                                    .attempts = FL_LIT("[]"),
+                                    .request_id = FL_LIT("req-1")};
+    fl_dialect_anthropic.put_error(&b, FL_ERR_REQUEST, &envelope);
+    assert_slice(
+        fl_buf_slice(&b),
+        "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\","
+        "\"fairlead\":{\"code\":\"caller_invalid_request\",\"param\":\"p\",\"attempts\":[]}},"
+        "\"request_id\":\"req-1\"}");
 }
 
 static void bedrock_asks_by_path(void **state)

@@ -274,7 +274,11 @@ static void errors_have_the_envelope(void **state)
     (void)state;
     struct fl_buf b;
     fl_buf_init(&b, 4096);
-    fl_dialect_openai.put_error(&b, FL_ERR_MODEL_UNKNOWN, FL_LIT("no \"x\""), FL_LIT("model"), FL_LIT("[]"));
+    const struct fl_envelope envelope = {.message = FL_LIT("no \"x\""),
+                                         .param = FL_LIT("model"),
+                                         .attempts = FL_LIT("[]"),
+                                         .request_id = FL_LIT("r")};
+    fl_dialect_openai.put_error(&b, FL_ERR_MODEL_UNKNOWN, &envelope);
     assert_slice(fl_buf_slice(&b),
                  "{\"error\":{\"message\":\"no \\\"x\\\"\",\"type\":\"invalid_request_error\",\"param\":\"model\","
                  "\"code\":\"model_not_found\",\"fairlead\":{\"attempts\":[]}}}");

@@ -159,6 +159,74 @@ static void other_keys_come_first(void **state)
     close_scene(&s);
 }
 
+/* A provider's word that it takes ten seconds and more is not waited for: nobody knows how long the
+ * client does. */
+static void patience_ends(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_target_key key;
+    struct fl_lease lease;
+    const struct fl_rates told = {.retry_after_given = true, .retry_after_ns = 20 * S};
+    const struct fl_lease_end refused = {.err = FL_ERR_RATE_LIMITED, .rates = &told};
+    open_scene(&s);
+    s.pool.plan.count = 1;
+    fl_failover_first(&s.f, &s.at);
+    struct fl_failed failed = {.err = FL_ERR_RATE_LIMITED, .retry_after_ns = 11 * S};
+    struct fl_step step = fl_failover_next(&s.f, &s.at, &failed);
+    assert_int_equal(step.kind, FL_STEP_NONE);
+    assert_string_equal(step.why, "too-long");
+    close_scene(&s);
+
+    open_scene(&s); /* where there is nobody else, it is asked all the same */
+    key = (struct fl_target_key){.key = fl_registry_key(s.pool.registry, FL_LIT("k")),
+                                 .meter = fl_registry_meter(s.pool.registry, FL_LIT("k"))};
+    s.pool.targets[0].keys = &key;
+    s.pool.targets[0].key_count = 1;
+    s.pool.plan.count = 1;
+    fl_keys_take(&key, 1, s.at.need, 0, 0, false, s.at.now_ns, &lease);
+    fl_keys_return(&lease, &refused, s.at.now_ns);
+    step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.kind, FL_STEP_TARGET);
+    assert_true(step.at_once && step.wait_ns == 0);
+
+    fl_failover_start(&s.f); /* another one, that is free, comes first */
+    s.pool.plan.count = 4;
+    step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.place, 1);
+    assert_false(step.at_once);
+
+    fl_failover_start(&s.f); /* a limit of the configuration's is kept, however long */
+    s.pool.plan.count = 1;
+    s.at.now_ns += 20 * S;
+    key.limits.requests_per_minute = 1;
+    fl_keys_take(&key, 1, s.at.need, 0, 0, false, s.at.now_ns, &lease);
+    s.at.deadline_ns = s.at.now_ns + 100 * S;
+    step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.kind, FL_STEP_TARGET);
+    assert_false(step.at_once);
+    assert_int_equal(step.wait_ns, 60 * S);
+    close_scene(&s);
+}
+
+/* Those that waited together may find that the first of them took all: then it is asked at once. */
+static void who_finds_no_key_asks_at_once(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    s.pool.plan.count = 1;
+    fl_failover_first(&s.f, &s.at);
+    struct fl_failed failed = {.err = FL_ERR_RATE_LIMITED, .untouched = true};
+    assert_string_equal(fl_failover_next(&s.f, &s.at, &failed).why, "retry-after");
+    struct fl_step step = fl_failover_next(&s.f, &s.at, &failed);
+    assert_string_equal(step.why, "at-once");
+    assert_true(step.kind == FL_STEP_SAME && step.at_once && step.wait_ns == 0);
+    failed.untouched = false; /* a refusal of the provider's is the end */
+    assert_int_equal(fl_failover_next(&s.f, &s.at, &failed).kind, FL_STEP_NONE);
+    close_scene(&s);
+}
+
 static void the_same_again_waits(void **state)
 {
     (void)state;
@@ -300,6 +368,25 @@ static void hedges_go_to_another_domain(void **state)
     close_scene(&s);
 }
 
+/* What the first of two taught is not forgotten when the second fails as well. */
+static void both_failures_of_a_hedge_count(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    assert_int_equal(fl_failover_first(&s.f, &s.at).place, 0);
+    struct fl_step hedge = fl_failover_hedge(&s.f, &s.at, 0);
+    assert_int_equal(hedge.place, 3);
+    fl_failover_note(&s.f, &s.at, &(struct fl_failed){.place = 0, .err = FL_ERR_CONNECT});
+    struct fl_step step = after(&s, 3, FL_ERR_RATE_LIMITED);
+    assert_int_equal(step.place, 4); /* not of the vendors that failed */
+    step = after(&s, 4, FL_ERR_RATE_LIMITED);
+    assert_int_equal(step.place, 2);
+    step = after(&s, 2, FL_ERR_RATE_LIMITED);
+    assert_true(step.place != 1 && step.place != 0); /* nobody connects there */
+    close_scene(&s);
+}
+
 /* An ejected target is no choice, but better than an error. */
 static void spares_come_in_the_end(void **state)
 {
@@ -367,6 +454,38 @@ static void the_last_one_is_asked_though_throttled(void **state)
     close_scene(&s);
 }
 
+/* A busy target gives way to the next that is not, and is then as if it had not been tried. */
+static void busy_targets_give_way(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    fl_failover_start(&s.f);
+    struct fl_step step = fl_failover_first(&s.f, &s.at);
+    assert_int_equal(step.place, 0);
+    assert_true(fl_failover_elsewhere(&s.f, &s.at, 3, &step));
+    assert_int_equal(step.place, 2);
+    assert_int_equal(s.f.tried, 4);
+    assert_int_equal(s.f.attempts, 1);
+    assert_false(fl_failover_elsewhere(&s.f, &s.at, UINT32_MAX, &step));
+    assert_int_equal(step.place, 2);
+    assert_int_equal(s.f.tried, 4);
+    /* After a failure, what is asked instead goes through no closed gate. */
+    struct fl_failed failed = {.place = 2, .err = FL_ERR_CONNECT, .untouched = true};
+    step = fl_failover_next(&s.f, &s.at, &failed);
+    assert_int_equal(step.kind, FL_STEP_TARGET);
+    unsigned busy = step.place;
+    struct fl_failover before = s.f;
+    for (unsigned i = 0; i < s.pool.plan.count; i++) {
+        for (unsigned n = 0; i != busy && n < 6; n++) {
+            fl_retry_gate_failed(&s.pool.targets[s.pool.plan.targets[i]].state->gate);
+        }
+    }
+    assert_false(fl_failover_elsewhere(&s.f, &s.at, UINT32_C(1) << busy, &step));
+    assert_memory_equal(&s.f, &before, sizeof(before));
+    close_scene(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,11 +493,15 @@ int main(void)
         cmocka_unit_test(only_a_larger_context_will_do),
         cmocka_unit_test(policy_may_allow_others),
         cmocka_unit_test(other_keys_come_first),
+        cmocka_unit_test(patience_ends),
+        cmocka_unit_test(who_finds_no_key_asks_at_once),
         cmocka_unit_test(the_same_again_waits),
         cmocka_unit_test(budgets_end_and_rescues_go_on),
         cmocka_unit_test(limits_of_attempts_and_time_hold),
         cmocka_unit_test(hedges_go_to_another_domain),
+        cmocka_unit_test(both_failures_of_a_hedge_count),
         cmocka_unit_test(spares_come_in_the_end),
+        cmocka_unit_test(busy_targets_give_way),
         cmocka_unit_test(throttled_targets_are_passed_over),
         cmocka_unit_test(the_last_one_is_asked_though_throttled),
     };

@@ -160,6 +160,27 @@ static void limits_without_reset_are_kept_a_minute(void **state)
     close_scene(&s);
 }
 
+/* A bare "remaining: 7" must not stop the eighth request for a period that was made up. */
+static void what_is_left_of_an_unknown_limit_holds_nobody(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_lease lease;
+    uint64_t wait;
+    open_scene(&s, (struct fl_key_limits){0, 0});
+    struct fl_rates r = {.given = true};
+    r.of[FL_RATE_REQUESTS].remaining_given = true;
+    r.of[FL_RATE_REQUESTS].remaining = 7;
+    fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &lease);
+    give(&s, &lease, FL_OK, &r);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(fl_keys_headroom(s.keys, 1, small, s.now, &wait), FL_HEADROOM);
+        assert_non_null(fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &lease));
+        give(&s, &lease, FL_OK, NULL);
+    }
+    close_scene(&s);
+}
+
 static void tokens_are_counted_too(void **state)
 {
     (void)state;
@@ -310,6 +331,55 @@ static void rate_limits_stop_their_key_alone(void **state)
     close_scene(&s);
 }
 
+/* The end of a period, of which something was left, is not what a refusal waits for. */
+static void a_refusal_does_not_last_until_the_period_ends(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_lease first, second;
+    uint64_t wait;
+    struct fl_rates r = requests_left(0, 4000, S);
+    open_scene(&s, (struct fl_key_limits){0, 0});
+    take(&s, small, &first);
+    give(&s, &first, FL_OK, &r);
+    s.now += S; /* two go out in the new period, whose end nobody told */
+    s.turn = 0;
+    take(&s, small, &first);
+    s.turn = 0;
+    fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &second);
+    give(&s, &first, FL_ERR_RATE_LIMITED, NULL);
+    give(&s, &second, FL_ERR_RATE_LIMITED, NULL);
+    assert_int_equal(fl_keys_headroom(s.keys, 1, small, s.now, &wait), FL_HEADROOM_LATER);
+    assert_int_equal(wait, S);
+    /* Nothing is left until a time that was told. */
+    fl_keys_take(s.keys, 1, small, 0, 0, true, s.now, &first);
+    r = requests_left(0, 4000, 30 * S);
+    give(&s, &first, FL_OK, &r);
+    fl_keys_take(s.keys, 1, small, 0, 0, true, s.now, &first);
+    give(&s, &first, FL_ERR_RATE_LIMITED, NULL);
+    assert_int_equal(fl_keys_headroom(s.keys, 1, small, s.now, &wait), FL_HEADROOM_LATER);
+    assert_int_equal(wait, 30 * S);
+    close_scene(&s);
+}
+
+static void what_holds_a_key_back(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_lease lease;
+    struct fl_rates r = requests_left(0, 60, 30 * S);
+    open_scene(&s, (struct fl_key_limits){1, 0});
+    assert_false(fl_keys_held_here(s.keys, 0, small, s.now));
+    assert_false(fl_keys_held_here(s.keys, 1, small, s.now));
+    fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &lease);
+    assert_true(fl_keys_held_here(s.keys, 1, small, s.now));
+    assert_false(fl_keys_held_here(s.keys, 2, small, s.now));
+    s.now += 60 * S;
+    give(&s, &lease, FL_OK, &r);
+    assert_false(fl_keys_held_here(s.keys, 1, small, s.now)); /* the provider's word does */
+    close_scene(&s);
+}
+
 /* A target whose keys have no room is not chosen; if that ends in time it waits its turn. */
 static void the_filter_knows_headroom(void **state)
 {
@@ -341,10 +411,16 @@ static void the_filter_knows_headroom(void **state)
     struct fl_route_request request = {.now_ns = p.now_ns, .deadline_ns = p.now_ns + 10 * S};
     fl_route_drain(&p.targets[1], true, p.now_ns);
     fl_route_plan(&p.table, &p.route, &request, &p.rng, &p.plan);
+    assert_int_equal(p.plan.count, 1); /* nobody else is there: the provider may know better */
+    assert_true(p.plan.panic);
+    key.limits.requests_per_minute = 1; /* what we ourselves allow is kept */
+    fl_keys_take(&key, 1, small, 0, 0, true, p.now_ns, &lease);
+    fl_route_plan(&p.table, &p.route, &request, &p.rng, &p.plan);
     assert_int_equal(p.plan.count, 0);
     assert_int_equal(p.plan.err, FL_ERR_RATE_LIMITED);
-    assert_int_equal(p.plan.retry_ns, p.now_ns + 20 * S);
+    assert_int_equal(p.plan.retry_ns, p.now_ns + 60 * S);
     assert_int_equal(p.plan.skipped[FL_SKIP_LIMITED], 1);
+    key.limits.requests_per_minute = 0;
     p.now_ns += 20 * S;
     assert_int_equal(pool_plan(&p), 0);
     const struct fl_lease_end refused = {.err = FL_ERR_UPSTREAM_AUTH};
@@ -456,12 +532,15 @@ int main(void)
         cmocka_unit_test(the_key_with_most_left_is_taken),
         cmocka_unit_test(answers_come_in_any_order),
         cmocka_unit_test(limits_without_reset_are_kept_a_minute),
+        cmocka_unit_test(what_is_left_of_an_unknown_limit_holds_nobody),
         cmocka_unit_test(tokens_are_counted_too),
         cmocka_unit_test(configured_limits_hold),
         cmocka_unit_test(tokens_are_trued_up),
         cmocka_unit_test(refused_keys_rest_and_are_tried_again),
         cmocka_unit_test(spent_keys_rest_longer),
         cmocka_unit_test(rate_limits_stop_their_key_alone),
+        cmocka_unit_test(a_refusal_does_not_last_until_the_period_ends),
+        cmocka_unit_test(what_holds_a_key_back),
         cmocka_unit_test(the_filter_knows_headroom),
         cmocka_unit_test(no_request_discovers_a_limit),
     };
