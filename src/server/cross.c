@@ -147,14 +147,14 @@ static enum fl_err translate(struct fl_attempt *a, const struct fl_wire *client,
     return write_translated(a);
 }
 
-/* Not with what another vendor signed. */
-bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
+/* Does the client's request go to providers of this pool as it is? Not with what another vendor signed. */
+static bool goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool)
 {
     const struct fl_dialect *dialect = pool->dialect;
     const struct fl_provider *p = fl_pool_provider(pool);
     bool same = dialect == x->dialect || dialect->like == x->dialect;
     if (same && x->dialect->wires[x->endpoint] && fl_seal_found(fl_buf_slice(&x->body))) {
-        return false;
+        return false; /* what another vendor signed must not reach this one */
     }
     switch (x->endpoint) {
     case FL_ENDPOINT_PASS:
@@ -230,7 +230,7 @@ static enum fl_err cross_on(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_resume *r = x->resume;
-    bool same = fl_goes_as_it_is(x, a->pool);
+    bool same = goes_as_it_is(x, a->pool);
     const struct fl_wire *client = x->dialect->wires[x->endpoint];
     const struct fl_wire *provider = same ? client : choose_form(a, client);
     if (!client || !client->read || !provider || !provider->write) {
@@ -268,7 +268,7 @@ enum fl_err fl_cross(struct fl_attempt *a)
     if (a->continues) {
         return cross_on(a);
     }
-    if (fl_goes_as_it_is(x, a->pool)) {
+    if (goes_as_it_is(x, a->pool)) {
         return FL_OK;
     }
     if (x->endpoint == FL_ENDPOINT_EMBEDDINGS) {

@@ -207,7 +207,7 @@ const vercel = (model) => ({
     async calls(name, prompt, { stream = false } = {}) {
         const calls = [];
         const tools = Object.fromEntries(TOOLS.map((t) => [t, tool({ description: `the ${t}`, inputSchema: jsonSchema(CITY), execute: async (args) => { calls.push({ name: t, args }); return `${t} is fine`; } })]));
-        const ask = { model: model(name), prompt, tools, maxRetries: 0, stopWhen: ({ steps }) => steps.length === 2 };
+        const ask = { model: model(name), prompt, tools, maxRetries: 0, stopWhen: ({ steps }) => steps.length === 2, providerOptions: { openai: { store: false } } };
         const r = stream ? streamText({ ...ask, onError() {} }) : await generateText(ask);
         return { calls, text: await r.text };
     },
