@@ -528,8 +528,6 @@ void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
  * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
 enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
-/* Does the client's request go to providers of this pool as it is? */
-bool fl_goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *pool);
 void fl_canonical_destroy(struct fl_canonical *c);
 
 /* relay.c */
