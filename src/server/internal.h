@@ -559,6 +559,8 @@ void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_ty
 void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice message, bool keep_alive);
 /* A comment on a waiting stream; sends the head first when none was sent. */
 void fl_reply_heartbeat(struct fl_exchange *x);
+/* To those who look, before the first content of an attempt that continues: where the stream was joined. */
+void fl_reply_put_seam(const struct fl_attempt *a, struct fl_buf *b);
 /* Whole events that end a stream, and its end. */
 void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events);
 /* An SSE error event for a stream whose head is sent. */

@@ -446,20 +446,6 @@ static void flush_continued(struct fl_attempt *a, struct gather *g)
     fl_buf_reset(out);
 }
 
-/* To those who look: where the stream was joined. */
-static void tell_seam(struct fl_attempt *a)
-{
-    struct fl_exchange *x = a->exchange;
-    struct fl_buf *out = &x->resume->out;
-    if (a->first_byte_ns == 0 && x->config->expose_decisions && x->note_count > 0) {
-        fl_buf_put_cstr(out, ": x-fairlead-spliced: ");
-        fl_buf_put(out, x->notes[x->note_count - 1].target->provider);
-        fl_buf_putc(out, '>');
-        fl_buf_put(out, a->target->provider);
-        fl_buf_put_cstr(out, "\n\n");
-    }
-}
-
 /* An event of a stream that continues another one. False: the attempt is over. */
 static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
                            bool *ret_pass)
@@ -476,7 +462,7 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
         return false;
     }
     if (facts.content || facts.finish) {
-        tell_seam(a);
+        fl_reply_put_seam(a, &x->resume->out);
         note_first_byte(a);
     }
     a->finish_seen = a->finish_seen || facts.finish;
@@ -648,7 +634,7 @@ static void tell_seam_once(struct fl_attempt *a)
 {
     const struct fl_translation *t = a->translation;
     if (t->content || t->done) {
-        tell_seam(a);
+        fl_reply_put_seam(a, &a->exchange->resume->out);
         note_first_byte(a);
     }
 }
@@ -711,26 +697,12 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
     return true;
 }
 
-/* Without memory for all of it: what is there may end in the middle of an event, or be none of the end. */
-static void lose_translated(struct fl_attempt *a)
-{
-    struct fl_resume *r = a->exchange->resume;
-    fl_buf_finish(&a->translation->out);
-    a->translation->done = false;
-    if (r) {
-        r->failed = true;
-    }
-}
-
 static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
 {
     struct fl_translation *t = a->translation;
     enum fl_err err = fl_translation_feed(t, piece, at_end);
     if (piece.len > 0) {
         note_life(a);
-    }
-    if (err == FL_ERR_NOMEM) {
-        lose_translated(a);
     }
     a->usage = t->usage;
     a->finish_seen = t->finish_seen;

@@ -249,6 +249,18 @@ static void put_responses_error(struct fl_buf *b, enum fl_err err, struct fl_sli
     fl_buf_put_cstr(b, ",\"param\":null}");
 }
 
+void fl_reply_put_seam(const struct fl_attempt *a, struct fl_buf *b)
+{
+    const struct fl_exchange *x = a->exchange;
+    if (a->first_byte_ns == 0 && x->config->expose_decisions && x->note_count > 0) {
+        fl_buf_put_cstr(b, ": x-fairlead-spliced: ");
+        fl_buf_put(b, x->notes[x->note_count - 1].target->provider);
+        fl_buf_putc(b, '>');
+        fl_buf_put(b, a->target->provider);
+        fl_buf_put_cstr(b, "\n\n");
+    }
+}
+
 void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events)
 {
     char line[18];

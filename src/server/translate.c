@@ -266,7 +266,7 @@ static enum fl_err take_frames(struct fl_translation *t, struct fl_slice src, bo
     return err;
 }
 
-enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes, bool at_end)
+static enum fl_err feed(struct fl_translation *t, struct fl_slice bytes, bool at_end)
 {
     struct fl_chat_sink sink = {t, on_event};
     bool stashed = t->hold.len > 0;
@@ -289,6 +289,19 @@ enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
         clear_arena(t);
     }
     return !err && !(fl_buf_ok(&t->hold) && fl_buf_ok(&t->out)) ? FL_ERR_NOMEM : err;
+}
+
+enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes, bool at_end)
+{
+    enum fl_err err = feed(t, bytes, at_end);
+    if (err == FL_ERR_NOMEM) { /* what is there may end in the middle of an event: it is lost */
+        fl_buf_finish(&t->out);
+        t->done = false;
+        if (t->options.resume) {
+            t->options.resume->failed = true;
+        }
+    }
+    return err;
 }
 
 /* --- whole answers --- */

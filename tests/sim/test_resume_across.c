@@ -7,10 +7,10 @@
  */
 #include "codec/json.h"
 #include "sim/rig.h"
+#include "sim/speech.h"
 #include "sim/upstream.h"
 
 #include <stdio.h>
-#include <zlib.h>
 
 static const char *const words[] = {"First ",      "light ", "over \xc3\xa4nd ",
                                     "\"slow\"\n ", "wheels", ", tell."};
@@ -61,177 +61,6 @@ static void on_step(void *owner)
 {
     heap.in_server = false;
     rig_check_step(owner);
-}
-
-/* --- what providers say --- */
-
-enum speech { OPENAI, ANTHROPIC, GEMINI, OLLAMA, BEDROCK, ANSWERS /* the responses API */ };
-static const struct {
-    const char *name, *more, *path, *content_type;
-} speeches[] = {
-    [OPENAI] = {"openai_compatible", "", "/v1", "text/event-stream"},
-    [ANTHROPIC] = {"anthropic", "", "/v1", "text/event-stream"},
-    [GEMINI] = {"gemini", "", "/v1beta", "text/event-stream"},
-    [OLLAMA] = {"ollama_native", "", "", "application/x-ndjson"},
-    [BEDROCK] = {"bedrock", ", region: us-east-1", "", "application/vnd.amazon.eventstream"},
-    [ANSWERS] = {"openai_compatible", ", api: responses", "/v1", "text/event-stream"},
-};
-
-static void put_u32(struct fl_buf *b, size_t n)
-{
-    const char bytes[4] = {(char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
-    fl_buf_put(b, fl_slice(bytes, 4));
-}
-
-static void put_crc(struct fl_buf *b, size_t from)
-{
-    put_u32(b, crc32(0, (const unsigned char *)b->ptr + from, (unsigned)(b->len - from)));
-}
-
-static void put_amazon_field(struct fl_buf *b, const char *name, const char *value)
-{
-    fl_buf_putc(b, (char)strlen(name));
-    fl_buf_put_cstr(b, name);
-    fl_buf_put(b, fl_slice("\7", 2)); /* a text; its length's first byte */
-    b->ptr[b->len - 1] = '\0';
-    fl_buf_putc(b, (char)strlen(value));
-    fl_buf_put_cstr(b, value);
-}
-
-/* One frame; *name* where the dialect names them. */
-static void put_frame(struct fl_buf *b, enum speech speech, const char *name, const char *json)
-{
-    char memory[256];
-    struct fl_buf fields;
-    size_t start = b->len;
-    if (speech == BEDROCK) {
-        fl_buf_init_in(&fields, memory, sizeof(memory));
-        put_amazon_field(&fields, ":event-type", name);
-        put_amazon_field(&fields, ":message-type", "event");
-        put_u32(b, 16 + fields.len + strlen(json));
-        put_u32(b, fields.len);
-        put_crc(b, start);
-        fl_buf_put(b, fl_buf_slice(&fields));
-        fl_buf_put_cstr(b, json);
-        put_crc(b, start);
-        return;
-    }
-    if (speech == ANTHROPIC || speech == ANSWERS) {
-        fl_buf_put_cstr(b, "event: ");
-        fl_buf_put_cstr(b, name);
-        fl_buf_put_cstr(b, "\n");
-    }
-    fl_buf_put_cstr(b, speech == OLLAMA ? "" : "data: ");
-    fl_buf_put_cstr(b, json);
-    fl_buf_put_cstr(b, speech == OLLAMA ? "\n" : "\n\n");
-}
-
-static void put_head(struct fl_buf *b, enum speech speech)
-{
-    fl_buf_put_cstr(b, "HTTP/1.1 200 OK\r\ncontent-type: ");
-    fl_buf_put_cstr(b, speeches[speech].content_type);
-    fl_buf_put_cstr(b, "\r\n\r\n");
-    if (speech == ANTHROPIC) {
-        put_frame(b, speech, "message_start",
-                  "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","
-                  "\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,"
-                  "\"stop_sequence\":null,\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}");
-        put_frame(b, speech, "content_block_start",
-                  "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
-                  "\"text\",\"text\":\"\"}}");
-    } else if (speech == BEDROCK) {
-        put_frame(b, speech, "messageStart", "{\"role\":\"assistant\"}");
-    } else if (speech == ANSWERS) {
-        put_frame(b, speech, "response.created",
-                  "{\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"object\":"
-                  "\"response\",\"model\":\"m\",\"status\":\"in_progress\",\"output\":[]}}");
-        put_frame(b, speech, "response.output_item.added",
-                  "{\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"type\":"
-                  "\"message\",\"id\":\"i\",\"role\":\"assistant\",\"content\":[]}}");
-    }
-}
-
-static void put_text(struct fl_buf *b, enum speech speech, struct fl_slice text)
-{
-    static const char *const around[][2] = {
-        [OPENAI] = {"{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":7,"
-                    "\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":",
-                    "},\"finish_reason\":null}]}"},
-        [ANTHROPIC] = {"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
-                       "\"text_delta\",\"text\":",
-                       "}}"},
-        [GEMINI] = {"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":",
-                    "}],\"role\":\"model\"},\"index\":0}]}"},
-        [OLLAMA] = {"{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":",
-                    "},\"done\":false}"},
-        [BEDROCK] = {"{\"contentBlockIndex\":0,\"delta\":{\"text\":", "}}"},
-        [ANSWERS] = {"{\"type\":\"response.output_text.delta\",\"item_id\":\"i\",\"output_index\":0,"
-                     "\"content_index\":0,\"delta\":",
-                     "}"},
-    };
-    char memory[1024];
-    struct fl_buf json;
-    fl_buf_init_in(&json, memory, sizeof(memory));
-    fl_buf_put_cstr(&json, around[speech][0]);
-    fl_buf_put_json(&json, text);
-    fl_buf_put_cstr(&json, around[speech][1]);
-    fl_buf_putc(&json, '\0');
-    put_frame(b, speech,
-              speech == BEDROCK   ? "contentBlockDelta"
-              : speech == ANSWERS ? "response.output_text.delta"
-                                  : "content_block_delta",
-              memory);
-}
-
-/* Returns where it has said why it stops. */
-static size_t put_end(struct fl_buf *b, enum speech speech)
-{
-    size_t finished = 0;
-    switch (speech) {
-    case OPENAI:
-        put_frame(b, speech, NULL,
-                  "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":7,"
-                  "\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
-                  "\"stop\"}]}");
-        finished = b->len;
-        fl_buf_put_cstr(b, "data: [DONE]\n\n");
-        break;
-    case ANTHROPIC:
-        put_frame(b, speech, "content_block_stop", "{\"type\":\"content_block_stop\",\"index\":0}");
-        put_frame(b, speech, "message_delta",
-                  "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
-                  "\"stop_sequence\":null},\"usage\":{\"output_tokens\":5}}");
-        finished = b->len;
-        put_frame(b, speech, "message_stop", "{\"type\":\"message_stop\"}");
-        break;
-    case GEMINI:
-        put_frame(b, speech, NULL,
-                  "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},"
-                  "\"finishReason\":\"STOP\",\"index\":0}]}");
-        finished = b->len + 1; /* more may follow: it is the end of the body that tells */
-        break;
-    case OLLAMA:
-        put_frame(b, speech, NULL,
-                  "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":"
-                  "true,\"done_reason\":\"stop\",\"prompt_eval_count\":3,\"eval_count\":5}");
-        finished = b->len;
-        break;
-    case BEDROCK:
-        put_frame(b, speech, "contentBlockStop", "{\"contentBlockIndex\":0}");
-        put_frame(b, speech, "messageStop", "{\"stopReason\":\"end_turn\"}");
-        finished = b->len;
-        put_frame(b, speech, "metadata",
-                  "{\"usage\":{\"inputTokens\":3,\"outputTokens\":5,\"totalTokens\":8}}");
-        break;
-    case ANSWERS:
-        put_frame(b, speech, "response.completed",
-                  "{\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"object\":"
-                  "\"response\",\"model\":\"m\",\"status\":\"completed\",\"output\":[],\"usage\":{"
-                  "\"input_tokens\":3,\"output_tokens\":5,\"total_tokens\":8}}}");
-        finished = b->len;
-        break;
-    }
-    return finished;
 }
 
 /* --- what clients ask, and read --- */
@@ -400,13 +229,13 @@ static void open_scene(struct scene *s, enum form form, enum speech speech, enum
     fl_buf_init(&s->says, bytes_max);
     fl_buf_init(&s->goes_on, bytes_max);
     fl_buf_init(&s->text, bytes_max);
-    put_head(&s->says, speech);
+    speech_put_head(&s->says, speech);
     for (unsigned i = 0; i < word_count; i++) {
-        put_text(&s->says, speech, fl_slice_cstr(words[i]));
+        speech_put_text(&s->says, speech, fl_slice_cstr(words[i]));
         fl_buf_put_cstr(&s->text, words[i]);
         s->ends[i] = s->says.len;
     }
-    s->finished = put_end(&s->says, speech);
+    s->finished = speech_put_end(&s->says, speech);
     upstream_say(&s->first, fl_buf_slice(&s->says), UPSTREAM_FIN);
     serve(s, model);
 }
@@ -441,12 +270,12 @@ static void go_on_from(struct scene *s, size_t from)
         half++;
     }
     fl_buf_reset(&s->goes_on);
-    put_head(&s->goes_on, s->other);
+    speech_put_head(&s->goes_on, s->other);
     if (half > 0) {
-        put_text(&s->goes_on, s->other, fl_slice_first(rest, half));
+        speech_put_text(&s->goes_on, s->other, fl_slice_first(rest, half));
     }
-    put_text(&s->goes_on, s->other, fl_slice_from(rest, half));
-    (void)put_end(&s->goes_on, s->other);
+    speech_put_text(&s->goes_on, s->other, fl_slice_from(rest, half));
+    (void)speech_put_end(&s->goes_on, s->other);
     upstream_say(&s->second, fl_buf_slice(&s->goes_on), UPSTREAM_FIN);
 }
 
@@ -636,7 +465,7 @@ static const struct fl_simanswer *ask_after(struct scene *s, const char *const *
     fl_buf_reset(&s->says);
     fl_buf_put_cstr(&s->says, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
     for (; frames[0]; frames += 2) {
-        put_frame(&s->says, ANTHROPIC, frames[0], frames[1]);
+        speech_put_frame(&s->says, ANTHROPIC, frames[0], frames[1]);
     }
     upstream_say(&s->first, fl_buf_slice(&s->says), UPSTREAM_RESET);
     go_on_from(s, strlen(words[0]));
