@@ -172,9 +172,20 @@ static void pass_over(struct fl_failover *f, const struct fl_failover_scene *s, 
 
 /* --- Choosing --- */
 
-/* Places untried and not ruled out, in the plan's order; those of another vendor first, then those
- * of another account, then any; of each, such that need not wait first. FL_PLAN_MAX: none in time.
- */
+/* Lower first. Once something has failed: those of another vendor, then those of another account,
+ * then any; of each, such that have not failed lately. */
+static unsigned rank_of(const struct fl_failover *f, const struct fl_failover_scene *s,
+                        unsigned place, uint64_t wait_ns)
+{
+    unsigned rank = shares(f, s, place, FL_FATE_ACCOUNT)  ? 4
+                    : shares(f, s, place, FL_FATE_VENDOR) ? 2
+                                                          : 0;
+    bool suspect = fl_get(target_at(s, place)->state->breaker.health) == FL_SUSPECT;
+    return rank + (f->attempts > 0 && suspect) + (wait_ns > 0 ? 6 : 0);
+}
+
+/* Of the places untried and not ruled out the best rank's first in the plan; such that need not wait
+ * come first. FL_PLAN_MAX: none in time. */
 static unsigned best_place(const struct fl_failover *f, const struct fl_failover_scene *s,
                            unsigned places, uint64_t *ret_wait_ns, bool *ret_late)
 {
@@ -189,10 +200,7 @@ static unsigned best_place(const struct fl_failover *f, const struct fl_failover
             *ret_late = *ret_late || wait_ns != UINT64_MAX;
             continue;
         }
-        unsigned rank = shares(f, s, i, FL_FATE_ACCOUNT)  ? 2
-                        : shares(f, s, i, FL_FATE_VENDOR) ? 1
-                                                          : 0;
-        rank += wait_ns > 0 ? 3 : 0;
+        unsigned rank = rank_of(f, s, i, wait_ns);
         if (rank < best_rank) {
             best_rank = rank;
             best = i;
