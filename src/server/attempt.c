@@ -379,6 +379,14 @@ static bool passes(const struct fl_h1_header *h)
     return false;
 }
 
+/* OpenAI's field, Anthropic's, Amazon's. */
+static bool names_request(const struct fl_h1_header *h)
+{
+    return h->id == FL_H_X_REQUEST_ID ||
+           (h->id == FL_H_OTHER && (fl_slice_eq_nocase(h->name, FL_LIT("request-id")) ||
+                                    fl_slice_eq_nocase(h->name, FL_LIT("x-amzn-requestid"))));
+}
+
 static bool names_error(const struct fl_attempt *a, const struct fl_h1_header *h)
 {
     const char *field = a->dialect->error_field;
@@ -396,7 +404,7 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
         fl_ratelimit_field(rates, h->name, h->value, wall_ns);
         if (h->id == FL_H_CONTENT_TYPE) {
             a->content_type = fl_arena_copy(arena, h->value);
-        } else if (h->id == FL_H_X_REQUEST_ID) {
+        } else if (names_request(h)) {
             a->upstream_request_id = fl_arena_copy(arena, fl_slice_first(h->value, 200));
         } else if (h->value.len <= 1024 && passes(h)) {
             fl_h1_put_parsed(&a->fields, h);

@@ -11,9 +11,10 @@ export async function relay(port) {
             host: '127.0.0.1', port, agent, method: request.method, path: request.url, headers: request.headers,
         }, (answer) => {
             const headers = { ...answer.headers };
-            for (const name of ['x-request-id', 'connection', 'transfer-encoding']) delete headers[name];
+            for (const name of ['x-request-id', 'request-id', 'connection', 'transfer-encoding']) delete headers[name];
             const id = headers['x-fairlead-upstream-request-id'];
-            response.writeHead(answer.statusCode, id === undefined ? headers : { ...headers, 'x-request-id': id });
+            if (id !== undefined) headers[request.url.startsWith('/v1/messages') ? 'request-id' : 'x-request-id'] = id;
+            response.writeHead(answer.statusCode, headers);
             answer.pipe(response);
             answer.on('error', () => response.destroy());
         });
