@@ -428,7 +428,7 @@ export async function vendor(name) {
             self.seen.push(ask);
             const w = wanted(ask);
             const model = 'up-model';
-            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '7' }) });
+            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '0.2' }) });
             else if (!ask.stream) send(200, v.whole(w, model, ask));
             else {
                 response.writeHead(200, { 'content-type': v.type });
