@@ -46,7 +46,7 @@ enum {
 };
 
 enum peer_state { PEER_HEAD, PEER_BODY, PEER_STREAM };
-enum path { PATH_CHAT, PATH_MODELS, PATH_STATS, PATH_CONTROL, PATH_UNKNOWN };
+enum path { PATH_CHAT, PATH_MESSAGES, PATH_MODELS, PATH_STATS, PATH_CONTROL, PATH_UNKNOWN };
 
 struct peer {
     bool used;
@@ -192,15 +192,21 @@ static void next_request(struct peer *peer)
 
 /* ---- streams -------------------------------------------------------------------------------- */
 
+static const struct fl_mock_stream *stream_of(const struct peer *peer)
+{
+    return &mock.texts.streams[peer->path == PATH_MESSAGES ? FL_MOCK_MESSAGES : FL_MOCK_CHAT];
+}
+
 static bool send_event(struct peer *peer, bool with_head)
 {
-    char bytes[FL_MOCK_EVENT_MAX + sizeof mock.texts.stream_head.bytes];
+    const struct fl_mock_stream *stream = stream_of(peer);
+    char bytes[FL_MOCK_EVENT_MAX + sizeof stream->head.bytes];
     size_t size = 0;
     if (with_head) {
-        size = mock.texts.stream_head.size;
-        memcpy(bytes, mock.texts.stream_head.bytes, size);
+        size = stream->head.size;
+        memcpy(bytes, stream->head.bytes, size);
     }
-    size += fl_mock_texts_event(&mock.texts, bytes + size, peer->events_sent, now_ns());
+    size += fl_mock_texts_event(stream, bytes + size, peer->events_sent, now_ns());
     peer->events_sent++;
     mock.stats.events++;
     return send_copied(peer, bytes, size);
@@ -230,7 +236,8 @@ static void end_stream(struct peer *peer)
     mock.stats.streams_active--;
     mock.stats.streams_whole++;
     next_request(peer);
-    (void)send_bytes(peer, mock.texts.end.bytes, mock.texts.end.size);
+    const struct fl_mock_text *end = &stream_of(peer)->end;
+    (void)send_bytes(peer, end->bytes, end->size);
 }
 
 static void on_readable(struct peer *peer);
@@ -339,6 +346,9 @@ static bool answer(struct peer *peer)
         }
         open = send_bytes(peer, mock.texts.completion.bytes, mock.texts.completion.size);
         break;
+    case PATH_MESSAGES: /* streams only */
+        mock.stats.requests++;
+        return start_stream(peer);
     case PATH_MODELS:
         open = send_bytes(peer, mock.texts.models.bytes, mock.texts.models.size);
         break;
@@ -367,6 +377,7 @@ static enum path path_of(const char *line, size_t size)
         enum path path;
     } PATHS[] = {
         {"POST /v1/chat/completions ", PATH_CHAT},
+        {"POST /v1/messages ", PATH_MESSAGES},
         {"GET /v1/models ", PATH_MODELS},
         {"GET /stats ", PATH_STATS},
         {"GET /control?", PATH_CONTROL},

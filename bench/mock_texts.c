@@ -62,19 +62,67 @@ bool fl_mock_text_reply(struct fl_mock_text *text, const char *body)
            append(text, VENDOR_FIELDS) && append(text, body);
 }
 
-static bool make_event(struct fl_mock_texts *texts)
+/* A content event: *start*, the digits, *end*. */
+static bool make_event(struct fl_mock_stream *stream, const char *start, const char *end)
 {
-    static const char START[] = CHUNK_START "{\"index\":0,\"delta\":{\"content\":\"e";
     char event[512];
-    int n = snprintf(event, sizeof event, "%s%0*d %0*d \"},\"finish_reason\":null}]}\n\n", START,
-                     FL_MOCK_NUMBER_DIGITS, 0, FL_MOCK_TIME_DIGITS, 0);
-    if (n < 0 || (size_t)n >= sizeof event || !append_chunk(&texts->event, event)) {
+    int n = snprintf(event, sizeof event, "%s%0*d %0*d %s", start, FL_MOCK_NUMBER_DIGITS, 0,
+                     FL_MOCK_TIME_DIGITS, 0, end);
+    if (n < 0 || (size_t)n >= sizeof event || !append_chunk(&stream->event, event)) {
         return false;
     }
-    size_t size_line = texts->event.size - (size_t)n - 2;
-    texts->number_at = size_line + sizeof START - 1;
-    texts->time_at = texts->number_at + FL_MOCK_NUMBER_DIGITS + 1;
-    return texts->event.size <= FL_MOCK_EVENT_MAX;
+    size_t size_line = stream->event.size - (size_t)n - 2;
+    stream->number_at = size_line + strlen(start);
+    stream->time_at = stream->number_at + FL_MOCK_NUMBER_DIGITS + 1;
+    return stream->event.size <= FL_MOCK_EVENT_MAX;
+}
+
+static bool start_head(struct fl_mock_stream *stream)
+{
+    return append(&stream->head, "HTTP/1.1 200 OK\r\n"
+                                 "Content-Type: text/event-stream; charset=utf-8\r\n"
+                                 "Transfer-Encoding: chunked\r\n"
+                                 "Cache-Control: no-cache\r\n" VENDOR_FIELDS);
+}
+
+static bool make_chat(struct fl_mock_stream *stream)
+{
+    return start_head(stream) &&
+           make_event(stream, CHUNK_START "{\"index\":0,\"delta\":{\"content\":\"e",
+                      "\"},\"finish_reason\":null}]}\n\n") &&
+           append_chunk(&stream->end, CHUNK_START "{\"index\":0,\"delta\":{},\"finish_reason\":"
+                                                  "\"stop\"}]}\n\n") &&
+           append_chunk(&stream->end,
+                        CHUNK_START "],\"usage\":{\"prompt_tokens\":212,\"completion_tokens\":164,"
+                                    "\"total_tokens\":376}}\n\n") &&
+           append_chunk(&stream->end, "data: [DONE]\n\n") && append(&stream->end, "0\r\n\r\n");
+}
+
+static bool make_messages(struct fl_mock_stream *stream)
+{
+    return start_head(stream) &&
+           append_chunk(&stream->head,
+                        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{"
+                        "\"id\":\"msg_bench0000001\",\"type\":\"message\",\"role\":\"assistant\","
+                        "\"model\":\"bench-claude\",\"content\":[],\"stop_reason\":null,"
+                        "\"stop_sequence\":null,\"usage\":{\"input_tokens\":212,"
+                        "\"output_tokens\":1}}}\n\n") &&
+           append_chunk(&stream->head,
+                        "event: content_block_start\ndata: {\"type\":\"content_block_start\","
+                        "\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n") &&
+           make_event(stream,
+                      "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
+                      "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"e",
+                      "\"}}\n\n") &&
+           append_chunk(&stream->end, "event: content_block_stop\ndata: {\"type\":"
+                                      "\"content_block_stop\",\"index\":0}\n\n") &&
+           append_chunk(&stream->end,
+                        "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"
+                        "\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{"
+                        "\"output_tokens\":164}}\n\n") &&
+           append_chunk(&stream->end,
+                        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n") &&
+           append(&stream->end, "0\r\n\r\n");
 }
 
 bool fl_mock_texts_make(struct fl_mock_texts *texts)
@@ -84,17 +132,8 @@ bool fl_mock_texts_make(struct fl_mock_texts *texts)
            fl_mock_text_reply(&texts->models, "{\"object\":\"list\",\"data\":[{\"id\":"
                                               "\"bench-model\",\"object\":\"model\","
                                               "\"owned_by\":\"bench\"}]}") &&
-           append(&texts->stream_head, "HTTP/1.1 200 OK\r\n"
-                                       "Content-Type: text/event-stream; charset=utf-8\r\n"
-                                       "Transfer-Encoding: chunked\r\n"
-                                       "Cache-Control: no-cache\r\n" VENDOR_FIELDS) &&
-           make_event(texts) &&
-           append_chunk(&texts->end, CHUNK_START "{\"index\":0,\"delta\":{},\"finish_reason\":"
-                                                 "\"stop\"}]}\n\n") &&
-           append_chunk(&texts->end,
-                        CHUNK_START "],\"usage\":{\"prompt_tokens\":212,\"completion_tokens\":164,"
-                                    "\"total_tokens\":376}}\n\n") &&
-           append_chunk(&texts->end, "data: [DONE]\n\n") && append(&texts->end, "0\r\n\r\n");
+           make_chat(&texts->streams[FL_MOCK_CHAT]) &&
+           make_messages(&texts->streams[FL_MOCK_MESSAGES]);
 }
 
 static void put_digits(char *to, int digits, uint64_t value)
@@ -104,11 +143,11 @@ static void put_digits(char *to, int digits, uint64_t value)
     }
 }
 
-size_t fl_mock_texts_event(const struct fl_mock_texts *texts, char *to, uint32_t number,
+size_t fl_mock_texts_event(const struct fl_mock_stream *stream, char *to, uint32_t number,
                            uint64_t now_ns)
 {
-    memcpy(to, texts->event.bytes, texts->event.size);
-    put_digits(to + texts->number_at, FL_MOCK_NUMBER_DIGITS, number);
-    put_digits(to + texts->time_at, FL_MOCK_TIME_DIGITS, now_ns);
-    return texts->event.size;
+    memcpy(to, stream->event.bytes, stream->event.size);
+    put_digits(to + stream->number_at, FL_MOCK_NUMBER_DIGITS, number);
+    put_digits(to + stream->time_at, FL_MOCK_TIME_DIGITS, now_ns);
+    return stream->event.size;
 }

@@ -178,16 +178,24 @@ static void test_mock_texts(void **state)
     assert_int_equal(used, texts.completion.size);
     assert_in_range(body.size, 1000, 1200);
 
-    size_t size = texts.stream_head.size;
-    memcpy(stream, texts.stream_head.bytes, size);
-    size += fl_mock_texts_event(&texts, stream + size, 42, 123456789);
-    memcpy(stream + size, texts.end.bytes, texts.end.size);
-    size += texts.end.size;
-    assert_int_equal(feed(stream, size, 1, &body, &used), FL_REPLY_DONE);
-    assert_int_equal(used, size);
-    assert_non_null(
-        memmem(body.bytes, body.size, "\"content\":\"e0000042 00000000000123456789 \"", 42));
-    assert_memory_equal(body.bytes + body.size - 14, "data: [DONE]\n\n", 14);
+    static const char *const said[FL_MOCK_FORMS] = {
+        [FL_MOCK_CHAT] = "\"content\":\"e0000042 00000000000123456789 \"",
+        [FL_MOCK_MESSAGES] = "\"text\":\"e0000042 00000000000123456789 \""};
+    static const char *const last[FL_MOCK_FORMS] = {
+        [FL_MOCK_CHAT] = "data: [DONE]\n\n",
+        [FL_MOCK_MESSAGES] = "data: {\"type\":\"message_stop\"}\n\n"};
+    for (unsigned form = 0; form < FL_MOCK_FORMS; form++) {
+        const struct fl_mock_stream *s = &texts.streams[form];
+        size_t size = s->head.size, end = strlen(last[form]);
+        memcpy(stream, s->head.bytes, size);
+        size += fl_mock_texts_event(s, stream + size, 42, 123456789);
+        memcpy(stream + size, s->end.bytes, s->end.size);
+        size += s->end.size;
+        assert_int_equal(feed(stream, size, 1, &body, &used), FL_REPLY_DONE);
+        assert_int_equal(used, size);
+        assert_non_null(memmem(body.bytes, body.size, said[form], strlen(said[form])));
+        assert_memory_equal(body.bytes + body.size - end, last[form], end);
+    }
 }
 
 int main(void)

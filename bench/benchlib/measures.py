@@ -188,6 +188,33 @@ class Sse(Measure):
                 "errors": note_errors(bench, target, result)}
 
 
+class SseTranslated(Sse):
+    name = "sse-translated"
+    title = "CPU per SSE event of a translated stream (Anthropic's to OpenAI's), beside one that is not"
+    note = ("One after the other in the same process, 500 streams each, the same text in as many "
+            "events.\ntimes: the one over the other. Only fairlead translates.")
+    columns = (("times", "times", False), ("cpu_us", "CPU us/event", False),
+               ("plain_us", "not translated", False), ("whole", "whole", False),
+               ("of", "of", False), ("errors", "errors", False))
+    direct = False
+
+    def sample(self, bench, target):
+        if target.name != "fairlead":
+            return {}
+        events = bench.scaled(125, 50)
+        set_streams(bench, events, 20)
+        results = {}
+        with target.start(bench) as running:
+            for model in (bench.model, "bench-claude"):
+                results[model] = run_load(bench, running, "streams", "--connections", self.streams,
+                                          "--ramp", 16, "--events", events, "--model", model)
+        plain, translated = (result["window_cpu_ns"] / max(1, result["window_events"]) / 1e3
+                             for result in results.values())
+        return {"times": translated / max(1e-9, plain), "cpu_us": translated, "plain_us": plain,
+                "whole": min(result["whole"] for result in results.values()), "of": self.streams,
+                "errors": sum(note_errors(bench, target, result) for result in results.values())}
+
+
 class Syscalls(Measure):
     name = "syscalls"
     title = "System calls (strace -c -f), 64 connections, 1 KB; and per SSE event, 20 streams"
@@ -363,7 +390,8 @@ class Memory(Measure):
         return None
 
 
-MEASURES = (Start(), Closed(1), Closed(16), Closed(128), Open(), Sse(), Syscalls(), Memory(1000),
+MEASURES = (Start(), Closed(1), Closed(16), Closed(128), Open(), Sse(),
+            SseTranslated(), Syscalls(), Memory(1000),
             Memory(9500))
 
 

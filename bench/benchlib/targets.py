@@ -62,6 +62,12 @@ providers:
     api_key: sk-bench
     models: [bench-model]
     connections: 20000
+  claude:
+    type: anthropic
+    base_url: "http://127.0.0.1:{mock}/v1"
+    api_key: sk-bench
+    models: [bench-claude]
+    connections: 20000
 limits: {{client_connections: 20000}}
 telemetry: {{access_log: false}}
 """

@@ -14,7 +14,11 @@ bool fl_slice_eq_nocase(struct fl_slice a, struct fl_slice b)
     if (a.len != b.len) {
         return false;
     }
-    for (size_t i = 0; i < a.len; i++) {
+    size_t i = 0;
+    while (i + 8 <= a.len && memcmp(a.ptr + i, b.ptr + i, 8) == 0) { /* mostly the case is the same */
+        i += 8;
+    }
+    for (; i < a.len; i++) {
         if (a.ptr[i] != b.ptr[i] && lower(a.ptr[i]) != lower(b.ptr[i])) {
             return false;
         }

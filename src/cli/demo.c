@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { provider_count = 5, model_count = 3, tries_max = 30, flights_max = 256, poll_ms = 5, report_s = 5 };
+enum { provider_count = 5, model_count = 3, tries_max = 30, patience = 6, flights_max = 256, poll_ms = 5, report_s = 5 };
 
 /* One vendor-like personality each: prices in pico-USD a token, 1e6 = 1 USD a million tokens. */
 static const struct personality {
@@ -310,12 +310,17 @@ static void begin_traffic(struct demo *d)
     fl_sys_timer_in(d->sys, &d->outage, 20 * FL_NS_S);
 }
 
+static void break_favourite(struct demo *d)
+{
+    (void)printf("Now %s breaks down (every request gets a 500):\n", personalities[d->favourite].name);
+    fl_simprovider_outage(d->providers[d->favourite], FL_SIM_ERROR, 15 * FL_NS_S);
+}
+
 static void begin_failover(struct demo *d)
 {
     d->phase = FAILOVER;
     d->step = 0;
-    (void)printf("Now %s breaks down (every request gets a 500):\n", personalities[d->favourite].name);
-    fl_simprovider_outage(d->providers[d->favourite], FL_SIM_ERROR, 15 * FL_NS_S);
+    break_favourite(d);
 }
 
 static void prompt_done(struct demo *d, const struct fl_simanswer *a)
@@ -338,6 +343,11 @@ static void try_done(struct demo *d, const struct fl_simanswer *a)
                      (int)failover.len, failover.ptr, a->status, (double)(a->end_ns - a->asked_ns) / 1e6);
         (void)fflush(stdout);
     } else if (++d->step < tries_max) {
+        int answered = provider_of(a);
+        if (d->step % patience == 0 && answered >= 0) { /* the one that broke down is not asked: who is? */
+            d->favourite = (unsigned)answered;
+            break_favourite(d);
+        }
         return;
     } else {
         (void)printf("    no failover was seen in %d requests\n", tries_max);

@@ -180,6 +180,7 @@ const struct fl_command fl_commands[] = {
     {"mock", "run a provider that fails as told, to try a gateway or a client against",
      "usage: fairlead mock [--port N] [--fault NAME] [--at BYTES|event:N] [--rate P] [--seed S] [--script FILE]\n"
      "                     [--model NAME]... [--ttft-ms N] [--token-ms N] [--tokens N] [--rpm N] [--quiet]\n"
+     "                     [--dialect NAME]\n"
      "       fairlead mock --list\n\n"
      "  Speaks the OpenAI dialect on 127.0.0.1 until SIGTERM, takes any key, and tells each request as a line of\n"
      "  JSON. Answers are made up from the prompt; the same seed gives the same ones.\n\n"
@@ -191,6 +192,7 @@ const struct fl_command fl_commands[] = {
      "                       so many pieces of text of a stream\n"
      "      --rate P         of the requests, 0 to 1; default 1\n"
      "      --script FILE    lines 'SECONDS FAULT [at=WHERE] [rate=P]': from then on this fault\n"
+     "      --dialect NAME   openai (default), or for chats anthropic, gemini, ollama, bedrock\n"
      "      --model NAME     that it knows; default mock\n"
      "      --ttft-ms N      to the first token (median; default 20), --token-ms N between tokens (1)\n"
      "      --tokens N       of an answer at least; --rpm N requests a minute\n",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fairlead mock: a scripted faulty provider of the OpenAI dialect on a real socket, to hold any
- * gateway or client against. One fault at a time, from the command line or a script of lines:
+ * fairlead mock: a scripted faulty provider of the OpenAI dialect, or for chats of another, on a
+ * real socket, to hold any gateway or client against. One fault at a time, from the command line or a script of lines:
  *
  *   SECONDS FAULT [at=BYTES|event:N] [rate=P]
  *
@@ -45,6 +45,16 @@ static const struct fault_name {
     {"slow", SLOW, slow_permille, 0, 0, "twenty times as long"},
     {"refuse", REFUSE, 0, 0, 0, "nothing listens"},
 };
+
+/* What it may speak, by enum fl_sim_dialect, and the base that such a provider has. */
+static const struct dialect_name {
+    const char *name, *base;
+} dialects[] = {
+    [FL_SIM_OPENAI] = {"openai", "/v1"},     [FL_SIM_ANTHROPIC] = {"anthropic", "/v1"},
+    [FL_SIM_GEMINI] = {"gemini", "/v1beta"}, [FL_SIM_OLLAMA] = {"ollama", ""},
+    [FL_SIM_BEDROCK] = {"bedrock", ""},
+};
+enum { dialect_count = sizeof(dialects) / sizeof(dialects[0]) };
 
 struct step {
     uint64_t at_ns;
@@ -268,7 +278,8 @@ static int run(struct mock *m)
     }
     addr = fl_simprovider_addr(m->provider);
     fl_simprovider_watch(m->provider, on_request, m);
-    (void)printf("{\"listening\":\"http://127.0.0.1:%u/v1\"}\n", addr.port);
+    (void)printf("{\"listening\":\"http://127.0.0.1:%u%s\"}\n", addr.port,
+                 dialects[m->options.dialect].base);
     (void)fflush(stdout);
     on_step(&m->timer);
     fl_net_run(m->net);
@@ -298,7 +309,7 @@ static int list_faults(void)
 }
 
 struct arguments {
-    const char *fault, *at, *rate, *script;
+    const char *fault, *at, *rate, *script, *dialect;
     bool list;
 };
 
@@ -326,6 +337,17 @@ static bool take_number(struct mock *m, int c, uint64_t n)
     }
 }
 
+static bool find_dialect(const char *name, enum fl_sim_dialect *ret_dialect)
+{
+    for (int i = 0; i < dialect_count; i++) {
+        if (strcmp(dialects[i].name, name) == 0) {
+            *ret_dialect = (enum fl_sim_dialect)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_options(struct mock *m, int argc, char **argv, struct arguments *a, int *ret_exit)
 {
     static const struct option options[] = {
@@ -335,7 +357,8 @@ static bool read_options(struct mock *m, int argc, char **argv, struct arguments
         {"model", required_argument, NULL, 'm'},    {"ttft-ms", required_argument, NULL, 't'},
         {"token-ms", required_argument, NULL, 'k'}, {"tokens", required_argument, NULL, 'n'},
         {"rpm", required_argument, NULL, 'q'},      {"quiet", no_argument, NULL, 'Q'},
-        {"list", no_argument, NULL, 'l'},           {NULL, 0, NULL, 0}};
+        {"list", no_argument, NULL, 'l'},           {"dialect", required_argument, NULL, 'd'},
+        {NULL, 0, NULL, 0}};
     int c;
     uint64_t n = 0;
     optind = 1;
@@ -344,6 +367,7 @@ static bool read_options(struct mock *m, int argc, char **argv, struct arguments
         a->at = c == 'a' ? optarg : a->at;
         a->rate = c == 'r' ? optarg : a->rate;
         a->script = c == 'S' ? optarg : a->script;
+        a->dialect = c == 'd' ? optarg : a->dialect;
         a->list = a->list || c == 'l';
         m->quiet = m->quiet || c == 'Q';
         if (c == '?') {
@@ -371,13 +395,17 @@ int fl_cli_mock(int argc, char **argv)
                                  .seed = 1,
                                  .ttft_median_ns = 20 * FL_NS_MS,
                                  .token_ns = FL_NS_MS}};
-    struct arguments a = {.fault = "none"};
+    struct arguments a = {.fault = "none", .dialect = "openai"};
     int code = FL_EXIT_USAGE;
     if (!read_options(&m, argc, argv, &a, &code)) {
         return code;
     }
     if (a.list) {
         return list_faults();
+    }
+    if (!find_dialect(a.dialect, &m.options.dialect)) {
+        return fl_usage_error("mock", "'%s' is no dialect: openai, anthropic, gemini, ollama, bedrock",
+                              a.dialect);
     }
     m.options.models = m.models;
     if (m.options.model_count == 0) {

@@ -7,7 +7,7 @@ void fl_seam_start(struct fl_seam *s, struct fl_slice said, bool whole)
 {
     size_t len = said.len < FL_SEAM_TAIL ? said.len : FL_SEAM_TAIL;
     s->tail_len = (unsigned)len;
-    s->head_len = s->at = s->matched = s->overlap = 0;
+    s->head_len = s->at = s->matched = s->overlap = s->expected = 0;
     s->whole = whole && len == said.len;
     s->settled = len == 0;
     if (len > 0) {
@@ -15,18 +15,26 @@ void fl_seam_start(struct fl_seam *s, struct fl_slice said, bool whole)
     }
 }
 
+void fl_seam_expect(struct fl_seam *s, size_t bytes)
+{
+    s->expected = bytes < s->tail_len ? (unsigned)bytes : s->tail_len;
+}
+
 static bool counts(const struct fl_seam *s, unsigned overlap)
 {
     bool all = s->whole && overlap == s->tail_len && overlap >= FL_SEAM_WHOLE;
-    return overlap >= FL_SEAM_LEAST || all;
+    return overlap >= FL_SEAM_LEAST || all || (overlap > 0 && overlap <= s->expected);
 }
 
 /* The whole tail is read, or what is left of it cannot make an overlap that counts. */
 static void settle(struct fl_seam *s, struct fl_buf *out)
 {
     unsigned overlap = s->at == s->tail_len ? s->matched : 0;
+    while (overlap > 0 && !counts(s, overlap)) { /* a shorter one may count: see fl_seam_expect() */
+        overlap = s->border[overlap - 1];
+    }
     s->settled = true;
-    s->overlap = counts(s, overlap) ? overlap : 0;
+    s->overlap = overlap;
     fl_buf_put(out, fl_slice(s->head + s->overlap, s->head_len - s->overlap));
 }
 
@@ -55,7 +63,8 @@ static void mismatch(struct fl_seam *s)
 static bool wants_more(struct fl_seam *s)
 {
     while (s->at < s->tail_len) {
-        if (!counts(s, s->matched + s->tail_len - s->at)) {
+        unsigned most = s->matched + s->tail_len - s->at;
+        if (!counts(s, most) && s->expected == 0) {
             return false;
         }
         if (s->matched == s->head_len) {

@@ -12,6 +12,10 @@
  * repeats itself in a period shorter than its overlap cannot be told from one said twice; the
  * longer overlap wins.
  *
+ * Some sources refuse a beginning that ends in white space, and are given it without; what they
+ * then say may begin with it. As many bytes are *expected*: an overlap of no more is none by
+ * chance.
+ *
  * Streaming Knuth-Morris-Pratt: the continuation's bytes are the pattern, searched for in the tail
  * as they come. What is held back meanwhile is never more than the tail; amortised O(1) a byte.
  */
@@ -31,6 +35,7 @@ struct fl_seam {
         [FL_SEAM_TAIL]; /* of head's prefixes: the longest proper prefix that is also a suffix */
     unsigned tail_len, head_len; /* head: what is held of the continuation */
     unsigned at, matched;        /* of the tail are read; of the head end there */
+    unsigned expected;
     bool whole;                  /* the tail is all that was said */
     bool settled;
     unsigned overlap; /* once settled: bytes dropped */
@@ -38,6 +43,8 @@ struct fl_seam {
 
 /* *said*: all that was said, or as much of its end as is kept; *whole*: it is all. */
 void fl_seam_start(struct fl_seam *s, struct fl_slice said, bool whole);
+/* Behind fl_seam_start(): the source was told all but the last *bytes* of what was said. */
+void fl_seam_expect(struct fl_seam *s, size_t bytes);
 /* The continuation's next bytes: appends to *out* what is new, as soon as that is known. */
 void fl_seam_feed(struct fl_seam *s, struct fl_slice text, struct fl_buf *out);
 /* No more will come: appends what is still held. */

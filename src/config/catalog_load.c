@@ -16,8 +16,9 @@ size_t fl_catalog_builtin_bytes(void)
 /* The length that gzip keeps in its last four bytes. */
 static size_t unpacked_bytes(void)
 {
-    const unsigned char *end = (const unsigned char *)fl_catalog_blob_end;
-    return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
+    const unsigned char *blob = (const unsigned char *)fl_catalog_blob;
+    const unsigned char *at = blob + fl_catalog_builtin_bytes() - 4;
+    return (size_t)at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
 }
 
 static enum fl_err unpack(char *text, size_t cap)

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/sys.h"
+#include "route/admit.h"
 #include "route/catalog/catalog.h"
 #include "route/route.h"
 
@@ -103,6 +104,8 @@ struct fl_provider {
     struct fl_slice ca_file; /* PEM bytes of a private CA; empty: the system's store */
     struct fl_timeouts timeouts;
     unsigned connections_max; /* per worker */
+    /* Attempts at each of its targets at a time; 0: no bound, FL_CONCURRENCY_AUTO: as learned. */
+    unsigned concurrency;
     bool stream_options;      /* understands stream_options.include_usage */
     bool responses;           /* offers OpenAI's responses API */
     bool api_given;
@@ -115,6 +118,9 @@ struct fl_provider {
 struct fl_client_key {
     struct fl_slice name;
     uint8_t sha256[32];
+    bool class_given;
+    enum fl_class class;            /* of its requests, at best */
+    struct fl_retry_budget *budget; /* of their extra attempts; in the registry */
 };
 
 struct fl_listen {
@@ -131,6 +137,8 @@ struct fl_limits {
     size_t event_bytes;      /* 1 MiB: one stream event */
     size_t resume_bytes;     /* 256 KiB: text of a stream that is kept to continue it */
     unsigned client_connections; /* 10,000 per worker */
+    unsigned queue;              /* 256: requests that wait for one target, per worker */
+    uint64_t queue_wait_ns;      /* 0: as long as for a connection */
     unsigned attempts;           /* 3: upstream attempts of a request */
     uint64_t head_ns;            /* 10 s: total time for a request head */
     uint64_t body_ns;            /* 60 s: total time for a request body */

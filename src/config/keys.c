@@ -143,6 +143,8 @@ const char *fl_enum_word(enum fl_enum words, unsigned index)
         return index < FL_API_COUNT ? fl_api_word((enum fl_api)index) : NULL;
     case FL_ENUM_AUTH_SOURCE:
         return index < FL_SOURCE_COUNT ? fl_auth_source_word((enum fl_auth_source)index) : NULL;
+    case FL_ENUM_CLASS:
+        return index < FL_CLASS_COUNT ? fl_class_word((enum fl_class)index) : NULL;
     case FL_ENUM_TOKENIZER:
         return index < FL_TOKENIZER_COUNT ? fl_tokenizer_name((enum fl_tokenizer)index) : NULL;
     }

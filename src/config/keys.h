@@ -92,7 +92,8 @@ enum fl_enum {
     FL_ENUM_TOKENIZER,
     FL_ENUM_DIALECT,
     FL_ENUM_API,
-    FL_ENUM_AUTH_SOURCE
+    FL_ENUM_AUTH_SOURCE,
+    FL_ENUM_CLASS
 };
 
 /* Shorthands of the `of` column. */
@@ -105,6 +106,7 @@ enum fl_enum {
 #define FL_OF_DIALECT        FL_ENUM_DIALECT
 #define FL_OF_API            FL_ENUM_API
 #define FL_OF_AUTH_SOURCE    FL_ENUM_AUTH_SOURCE
+#define FL_OF_CLASS          FL_ENUM_CLASS
 #define FL_OF_PROVIDER_AUTH  FL_SECTION_PROVIDER_AUTH
 #define FL_OF_TLS            FL_SECTION_TLS
 #define FL_OF_ROUTING        FL_SECTION_ROUTING
@@ -254,6 +256,10 @@ enum fl_enum {
       "Replace those of 'routing' for this provider.", "")                                         \
     X(PROVIDER, connections, UINT, NONE, "10000", "1", "100000", "0.1", "",                        \
       "Connections at most, for each worker.", "")                                                 \
+    X(PROVIDER, concurrency, STRING, NONE, "", "", "", "0.4", "",                                  \
+      "Requests at most that each of its models is asked at a time, by all workers together: a "   \
+      "number, or 'auto' for what is learned from the times to first tokens and from refusals. "   \
+      "Others wait their turn. Without it, as many as come.", "")                                  \
     X(PROVIDER, ca_file, STRING, NONE, "", "", "", "0.1", "",                                      \
       "Path of the certificates (PEM) to trust instead of the system's.", "")                      \
     X(PROVIDER, stream_options, BOOL, NONE, "", "", "", "0.1", "",                                 \
@@ -445,6 +451,9 @@ enum fl_enum {
     X(CLIENT, key, SECRET, NONE, "", "", "", "0.1", "", "The key itself.", "")                     \
     X(CLIENT, key_sha256, STRING, NONE, "", "", "", "0.1", "",                                     \
       "Instead of the key: its SHA-256 in 64 hexadecimal digits.", "")                             \
+    X(CLIENT, priority, ENUM, CLASS, "", "", "", "0.4", "",                                        \
+      "Class of its requests where they must wait. Their header x-fairlead-priority may lower it, "\
+      "not raise it. Without it, the header says, or 'normal'.", "")                               \
     X(CLIENT, models, LATER, NONE, "", "", "", "", "", "limiting a key to models", "")             \
     X(CLIENT, budget, LATER, NONE, "", "", "", "", "", "budgets", "")                              \
     X(CLIENT, rpm, LATER, NONE, "", "", "", "", "", "rate limits of keys", "")                     \
@@ -461,6 +470,11 @@ enum fl_enum {
     X(LIMITS, event, SIZE, NONE, "1MiB", "1KiB", "64MiB", "0.1", "", "One event of a stream.", "") \
     X(LIMITS, client_connections, UINT, NONE, "10000", "1", "1000000", "0.1", "",                  \
       "Client connections, for each worker.", "")                                                  \
+    X(LIMITS, queue, UINT, NONE, "256", "0", "1024", "0.4", "",                                    \
+      "Requests that may wait for a place at one target, for each worker. 0: none waits.", "")     \
+    X(LIMITS, queue_wait, DURATION, NONE, "", "1ms", "1h", "0.4", "",                              \
+      "How long a request may wait for a place. Without it, as long as for a connection "          \
+      "(timeouts.connect).", "")                                                                   \
     X(LIMITS, attempts, UINT, NONE, "", "1", "16", "0.1", "",                                      \
       "The same as 'attempts' under 'routing'.", "")                                               \
     X(LIMITS, head_timeout, DURATION, NONE, "10s", "100ms", "10m", "0.1", "",                      \

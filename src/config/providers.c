@@ -2,6 +2,7 @@
 #include "codec/url.h"
 #include "config/load.h"
 #include "config/secret.h"
+#include "route/concurrency.h"
 
 /* --- Names and types --- */
 
@@ -296,6 +297,23 @@ static void check_api(struct fl_load *load, const struct fl_value *api, const st
     }
 }
 
+static unsigned read_concurrency(struct fl_load *load, const struct fl_value *value)
+{
+    uint64_t n = 0;
+    if (!value->node || value->bad) {
+        return 0;
+    }
+    if (fl_slice_eq(value->text, FL_LIT("auto"))) {
+        return FL_CONCURRENCY_AUTO;
+    }
+    if (!fl_slice_u64(value->text, &n) || n == 0 || n >= FL_CONCURRENCY_AUTO) {
+        fl_load_error(load, value->node,
+                      "'concurrency' takes a number of requests from 1, or 'auto', not '%.*s'",
+                      FL_TEXT(value->text));
+    }
+    return (unsigned)n;
+}
+
 static void build_rest(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
 {
     const struct fl_object *o = draft->entry->object;
@@ -311,6 +329,7 @@ static void build_rest(struct fl_load *load, const struct fl_draft *draft, struc
         p->ca_file = bytes;
     }
     p->connections_max = (unsigned)fl_object_value(o, FL_KEY_PROVIDER_connections)->number;
+    p->concurrency = read_concurrency(load, fl_object_value(o, FL_KEY_PROVIDER_concurrency));
     p->stream_options = options->node ? options->number != 0 : draft->vendor->stream_options;
     const struct fl_value *responses = fl_object_value(o, FL_KEY_PROVIDER_responses);
     const struct fl_value *api = fl_object_value(o, FL_KEY_PROVIDER_api);

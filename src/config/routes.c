@@ -45,6 +45,7 @@ static struct draft_route *add_route(struct builder *b, struct fl_slice name, en
     fl_assert(b->count < b->cap);
     struct draft_route *route = &b->routes[b->count++];
     *route = (struct draft_route){.route = {.name = name,
+                                            .name_hash = fl_hash((struct fl_hash_key){0, 0}, name),
                                             .strategy = b->strategy,
                                             .algorithm = b->algorithm,
                                             .hedging = b->rescue.hedging,
@@ -595,6 +596,7 @@ static const struct fl_route *list_route(struct builder *b, const struct fl_rout
         targets[i] = picks->items[i];
     }
     *route = (struct fl_route){.name = of->name,
+                               .name_hash = of->name_hash,
                                .strategy = FL_STRATEGY_LOAD_BALANCE,
                                .algorithm = of->algorithm,
                                .targets = targets,

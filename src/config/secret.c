@@ -138,7 +138,7 @@ static bool read_reference(struct fl_load *load, const struct fl_key *key,
 {
     char memory[1024], named[1024 + 16];
     struct fl_buf path, text, label;
-    struct fl_slice bytes;
+    struct fl_slice bytes = FL_EMPTY;
     const struct fl_yaml_item *item = node->first;
     bool is_file = item && fl_slice_eq(item->key->text, FL_LIT("file"));
     if (node->count != 1 || !item || item->value->kind != FL_YAML_SCALAR ||

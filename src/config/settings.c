@@ -201,6 +201,8 @@ static void build_limits(struct fl_load *load)
         .event_bytes = unsigned_value(o, FL_KEY_LIMITS_event),
         .resume_bytes = unsigned_value(o, FL_KEY_LIMITS_resume),
         .client_connections = (unsigned)unsigned_value(o, FL_KEY_LIMITS_client_connections),
+        .queue = (unsigned)unsigned_value(o, FL_KEY_LIMITS_queue),
+        .queue_wait_ns = unsigned_value(o, FL_KEY_LIMITS_queue_wait),
         .attempts = (unsigned)(here->node && !here->bad ? here->number : there->number),
         .head_ns = unsigned_value(o, FL_KEY_LIMITS_head_timeout),
         .body_ns = unsigned_value(o, FL_KEY_LIMITS_body_timeout),
@@ -278,7 +280,13 @@ static void build_clients(struct fl_load *load)
             fl_load_error(load, entry->node,
                           "a client key needs a 'name', to be told apart in logs");
         } else if (client_hash(load, entry, key->sha256)) {
+            const struct fl_value *class = fl_object_value(entry->object, FL_KEY_CLIENT_priority);
             key->name = name->text;
+            key->class_given = class->node && !class->bad;
+            key->class = key->class_given ? (enum fl_class)class->number : FL_CLASS_SHEDDABLE_PLUS;
+            if (load->env->registry) {
+                key->budget = fl_registry_tenant(load->env->registry, key->name);
+            }
             config->key_count++;
         }
     }

@@ -121,6 +121,22 @@ static void attach_keys(struct fl_load *load, const struct fl_provider *p, struc
     target->key_count = keys ? p->key_count : 0;
 }
 
+/* What clients of OpenAI cannot ask of another dialect. */
+static unsigned lacks_of(struct fl_slice dialect)
+{
+    static const char *const embeds[] = {"gemini", "vertex", "bedrock", "ollama_native"};
+    unsigned lacks = FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS | FL_NEED_PASS;
+    if (fl_slice_eq(dialect, FL_LIT("openai")) || fl_slice_eq(dialect, FL_LIT("azure"))) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(embeds) / sizeof(*embeds); i++) {
+        if (fl_slice_eq(dialect, fl_slice_cstr(embeds[i]))) {
+            lacks &= ~(unsigned)FL_NEED_EMBEDDINGS;
+        }
+    }
+    return lacks;
+}
+
 /* *model* empty: any model. False at the ceiling. */
 static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned provider,
                        struct fl_slice model)
@@ -140,10 +156,7 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
     attach_fates(&load->config->providers[provider], target);
     fl_models_attach(load, target);
-    struct fl_slice dialect = load->config->providers[provider].dialect;
-    if (!fl_slice_eq(dialect, FL_LIT("openai")) && !fl_slice_eq(dialect, FL_LIT("azure"))) {
-        target->lacks |= FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS | FL_NEED_PASS;
-    }
+    target->lacks |= lacks_of(load->config->providers[provider].dialect);
     t->places[t->count] = NULL;
     if (load->env->registry) {
         attach_keys(load, &load->config->providers[provider], target);

@@ -81,6 +81,11 @@ bool fl_claude_has_budget(struct fl_claude c)
     return fl_claude_has_thinking(c) && c.version < 47;
 }
 
+bool fl_claude_has_prefill(struct fl_claude c)
+{
+    return c.version < 46;
+}
+
 bool fl_claude_has_effort(struct fl_claude c)
 {
     return c.version >= 46 || (c.version == 45 && c.opus);

@@ -5,6 +5,7 @@
  * call whose block is not open yet is kept until the open one's arguments are a whole JSON value,
  * or nothing more can come.
  */
+#include "dialect/anthropic_resume.h"
 #include "dialect/anthropic_wire.h"
 
 #include <stdlib.h>
@@ -325,8 +326,8 @@ static void take_arguments(struct fl_encoder *e, const struct fl_chat_event *eve
     while (w && w->call != event->call) {
         w = w->next;
     }
-    if (!w && fl_text_is_blank(event->text)) {
-        return; /* white space behind the value */
+    if (!w && (fl_text_is_blank(event->text) || fl_slice_eq(event->text, FL_LIT("{}")))) {
+        return; /* white space behind the value; or what a call without arguments was taken for at its end */
     }
     if (!w) {
         put_failure(e, FL_ERR_BAD_RESPONSE, FL_LIT("arguments came for a tool call that was over"),
@@ -461,6 +462,24 @@ void fl_anthropic_put_event(struct fl_encoder *e, const struct fl_chat_event *ev
     case FL_CHAT_USAGE:
     case FL_CHAT_ERROR:
         break;
+    }
+}
+
+void fl_anthropic_encode_midway(struct fl_encoder *e, const struct fl_anthropic_place *place,
+                                unsigned calls)
+{
+    static const unsigned open[] = {[FL_ANTHROPIC_NO_BLOCK] = OPEN_NONE,
+                                    [FL_ANTHROPIC_TEXT_BLOCK] = OPEN_TEXT,
+                                    [FL_ANTHROPIC_THINKING_BLOCK] = OPEN_THINKING,
+                                    [FL_ANTHROPIC_CALL_BLOCK] = OPEN_CALL,
+                                    [FL_ANTHROPIC_OTHER_BLOCK] = OPEN_THINKING};
+    struct own *own = place->open == FL_ANTHROPIC_CALL_BLOCK ? own_of(e) : NULL;
+    e->started = true;
+    e->open = open[place->open];
+    e->next_index = (unsigned)place->next_index;
+    e->calls_begun = calls;
+    if (own) {
+        own->end.over = true;
     }
 }
 

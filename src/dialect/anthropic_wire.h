@@ -31,6 +31,7 @@ bool fl_claude_has_one_of(struct fl_claude c);   /* temperature or top_p, not bo
 bool fl_claude_has_thinking(struct fl_claude c); /* with a budget in tokens */
 bool fl_claude_has_adaptive(struct fl_claude c); /* thinking without a budget */
 bool fl_claude_has_budget(struct fl_claude c);
+bool fl_claude_has_prefill(struct fl_claude c); /* the answer's beginning may be given */
 bool fl_claude_has_effort(struct fl_claude c);
 bool fl_claude_has_schema(struct fl_claude c);     /* output_config.format */
 uint64_t fl_claude_tokens_out(struct fl_claude c); /* where nothing better is known */

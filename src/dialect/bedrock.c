@@ -19,6 +19,9 @@ static const char *method_of(const struct fl_ask *ask)
     if (ask->endpoint == FL_ENDPOINT_MESSAGES) {
         return ask->stream ? "/invoke-with-response-stream" : "/invoke";
     }
+    if (ask->endpoint == FL_ENDPOINT_EMBEDDINGS) {
+        return "/invoke";
+    }
     return ask->stream ? "/converse-stream" : "/converse";
 }
 
@@ -140,6 +143,7 @@ const struct fl_dialect fl_dialect_bedrock = {
     .name = "bedrock",
     .chat_wire = &fl_wire_converse,
     .chat_endpoint = FL_ENDPOINT_CHAT,
+    .embed_form = &fl_embed_bedrock,
     .put_path = put_path,
     .read_answer = read_answer,
     .read_error = read_error,

@@ -238,6 +238,17 @@ static void stop_calls(struct fl_decoder *d, const struct fl_chat_sink *sink)
     }
 }
 
+static void block_stop(struct fl_decoder *d, const struct fl_json *e,
+                       const struct fl_chat_sink *sink)
+{
+    uint64_t index = 0;
+    (void)fl_json_u64(e[E_INDEX], &index);
+    unsigned at = find_call(d, index);
+    if (at < d->call_count && !d->call_map[at].arguments) {
+        call_arguments(d, at, FL_LIT("{}"), sink);
+    }
+}
+
 static void take_event(struct fl_decoder *d, struct fl_slice name, const struct fl_json *e,
                        const struct fl_chat_sink *sink)
 {
@@ -245,6 +256,8 @@ static void take_event(struct fl_decoder *d, struct fl_slice name, const struct 
         block_delta(d, e, sink);
     } else if (fl_slice_eq(name, FL_LIT("contentBlockStart"))) {
         block_start(d, e, sink);
+    } else if (fl_slice_eq(name, FL_LIT("contentBlockStop"))) {
+        block_stop(d, e, sink);
     } else if (fl_slice_eq(name, FL_LIT("messageStop"))) {
         stop_calls(d, sink);
         finish(d, e[E_REASON], sink);

@@ -22,6 +22,7 @@
 #include "base/usage.h"
 #include "codec/json.h"
 #include "codec/sse.h"
+#include "dialect/embed.h"
 #include "dialect/wire.h"
 
 enum fl_endpoint {
@@ -129,6 +130,8 @@ struct fl_dialect {
     /* What a provider of this dialect is asked in when the client speaks another form, and where. */
     const struct fl_wire *chat_wire;
     enum fl_endpoint chat_endpoint;
+    /* How it is asked for embeddings by clients of OpenAI; NULL: as they ask (paths), or not at all. */
+    const struct fl_embed_form *embed_form;
     /* Appends the path behind the base URL, percent-encoded, with its query; NULL: paths[endpoint]. */
     void (*put_path)(const struct fl_ask *ask, struct fl_buf *b);
     /* Head fields, as lines, that every request of the dialect carries ("anthropic-version: ...\r\n"), or NULL. */

@@ -144,6 +144,7 @@ const struct fl_dialect fl_dialect_gemini = {
     .name = "gemini",
     .chat_wire = &fl_wire_gemini,
     .chat_endpoint = FL_ENDPOINT_CHAT,
+    .embed_form = &fl_embed_gemini,
     .put_path = put_path,
     .models_path = "/models",
     .read_answer = fl_gemini_read_answer,

@@ -2,16 +2,11 @@
 /*
  * Gemini's generateContent (PROTOCOLS.md section 4), as the Gemini API and Vertex speak it. Shared by
  * the files of this dialect only.
- *
- * Thought signatures leave the gateway with a prefix, so that one which a client sends back is known
- * to be Gemini's own; another vendor's would be refused.
  */
 #ifndef FL_DIALECT_GEMINI_H
 #define FL_DIALECT_GEMINI_H
 
 #include "dialect/dialect.h"
-
-#define FL_GEMINI_SIGNATURE_PREFIX "gemini:"
 
 /* What a model's name says of it. */
 struct fl_gemini_model {

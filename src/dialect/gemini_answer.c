@@ -102,18 +102,6 @@ static struct fl_slice make_id(const struct chunk *c, struct fl_json call, unsig
     return fl_buf_slice(&b);
 }
 
-static struct fl_slice marked(struct fl_decoder *d, struct fl_slice signature)
-{
-    struct fl_slice prefix = FL_LIT(FL_GEMINI_SIGNATURE_PREFIX);
-    char *text = signature.len > 0 ? fl_arena_take(d->arena, prefix.len + signature.len) : NULL;
-    if (!text) {
-        return FL_EMPTY;
-    }
-    memcpy(text, prefix.ptr, prefix.len);
-    memcpy(text + prefix.len, signature.ptr, signature.len);
-    return fl_slice(text, prefix.len + signature.len);
-}
-
 /* A call comes whole. The rest of one that comes in pieces, which nobody asks for, has no name. */
 static void take_call(struct chunk *c, struct fl_json call, struct fl_slice signature)
 {
@@ -131,7 +119,7 @@ static void take_call(struct chunk *c, struct fl_json call, struct fl_slice sign
                                   .call = *calls,
                                   .id = id.len > 0 ? id : make_id(c, call, *calls),
                                   .name = name,
-                                  .signature = marked(c->d, signature)};
+                                  .signature = signature};
     c->sink->event(c->sink->owner, &event);
     struct fl_slice args = m[K_ARGS].type == FL_JSON_OBJECT ? m[K_ARGS].span : FL_LIT("{}");
     fl_emit_arguments(c->sink, c->choice, *calls, fl_get_escaping(args, c->d->arena));
@@ -154,7 +142,7 @@ static void take_part(struct chunk *c, struct fl_json part)
     if (m[P_CALL].type == FL_JSON_OBJECT) {
         take_call(c, m[P_CALL], signature);
     } else if (thought && signature.len > 0) {
-        fl_emit(c->sink, FL_CHAT_SIGNATURE, c->choice, marked(c->d, signature));
+        fl_emit(c->sink, FL_CHAT_SIGNATURE, c->choice, signature);
     }
 }
 

@@ -143,16 +143,9 @@ static void put_media_part(struct writer *w, const struct fl_part *part)
     fl_buf_putc(w->out, '}');
 }
 
-/* Ours: given by Gemini and marked by our decoder; empty when it is another's. */
-static struct fl_slice own_signature(struct fl_slice signature)
-{
-    struct fl_slice prefix = FL_LIT(FL_GEMINI_SIGNATURE_PREFIX);
-    return fl_slice_starts(signature, prefix) ? fl_slice_from(signature, prefix.len) : FL_EMPTY;
-}
-
 static void put_call(struct writer *w, const struct fl_part *part)
 {
-    struct fl_slice signature = own_signature(part->signature);
+    struct fl_slice signature = part->signature;
     if (signature.len == 0 && !w->turn_called && w->model.generation >= 30) {
         signature = FL_LIT(NO_SIGNATURE);
     }
@@ -170,7 +163,7 @@ static void put_call(struct writer *w, const struct fl_part *part)
 
 static void put_thought(struct writer *w, const struct fl_part *part)
 {
-    struct fl_slice signature = own_signature(part->signature);
+    struct fl_slice signature = part->signature;
     if (signature.len == 0) {
         fl_losses_add(w->losses, FL_LOSS_DROPPED, "messages.thinking");
         return;
@@ -220,7 +213,7 @@ static bool says_something(const struct fl_part *part)
     case FL_PART_REFUSAL:
         return part->text.len > 0;
     case FL_PART_THINKING:
-        return own_signature(part->signature).len > 0;
+        return part->signature.len > 0;
     case FL_PART_IMAGE:
     case FL_PART_AUDIO:
     case FL_PART_FILE:

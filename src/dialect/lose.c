@@ -16,6 +16,7 @@ static const char *const known[] = {
     "include",
     "inference_geo",
     "input_file",
+    "input_type",
     "max_tool_calls",
     "mcp_servers",
     "modalities",
@@ -32,6 +33,7 @@ static const char *const known[] = {
     "text",
     "thinking",
     "truncation",
+    "user",
     "verbosity",
     "web_search_options",
 };

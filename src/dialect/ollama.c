@@ -229,6 +229,7 @@ const struct fl_dialect fl_dialect_ollama_native = {
     .name = "ollama_native",
     .chat_wire = &fl_wire_ollama,
     .chat_endpoint = FL_ENDPOINT_CHAT,
+    .embed_form = &fl_embed_ollama,
     .put_path = put_path,
     .models_path = "/api/tags",
     .read_answer = read_answer,

@@ -76,6 +76,7 @@ static enum fl_err read_stream(const struct fl_json_watch *w, struct fl_facts *f
         !fl_json_bool(stream, &facts->stream)) {
         return refuse(reterr, FL_ERR_JSON_TYPE, "The field 'stream' must be true or false.");
     }
+    facts->stream = facts->stream && facts->endpoint != FL_ENDPOINT_EMBEDDINGS; /* there is none */
     facts->stream_options = options;
     if (options.type == FL_JSON_OBJECT) {
         struct fl_json_watch asked = {.key = FL_LIT("include_usage")};

@@ -7,6 +7,8 @@
  */
 #include "dialect/openai_wire.h"
 
+#include <stdlib.h>
+
 static const char *finish_word(enum fl_finish finish, bool functions)
 {
     switch (finish) {
@@ -45,11 +47,35 @@ static void put_head(const struct fl_encoder *e, const char *object, struct fl_b
     fl_buf_put_json(out, e->model);
 }
 
-/* Up to where the delta's members stand. */
-static void begin_chunk(const struct fl_encoder *e, unsigned choice, struct fl_buf *out)
+/* How every chunk of a stream begins: made once, the encoder's own. */
+struct chunk_head {
+    size_t len;
+    char text[];
+};
+
+static void put_chunk_head(struct fl_encoder *e, struct fl_buf *out)
 {
+    struct chunk_head *head = e->own;
+    size_t start = out->len;
+    if (head) {
+        fl_buf_put(out, fl_slice(head->text, head->len));
+        return;
+    }
     fl_buf_put(out, FL_LIT("data: "));
     put_head(e, "chat.completion.chunk", out);
+    struct fl_slice made = fl_slice_from(fl_buf_slice(out), start);
+    head = fl_buf_ok(out) ? malloc(sizeof(*head) + made.len) : NULL;
+    if (head) { /* else it is made again next time */
+        head->len = made.len;
+        memcpy(head->text, made.ptr, made.len);
+        e->own = head;
+    }
+}
+
+/* Up to where the delta's members stand. */
+static void begin_chunk(struct fl_encoder *e, unsigned choice, struct fl_buf *out)
+{
+    put_chunk_head(e, out);
     fl_buf_put(out, FL_LIT(",\"choices\":[{\"index\":"));
     fl_buf_put_u64(out, choice);
     fl_buf_put(out, FL_LIT(",\"delta\":{"));
@@ -57,13 +83,13 @@ static void begin_chunk(const struct fl_encoder *e, unsigned choice, struct fl_b
 
 static void end_chunk(const struct fl_encoder *e, const char *finish, struct fl_buf *out)
 {
-    fl_buf_put(out, FL_LIT("},\"logprobs\":null,\"finish_reason\":"));
     if (finish) {
+        fl_buf_put(out, FL_LIT("},\"logprobs\":null,\"finish_reason\":"));
         fl_put_quoted(out, fl_slice_cstr(finish));
+        fl_buf_put(out, FL_LIT("}]"));
     } else {
-        fl_buf_put(out, FL_LIT("null"));
+        fl_buf_put(out, FL_LIT("},\"logprobs\":null,\"finish_reason\":null}]"));
     }
-    fl_buf_put(out, FL_LIT("}]"));
     if (e->usage_asked) {
         fl_buf_put(out, FL_LIT(",\"usage\":null"));
     }
@@ -157,7 +183,7 @@ static void put_call_chunk(struct fl_encoder *e, const struct fl_chat_event *eve
     end_chunk(e, NULL, out);
 }
 
-static void put_arguments_chunk(const struct fl_encoder *e, const struct fl_chat_event *event,
+static void put_arguments_chunk(struct fl_encoder *e, const struct fl_chat_event *event,
                                 struct fl_buf *out)
 {
     if (event->text.len == 0 || (functions_of(e) && event->call > 0)) {
@@ -178,11 +204,10 @@ static void put_arguments_chunk(const struct fl_encoder *e, const struct fl_chat
     end_chunk(e, NULL, out);
 }
 
-static void put_end(const struct fl_encoder *e, struct fl_buf *out)
+static void put_end(struct fl_encoder *e, struct fl_buf *out)
 {
     if (e->usage_asked && e->usage.known) {
-        fl_buf_put(out, FL_LIT("data: "));
-        put_head(e, "chat.completion.chunk", out);
+        put_chunk_head(e, out);
         fl_buf_put(out, FL_LIT(",\"choices\":[],\"usage\":"));
         fl_openai_put_chat_usage(out, &e->usage);
         fl_buf_put(out, FL_LIT("}\n\n"));

@@ -224,6 +224,9 @@ static void take_item(struct fl_decoder *d, uint64_t index, struct fl_json item,
     if (is_call(v[I_TYPE])) {
         int at = begin_call(d, index, v, sink);
         take_late_arguments(d, at, v[I_ARGUMENTS], v[I_INPUT], sink);
+        if (at >= 0 && !d->call_map[at].arguments) { /* the call is over */
+            take_arguments(d, at, FL_LIT("{}"), sink);
+        }
     } else if (fl_get_is(v[I_TYPE], "message")) {
         take_parts(d, index, v[I_CONTENT], TOLD_TEXT, sink);
     } else if (fl_get_is(v[I_TYPE], "reasoning")) {

@@ -99,45 +99,77 @@ static void put_pieces(struct fl_buf *b, struct fl_slice text, const struct fl_j
     }
 }
 
-enum fl_err fl_openai_resume_body(struct fl_slice body, struct fl_slice said, uint64_t said_tokens,
-                                  struct fl_buf *ret_body)
+#define GO_ON                                                                                      \
+    "Your answer broke off there. Go on exactly where it stopped: repeat none of it, say nothing " \
+    "about this."
+
+/* The list that *list* becomes: its own items, then the answer's beginning. *list* may be the text
+ * of the one message (responses). */
+static void put_messages(struct fl_buf *b, struct fl_json list, const struct fl_resume_words *words)
 {
-    struct fl_json_watch w[3] = {{.key = FL_LIT("messages")},
-                                 {.key = FL_LIT("max_tokens")},
-                                 {.key = FL_LIT("max_completion_tokens")}};
-    struct fl_json_patch patches[3];
-    struct fl_json whole, any;
-    struct fl_buf message, numbers;
-    char digits[48];
+    struct fl_json_iter it = fl_json_iter(list);
+    struct fl_json any;
+    if (list.type == FL_JSON_STRING) {
+        fl_buf_put_cstr(b, "[{\"role\":\"user\",\"content\":");
+        fl_buf_put(b, list.span);
+        fl_buf_put_cstr(b, "},");
+    } else {
+        fl_buf_put(b, fl_slice_first(list.span, list.span.len - 1));
+        fl_buf_put_cstr(b, fl_json_next(&it, NULL, &any) ? "," : "");
+    }
+    fl_buf_put_cstr(b, "{\"role\":\"assistant\",\"content\":");
+    fl_buf_put_json(b, words->said);
+    fl_buf_put_cstr(b, words->instruct ? "},{\"role\":\"user\",\"content\":\"" GO_ON "\"}]" : "}]");
+}
+
+static void patch_messages(struct fl_json list, const struct fl_resume_words *words,
+                           struct fl_buf *messages, struct fl_json_patch *patches, unsigned *count)
+{
+    if (words->said.len > 0) {
+        put_messages(messages, list, words);
+        add_patch(patches, count, (struct fl_json_patch){list.span, fl_buf_slice(messages)});
+    }
+}
+
+enum fl_err fl_resume_body(struct fl_slice body, const struct fl_resume_words *words,
+                           struct fl_buf *ret_body)
+{
+    enum { W_MESSAGES, W_INPUT, W_LIMITS };
+    struct fl_json_watch w[] = {{.key = FL_LIT("messages")},
+                                {.key = FL_LIT("input")},
+                                {.key = FL_LIT("max_tokens")},
+                                {.key = FL_LIT("max_completion_tokens")},
+                                {.key = FL_LIT("max_output_tokens")}};
+    enum { W_COUNT = sizeof(w) / sizeof(w[0]) };
+    struct fl_json_patch patches[W_COUNT];
+    struct fl_json whole;
+    struct fl_buf messages, numbers;
+    char digits[72];
     unsigned count = 0;
-    if (fl_json_scan(body, FL_JSON_LIMITS, w, 3, &whole, NULL) ||
-        w[0].value.type != FL_JSON_ARRAY) {
+    if (fl_json_scan(body, FL_JSON_LIMITS, w, W_COUNT, &whole, NULL)) {
         return FL_ERR_REQUEST;
     }
-    struct fl_slice messages = w[0].value.span;
-    struct fl_json_iter it = fl_json_iter(w[0].value);
-    fl_buf_init(&message, ret_body->max);
+    struct fl_json list = w[w[W_MESSAGES].value.type == FL_JSON_NONE].value;
+    bool text = list.type == FL_JSON_STRING && w[W_MESSAGES].value.type == FL_JSON_NONE;
+    if (list.type != FL_JSON_ARRAY && !text) {
+        return FL_ERR_REQUEST;
+    }
+    fl_buf_init(&messages, ret_body->max);
     fl_buf_init_in(&numbers, digits, sizeof(digits));
-    fl_buf_put_cstr(&message, fl_json_next(&it, NULL, &any) ? "," : "");
-    fl_buf_put_cstr(&message, "{\"role\":\"assistant\",\"content\":");
-    fl_buf_put_json(&message, said);
-    fl_buf_putc(&message, '}');
-    add_patch(patches, &count,
-              (struct fl_json_patch){fl_slice(messages.ptr + messages.len - 1, 0),
-                                     fl_buf_slice(&message)});
-    for (unsigned i = 1; i < 3; i++) {
+    patch_messages(list, words, &messages, patches, &count);
+    for (unsigned i = W_LIMITS; i < W_COUNT; i++) {
         uint64_t most = 0;
         size_t start = numbers.len;
         if (fl_json_u64(w[i].value, &most)) {
-            fl_buf_put_u64(&numbers, most > said_tokens ? most - said_tokens : 1);
+            fl_buf_put_u64(&numbers, most > words->tokens ? most - words->tokens : 1);
             add_patch(patches, &count,
                       (struct fl_json_patch){w[i].value.span,
                                              fl_slice_from(fl_buf_slice(&numbers), start)});
         }
     }
     put_pieces(ret_body, body, patches, count);
-    bool ok = fl_buf_ok(&message) && fl_buf_ok(ret_body);
-    fl_buf_finish(&message);
+    bool ok = fl_buf_ok(&messages) && fl_buf_ok(ret_body);
+    fl_buf_finish(&messages);
     return ok ? FL_OK : FL_ERR_NOMEM;
 }
 
@@ -151,8 +183,8 @@ static void restamp(struct fl_json_patch *patches, unsigned *count, struct fl_js
     }
 }
 
-void fl_openai_put_restamped(struct fl_buf *b, struct fl_slice data,
-                             const struct fl_openai_stamp *stamp, struct fl_slice content)
+static void put_chunk(struct fl_buf *b, struct fl_slice data, const struct fl_openai_stamp *stamp,
+                      const struct fl_slice *content)
 {
     struct fl_openai_delta d;
     struct fl_json_patch patches[4];
@@ -165,14 +197,27 @@ void fl_openai_put_restamped(struct fl_buf *b, struct fl_slice data,
     restamp(patches, &count, d.id, stamp->id);
     restamp(patches, &count, d.created, stamp->created);
     restamp(patches, &count, d.model, stamp->model);
-    if (d.content.type != FL_JSON_NONE) {
-        fl_buf_put_json(&text, content);
+    if (content && d.content.type != FL_JSON_NONE) {
+        fl_buf_put_json(&text, *content);
         add_patch(patches, &count, (struct fl_json_patch){d.content.span, fl_buf_slice(&text)});
     }
     fl_buf_put_cstr(b, "data: ");
     put_pieces(b, data, patches, count);
     fl_buf_put_cstr(b, "\n\n");
+    b->failed = b->failed || !fl_buf_ok(&text);
     fl_buf_finish(&text);
+}
+
+void fl_openai_put_restamped(struct fl_buf *b, struct fl_slice data,
+                             const struct fl_openai_stamp *stamp, struct fl_slice content)
+{
+    put_chunk(b, data, stamp, &content);
+}
+
+void fl_openai_put_stamped(struct fl_buf *b, struct fl_slice data,
+                           const struct fl_openai_stamp *stamp)
+{
+    put_chunk(b, data, stamp, NULL);
 }
 
 static void put_stamp(struct fl_buf *b, const char *key, struct fl_slice value)
@@ -206,4 +251,10 @@ void fl_openai_put_chunk(struct fl_buf *b, const struct fl_openai_stamp *stamp,
         fl_buf_put_cstr(b, "null");
     }
     fl_buf_put_cstr(b, "}]}\n\n");
+}
+
+void fl_openai_encode_midway(struct fl_encoder *e)
+{
+    e->started = true;
+    e->role_sent = 1; /* of the one choice that is continued */
 }

@@ -202,36 +202,47 @@ static bool when(struct fl_slice text, uint64_t unix_ns, uint64_t *ret_ns)
 
 /* --- Headers --- */
 
-static bool drop_prefix(struct fl_slice *s, const char *prefix)
+/* *text* is lower case and not empty. Its first letter mostly tells. */
+static bool starts_nocase(struct fl_slice s, struct fl_slice text)
 {
-    struct fl_slice p = fl_slice_cstr(prefix);
-    if (!fl_slice_eq_nocase(fl_slice_first(*s, p.len), p)) {
+    return s.len >= text.len && (s.ptr[0] | 0x20) == text.ptr[0] &&
+           fl_slice_eq_nocase(fl_slice_first(s, text.len), text);
+}
+
+static bool is(struct fl_slice name, struct fl_slice text)
+{
+    return name.len == text.len && starts_nocase(name, text);
+}
+
+static bool drop_prefix(struct fl_slice *s, struct fl_slice prefix)
+{
+    if (!starts_nocase(*s, prefix)) {
         return false;
     }
-    *s = fl_slice_from(*s, p.len);
+    *s = fl_slice_from(*s, prefix.len);
     return true;
 }
 
 static bool kind_of(struct fl_slice name, enum fl_rate_kind *ret_kind)
 {
     static const struct {
-        const char *name;
+        struct fl_slice name;
         enum fl_rate_kind kind;
-    } kinds[] = {{"", FL_RATE_REQUESTS},
-                 {"requests", FL_RATE_REQUESTS},
-                 {"requests-minute", FL_RATE_REQUESTS},
-                 {"req-minute", FL_RATE_REQUESTS},
-                 {"requests-day", FL_RATE_REQUESTS_DAY},
-                 {"tokens", FL_RATE_TOKENS},
-                 {"tokens-minute", FL_RATE_TOKENS},
-                 {"tokens-day", FL_RATE_TOKENS_DAY},
-                 {"project-tokens", FL_RATE_TOKENS_PROJECT},
-                 {"input-tokens", FL_RATE_TOKENS_IN},
-                 {"tokens-prompt", FL_RATE_TOKENS_IN},
-                 {"output-tokens", FL_RATE_TOKENS_OUT},
-                 {"tokens-generated", FL_RATE_TOKENS_OUT}};
+    } kinds[] = {{{"", 0}, FL_RATE_REQUESTS},
+                 {{"requests", 8}, FL_RATE_REQUESTS},
+                 {{"requests-minute", 15}, FL_RATE_REQUESTS},
+                 {{"req-minute", 10}, FL_RATE_REQUESTS},
+                 {{"requests-day", 12}, FL_RATE_REQUESTS_DAY},
+                 {{"tokens", 6}, FL_RATE_TOKENS},
+                 {{"tokens-minute", 13}, FL_RATE_TOKENS},
+                 {{"tokens-day", 10}, FL_RATE_TOKENS_DAY},
+                 {{"project-tokens", 14}, FL_RATE_TOKENS_PROJECT},
+                 {{"input-tokens", 12}, FL_RATE_TOKENS_IN},
+                 {{"tokens-prompt", 13}, FL_RATE_TOKENS_IN},
+                 {{"output-tokens", 13}, FL_RATE_TOKENS_OUT},
+                 {{"tokens-generated", 16}, FL_RATE_TOKENS_OUT}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (fl_slice_eq_nocase(name, fl_slice_cstr(kinds[i].name))) {
+        if (name.len == kinds[i].name.len && fl_slice_eq_nocase(name, kinds[i].name)) {
             *ret_kind = kinds[i].kind;
             return true;
         }
@@ -240,7 +251,8 @@ static bool kind_of(struct fl_slice name, enum fl_rate_kind *ret_kind)
 }
 
 enum what { LIMIT, REMAINING, RESET, PERIOD, WHAT_COUNT };
-static const char *const whats[WHAT_COUNT] = {"limit", "remaining", "reset", "renewalperiod"};
+static const struct fl_slice whats[WHAT_COUNT] = {
+    {"limit", 5}, {"remaining", 9}, {"reset", 5}, {"renewalperiod", 13}};
 
 static void set_rate(struct fl_rates *rates, enum fl_rate_kind kind, enum what what,
                      struct fl_slice value, uint64_t unix_ns)
@@ -268,7 +280,7 @@ static void what_then_kind(struct fl_rates *rates, struct fl_slice name, struct 
     for (unsigned what = 0; what < WHAT_COUNT; what++) {
         struct fl_slice rest = name;
         enum fl_rate_kind kind;
-        if (drop_prefix(&rest, whats[what]) && (rest.len == 0 || drop_prefix(&rest, "-")) &&
+        if (drop_prefix(&rest, whats[what]) && (rest.len == 0 || drop_prefix(&rest, FL_LIT("-"))) &&
             kind_of(rest, &kind)) {
             set_rate(rates, kind, (enum what)what, value, unix_ns);
         }
@@ -280,10 +292,10 @@ static void kind_then_what(struct fl_rates *rates, struct fl_slice name, struct 
                            uint64_t unix_ns)
 {
     for (unsigned what = 0; what < WHAT_COUNT; what++) {
-        struct fl_slice word = fl_slice_cstr(whats[what]);
+        struct fl_slice word = whats[what];
         enum fl_rate_kind kind;
         if (name.len > word.len + 1 &&
-            fl_slice_eq_nocase(fl_slice_from(name, name.len - word.len), word) &&
+            starts_nocase(fl_slice_from(name, name.len - word.len), word) &&
             kind_of(fl_slice_first(name, name.len - word.len - 1), &kind)) {
             set_rate(rates, kind, (enum what)what, value, unix_ns);
         }
@@ -307,17 +319,17 @@ void fl_ratelimit_field(struct fl_rates *rates, struct fl_slice name, struct fl_
     if (name.len < 11) {
         return;
     }
-    if (drop_prefix(&name, "x-ratelimit-")) {
+    if (drop_prefix(&name, FL_LIT("x-ratelimit-"))) {
         what_then_kind(rates, name, value, unix_ns);
-    } else if (drop_prefix(&name, "anthropic-ratelimit-")) {
+    } else if (drop_prefix(&name, FL_LIT("anthropic-ratelimit-"))) {
         kind_then_what(rates, name, value, unix_ns);
-    } else if (fl_slice_eq_nocase(name, FL_LIT("retry-after-ms"))) {
+    } else if (is(name, FL_LIT("retry-after-ms"))) {
         rates->retry_after_given = false;
         take_retry_after(rates, value, unix_ns, true);
         rates->retry_after_in_ms = rates->retry_after_given;
-    } else if (fl_slice_eq_nocase(name, FL_LIT("retry-after")) && !rates->retry_after_in_ms) {
+    } else if (is(name, FL_LIT("retry-after")) && !rates->retry_after_in_ms) {
         take_retry_after(rates, value, unix_ns, false);
-    } else if (fl_slice_eq_nocase(name, FL_LIT("x-should-retry"))) {
+    } else if (is(name, FL_LIT("x-should-retry"))) {
         value = fl_slice_trim(value);
         rates->retry = fl_slice_eq_nocase(value, FL_LIT("true"));
         rates->retry_said = rates->retry || fl_slice_eq_nocase(value, FL_LIT("false"));

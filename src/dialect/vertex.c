@@ -25,7 +25,7 @@ static void put_gemini_path(const struct fl_ask *ask, struct fl_buf *b)
 {
     put_publisher(ask, "google", b);
     if (ask->endpoint == FL_ENDPOINT_EMBEDDINGS) {
-        fl_buf_put_cstr(b, ":embedContent");
+        fl_buf_put_cstr(b, fl_embed_vertex_by_content(ask->model) ? ":embedContent" : ":predict");
     } else {
         fl_buf_put_cstr(b, ask->stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
     }
@@ -35,6 +35,7 @@ const struct fl_dialect fl_dialect_vertex = {
     .name = "vertex",
     .chat_wire = &fl_wire_gemini,
     .chat_endpoint = FL_ENDPOINT_CHAT,
+    .embed_form = &fl_embed_vertex,
     .put_path = put_gemini_path,
     .read_answer = fl_gemini_read_answer,
     .read_event = fl_gemini_read_event,

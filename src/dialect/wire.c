@@ -17,3 +17,12 @@ void fl_encoder_finish(struct fl_encoder *e)
     free(e->own);
     e->own = NULL;
 }
+
+void fl_encoder_move(struct fl_encoder *to, struct fl_encoder *from)
+{
+    *to = *from;
+    if (from->stop_sequence.ptr == from->stop_text) {
+        to->stop_sequence.ptr = to->stop_text;
+    }
+    from->own = NULL;
+}

@@ -140,6 +140,8 @@ struct fl_wire {
 
 void fl_decoder_finish(struct fl_decoder *d);
 void fl_encoder_finish(struct fl_encoder *e);
+/* *to* goes on where *from* is; *from* is as after fl_encoder_finish(). */
+void fl_encoder_move(struct fl_encoder *to, struct fl_encoder *from);
 
 extern const struct fl_wire fl_wire_openai_chat;       /* both sides */
 extern const struct fl_wire fl_wire_openai_responses;  /* both sides */

@@ -25,6 +25,24 @@ void fl_admit_init(struct fl_admit *a, unsigned slots, unsigned room, struct fl_
     }
 }
 
+static const char *const class_words[FL_CLASS_COUNT] = {"critical", "high", "normal", "low"};
+
+const char *fl_class_word(enum fl_class class)
+{
+    return class_words[class];
+}
+
+bool fl_class_parse(struct fl_slice word, enum fl_class *ret_class)
+{
+    for (unsigned c = 0; c < FL_CLASS_COUNT; c++) {
+        if (fl_slice_eq_nocase(word, fl_slice_cstr(class_words[c]))) {
+            *ret_class = (enum fl_class)c;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- A heap a class: earliest deadline, then first come --- */
 
 static bool before(const struct fl_waiter *a, const struct fl_waiter *b)
@@ -166,7 +184,7 @@ enum fl_admission fl_admit_offer(struct fl_admit *a, struct fl_waiter *w, uint64
 
 /* --- Going --- */
 
-static struct fl_waiter *first_waiting(const struct fl_admit *a)
+struct fl_waiter *fl_admit_first(const struct fl_admit *a)
 {
     for (unsigned c = 0; c < FL_CLASS_COUNT; c++) {
         if (a->count[c] > 0) {
@@ -205,8 +223,9 @@ static bool must_shed(struct fl_admit *a, const struct fl_waiter *next, uint64_t
         a->above_ns = now_ns;
     }
     const struct fl_waiter *least = least_wanted(a);
+    enum fl_class from = a->sheds_from > 0 ? a->sheds_from : FL_CLASS_SHEDDABLE_PLUS;
     if ((double)(now_ns - a->above_ns) < (double)SHED_INTERVAL_NS / sqrt(a->sheds + 1.0) ||
-        !least || least->class < FL_CLASS_SHEDDABLE_PLUS) {
+        !least || least->class < from) {
         return false;
     }
     a->above_ns = now_ns;
@@ -219,7 +238,7 @@ enum fl_taken fl_admit_take(struct fl_admit *a, uint64_t now_ns, struct fl_waite
     struct fl_waiter *w = first_dead(a, now_ns);
     enum fl_taken taken = FL_TAKEN_DEAD;
     if (!w) {
-        w = first_waiting(a);
+        w = fl_admit_first(a);
         taken = FL_TAKEN_SERVE;
         if (must_shed(a, w, now_ns)) {
             w = least_wanted(a);

@@ -20,6 +20,8 @@
 #ifndef FL_ROUTE_ADMIT_H
 #define FL_ROUTE_ADMIT_H
 
+#include "base/slice.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +32,9 @@ enum fl_class {
     FL_CLASS_SHEDDABLE, /* batch, flex */
     FL_CLASS_COUNT
 };
+/* As users say it: critical, high, normal, low. */
+const char *fl_class_word(enum fl_class class);
+bool fl_class_parse(struct fl_slice word, enum fl_class *ret_class);
 
 /* Lives with the request while it waits. */
 struct fl_waiter {
@@ -48,10 +53,12 @@ struct fl_admit {
     unsigned serving;
     unsigned room;            /* waiters at most, <= FL_WAITING_ROOM_MAX */
     uint64_t target_delay_ns; /* 0: 500 ms */
+    enum fl_class sheds_from; /* no better class is shed; 0: FL_CLASS_SHEDDABLE_PLUS */
     unsigned count[FL_CLASS_COUNT], waiting;
     struct fl_waiter **heap[FL_CLASS_COUNT]; /* each of *room* pointers: the caller's storage */
     uint64_t orders;
-    double service_ns; /* mean time between a dispatch and its end, of the last ones */
+    double service_ns; /* mean time between a dispatch and its end, of the last ones; a caller who
+                          knows it better may set it */
     uint64_t above_ns; /* since then the next to be served has waited too long, or the last shed */
     unsigned sheds;    /* in a row */
 };
@@ -75,6 +82,8 @@ enum fl_taken { FL_TAKEN_NONE, FL_TAKEN_SERVE, FL_TAKEN_DEAD, FL_TAKEN_SHED };
 /* Call until FL_TAKEN_NONE whenever a place became free or time went by. SERVE: counts as serving;
  * DEAD: its deadline cannot be met any more, tell its client; SHED: the same, for overload. */
 enum fl_taken fl_admit_take(struct fl_admit *a, uint64_t now_ns, struct fl_waiter **ret_waiter);
+/* Whom fl_admit_take() would serve next; NULL: nobody waits. */
+struct fl_waiter *fl_admit_first(const struct fl_admit *a);
 void fl_admit_leave(struct fl_admit *a, struct fl_waiter *w);
 /* One that was served ended, after so long. */
 void fl_admit_done(struct fl_admit *a, uint64_t service_ns);

@@ -65,6 +65,7 @@ void fl_targets_number_kinds(struct fl_target *targets, unsigned count, uint64_t
             j++;
         }
         targets[i].kind_name = scratch[i];
+        targets[i].id_hash = fl_hash((struct fl_hash_key){0, 0}, targets[i].id);
         targets[i].kind = j < i ? targets[j].kind : kinds++;
     }
 }

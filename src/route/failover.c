@@ -66,11 +66,12 @@ static bool worth_waiting(const struct fl_failover_scene *s, unsigned place, uin
 
 /* --- What the failures so far rule out --- */
 
-static bool shares(const struct fl_failover *f, const struct fl_target *t, enum fl_fate fate)
+static bool shares(const struct fl_failover *f, const struct fl_failover_scene *s, unsigned place,
+                   enum fl_fate fate)
 {
-    const uint64_t *failed = fate == FL_FATE_ACCOUNT ? f->failed_accounts : f->failed_vendors;
-    for (unsigned i = 0; i < f->failed_count && t->fate[fate] != 0; i++) {
-        if (failed[i] == t->fate[fate]) {
+    uint64_t mine = f->failed != 0 ? target_at(s, place)->fate[fate] : 0;
+    for (uint32_t left = f->failed; left != 0 && mine != 0; left &= left - 1) {
+        if (target_at(s, (unsigned)__builtin_ctz(left))->fate[fate] == mine) {
             return true;
         }
     }
@@ -99,9 +100,8 @@ static void note_failure(struct fl_failover *f, const struct fl_failover_scene *
     if (t->key_count > 0 && failed->key_index < KEYS_IN_A_WORD) {
         f->keys_tried[failed->place] |= UINT32_C(1) << failed->key_index;
     }
-    if (c->scope != FL_SCOPE_NONE && f->failed_count < FL_PLAN_MAX) {
-        f->failed_accounts[f->failed_count] = t->fate[FL_FATE_ACCOUNT];
-        f->failed_vendors[f->failed_count++] = t->fate[FL_FATE_VENDOR];
+    if (c->scope != FL_SCOPE_NONE) {
+        f->failed |= UINT32_C(1) << failed->place;
     }
     for (unsigned i = 0; i < places_of(s); i++) {
         if (i != failed->place && rules_out(s, i, failed->place, c->elsewhere)) {
@@ -154,33 +154,44 @@ static enum price price_of(struct fl_failover *f, const struct fl_failover_scene
     return TOO_DEAR;
 }
 
-/* A target that has refused or lost most of what it was sent lately is mostly not asked (only
- * looked into where something failed: a full gate has seen no failure). One that is throttled
- * counts as tried for this exchange. */
-static bool is_throttled(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+/* A target that has refused or lost most of what it was sent lately is mostly not asked where there
+ * are others (only looked into where something failed: a full gate has seen no failure). */
+static bool is_throttled(const struct fl_failover_scene *s, unsigned place)
 {
     struct fl_target_state *state = target_at(s, place)->state;
-    if (fl_get(state->gate.spent) == 0 ||
-        !fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns)) {
-        return false;
-    }
-    fl_throttle_asked(&state->throttle, s->now_ns);
+    return fl_get(state->gate.spent) > 0 &&
+           fl_throttle_stops(&state->throttle, fl_rng_unit(s->rng), s->now_ns);
+}
+
+/* It counts as one more that was meant for it, and as tried for this exchange. */
+static void pass_over(struct fl_failover *f, const struct fl_failover_scene *s, unsigned place)
+{
+    fl_throttle_asked(&target_at(s, place)->state->throttle, s->now_ns);
     f->blocked |= UINT32_C(1) << place;
-    return true;
 }
 
 /* --- Choosing --- */
 
-/* Places untried and not ruled out, in the plan's order; those of another vendor first, then those
- * of another account, then any; of each, such that need not wait first. FL_PLAN_MAX: none in time.
- */
+/* Lower first. Once something has failed: those of another vendor, then those of another account,
+ * then any; of each, such that have not failed lately. */
+static unsigned rank_of(const struct fl_failover *f, const struct fl_failover_scene *s,
+                        unsigned place, uint64_t wait_ns)
+{
+    unsigned rank = shares(f, s, place, FL_FATE_ACCOUNT)  ? 4
+                    : shares(f, s, place, FL_FATE_VENDOR) ? 2
+                                                          : 0;
+    bool suspect = fl_get(target_at(s, place)->state->breaker.health) == FL_SUSPECT;
+    return rank + (f->attempts > 0 && suspect) + (wait_ns > 0 ? 6 : 0);
+}
+
+/* Of the places untried and not ruled out the best rank's first in the plan; such that need not wait
+ * come first. FL_PLAN_MAX: none in time. */
 static unsigned best_place(const struct fl_failover *f, const struct fl_failover_scene *s,
                            unsigned places, uint64_t *ret_wait_ns, bool *ret_late)
 {
     unsigned best = FL_PLAN_MAX, best_rank = UINT32_MAX;
     *ret_late = false;
     for (unsigned i = 0; i < places; i++) {
-        const struct fl_target *t = target_at(s, i);
         if (((f->tried | f->blocked) >> i & 1) != 0) {
             continue;
         }
@@ -189,8 +200,7 @@ static unsigned best_place(const struct fl_failover *f, const struct fl_failover
             *ret_late = *ret_late || wait_ns != UINT64_MAX;
             continue;
         }
-        unsigned rank = shares(f, t, FL_FATE_ACCOUNT) ? 2 : shares(f, t, FL_FATE_VENDOR) ? 1 : 0;
-        rank += wait_ns > 0 ? 3 : 0;
+        unsigned rank = rank_of(f, s, i, wait_ns);
         if (rank < best_rank) {
             best_rank = rank;
             best = i;
@@ -239,22 +249,43 @@ static unsigned soonest_place(const struct fl_failover *f, const struct fl_failo
 
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *s)
 {
-    uint64_t wait_ns = 0;
-    bool late, at_once, throttled = false;
-    unsigned place;
+    uint64_t wait_ns = 0, best_wait_ns = 0;
+    bool late, at_once = false;
+    unsigned place, best = FL_PLAN_MAX;
+    struct fl_failover left = *f;
     fl_assert(f->attempts == 0);
-    do {
-        place = best_place(f, s, s->plan->count, &wait_ns, &late);
-        at_once = place == FL_PLAN_MAX && late;
-        place = at_once ? soonest_place(f, s) : place;
-        if (place == FL_PLAN_MAX) {
-            return none(throttled ? "throttled" : late ? "deadline" : "used-up");
+    for (;;) {
+        place = best_place(&left, s, s->plan->count, &wait_ns, &late);
+        if (place == FL_PLAN_MAX && best == FL_PLAN_MAX) {
+            place = late ? soonest_place(f, s) : FL_PLAN_MAX;
+            if (place == FL_PLAN_MAX) {
+                return none(late ? "deadline" : "used-up");
+            }
+            at_once = true;
+            wait_ns = 0;
+            break;
         }
-        throttled = is_throttled(f, s, place);
-    } while (throttled);
+        if (place == FL_PLAN_MAX) { /* with all of them throttled, the best of them is asked */
+            place = best;
+            wait_ns = best_wait_ns;
+            break;
+        }
+        if (!is_throttled(s, place)) {
+            break;
+        }
+        best_wait_ns = best == FL_PLAN_MAX ? wait_ns : best_wait_ns;
+        best = best == FL_PLAN_MAX ? place : best;
+        left.blocked |= UINT32_C(1) << place;
+    }
+    uint32_t passed = left.blocked & ~f->blocked & ~(UINT32_C(1) << place);
+    for (unsigned i = 0; i < s->plan->count; i++) {
+        if ((passed >> i & 1) != 0) {
+            pass_over(f, s, i);
+        }
+    }
     return take(f, (struct fl_step){.kind = FL_STEP_TARGET,
                                     .place = place,
-                                    .wait_ns = at_once ? 0 : wait_ns,
+                                    .wait_ns = wait_ns,
                                     .at_once = at_once,
                                     .why = "first"});
 }
@@ -268,7 +299,7 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
     if (failed->retry_said) {
         same = failed->retry ? (same == FL_SAME_NEVER ? FL_SAME_BACKOFF : same) : FL_SAME_NEVER;
     }
-    if (same == FL_SAME_NEVER || f->again[place] > 0 ||
+    if (same == FL_SAME_NEVER || (f->again >> place & 1) != 0 ||
         (same == FL_SAME_ONCE && !failed->untouched)) {
         return none("final");
     }
@@ -276,7 +307,7 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
     if (same == FL_SAME_AFTER && failed->retry_after_ns > 0) {
         wait_ns = failed->retry_after_ns;
     } else if (same != FL_SAME_ONCE) {
-        wait_ns = fl_backoff_ns(f->again[place], failed->retry_after_ns, s->rng);
+        wait_ns = fl_backoff_ns(0, failed->retry_after_ns, s->rng);
     }
     wait_ns = ready_ns > wait_ns ? ready_ns : wait_ns;
     if (wait_ns == UINT64_MAX || !in_time(s, wait_ns)) {
@@ -289,7 +320,7 @@ static struct fl_step same_again(struct fl_failover *f, const struct fl_failover
     if (price == TOO_DEAR) {
         return none("budget");
     }
-    f->again[place]++;
+    f->again |= UINT32_C(1) << place;
     return take(f, (struct fl_step){FL_STEP_SAME, place, wait_ns, price == PAID, false,
                                     same == FL_SAME_AFTER ? "retry-after" : "backoff"});
 }
@@ -305,8 +336,12 @@ static struct fl_step another(struct fl_failover *f, const struct fl_failover_sc
         if (place == FL_PLAN_MAX) {
             return none(dear ? "budget" : late ? "deadline" : "used-up");
         }
-        bool domain = shares(f, target_at(s, place), FL_FATE_VENDOR);
-        enum price price = is_throttled(f, s, place) ? TOO_DEAR : price_of(f, s, place, c->free);
+        bool domain = shares(f, s, place, FL_FATE_VENDOR);
+        bool throttled = is_throttled(s, place);
+        if (throttled) {
+            pass_over(f, s, place);
+        }
+        enum price price = throttled ? TOO_DEAR : price_of(f, s, place, c->free);
         if (price != TOO_DEAR) {
             const char *why = (c->elsewhere & FL_TO_LARGER) != 0 ? "larger-context"
                               : price == RESCUE                  ? "rescue"
@@ -318,6 +353,13 @@ static struct fl_step another(struct fl_failover *f, const struct fl_failover_sc
         dear = true;
         left.blocked |= UINT32_C(1) << place;
     }
+}
+
+void fl_failover_note(struct fl_failover *f, const struct fl_failover_scene *s,
+                      const struct fl_failed *failed)
+{
+    fl_assert(failed->place < places_of(s));
+    note_failure(f, s, failed, fl_consequence_of(failed->err));
 }
 
 struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *s,
@@ -362,6 +404,33 @@ struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_
                                         .why = "at-once"});
     }
     return strcmp(same.why, "final") == 0 ? step : same;
+}
+
+bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *s, uint32_t full,
+                           struct fl_step *io_step)
+{
+    uint64_t wait_ns = 0;
+    bool late;
+    struct fl_failover seen = *f;
+    if (io_step->kind != FL_STEP_TARGET) {
+        return false;
+    }
+    seen.blocked |= full;
+    for (;;) {
+        unsigned place = best_place(&seen, s, s->plan->count, &wait_ns, &late);
+        if (place == FL_PLAN_MAX) {
+            return false;
+        }
+        /* What comes after a failure goes through no closed gate; what comes first may. */
+        bool shut = f->attempts > 1 && !fl_retry_gate_open(&target_at(s, place)->state->gate);
+        if (wait_ns == 0 && !shut && !is_throttled(s, place)) {
+            f->tried &= ~(UINT32_C(1) << io_step->place);
+            f->tried |= UINT32_C(1) << place;
+            io_step->place = place;
+            return true;
+        }
+        seen.blocked |= UINT32_C(1) << place;
+    }
 }
 
 struct fl_step fl_failover_hedge(struct fl_failover *f, const struct fl_failover_scene *s,

@@ -21,6 +21,9 @@
  * target's gate is closed. When the budget is used up, one attempt still may go to a target that is
  * healthy and whose gate is open (a *rescue*): what answers well is not what a budget protects, and
  * in a total outage all gates are closed within five failures each.
+ *
+ * A throttled target (retry.h) gives way to others. Where there is no other, the first attempt goes
+ * to it all the same: no request is refused for what happened to those before it.
  */
 #ifndef FL_ROUTE_FAILOVER_H
 #define FL_ROUTE_FAILOVER_H
@@ -37,12 +40,12 @@ enum { FL_FAILOVER_PAID_MAX = 2 };
 struct fl_failover {
     unsigned attempts, paid;
     bool rescued;
-    uint32_t tried;                   /* by place in the plan */
-    uint32_t blocked;                 /* places that the failures so far rule out */
+    /* Bits of places in the plan: */
+    uint32_t tried;
+    uint32_t blocked;                 /* the failures so far rule them out */
+    uint32_t failed;                  /* something of theirs failed, not only the request */
+    uint32_t again;                   /* were tried once more on their own account */
     uint32_t keys_tried[FL_PLAN_MAX]; /* bits of key indexes among the target's keys */
-    unsigned again[FL_PLAN_MAX];      /* retries of the same target so far */
-    uint64_t failed_accounts[FL_PLAN_MAX], failed_vendors[FL_PLAN_MAX]; /* fates, see fl_target */
-    unsigned failed_count;
 };
 
 struct fl_failover_scene {
@@ -60,7 +63,8 @@ struct fl_failover_scene {
 struct fl_failed {
     unsigned place; /* in the plan */
     enum fl_err err;
-    unsigned key_index;      /* position among the target's keys; ignored where it has none */
+    unsigned key_index;      /* position among the target's keys; ignored where it has none;
+                                FL_KEYS_MAX: none was used */
     bool untouched;          /* nothing of the request reached the provider */
     uint64_t retry_after_ns; /* 0: none */
     bool retry_said, retry;  /* the answer's x-should-retry */
@@ -78,9 +82,9 @@ struct fl_step {
     uint64_t wait_ns; /* before it is dispatched */
     bool paid;        /* from the budgets */
     bool at_once;     /* though its keys are said to have nothing left */
-    const char *why;  /* "next", "other-domain", "other-key", "larger-context", "backoff",
-                         "retry-after", "rescue", "at-once"; of none: "final" (the error allows nothing),
-                         "used-up"  (the plan or the attempts), "budget", "deadline", "throttled",
+    const char *why;  /* "first", "next", "other-domain", "other-key", "larger-context", "backoff",
+                         "retry-after", "rescue", "at-once"; of none: "final" (the error allows
+                         nothing), "used-up"  (the plan or the attempts), "budget", "deadline",
                          "too-long" (the wait) */
 };
 
@@ -88,6 +92,15 @@ void fl_failover_start(struct fl_failover *f);
 struct fl_step fl_failover_first(struct fl_failover *f, const struct fl_failover_scene *scene);
 struct fl_step fl_failover_next(struct fl_failover *f, const struct fl_failover_scene *scene,
                                 const struct fl_failed *failed);
+/* One of two attempts failed while the other goes on: nothing is decided yet, but what follows when
+ * the other one fails too is to go by both. */
+void fl_failover_note(struct fl_failover *f, const struct fl_failover_scene *scene,
+                      const struct fl_failed *failed);
+/* The target of *io_step*, which is to be asked now, is busy with as many requests as it may have,
+ * as are all those of *full* (bits by place). True when one of the plan's others can be asked at
+ * once: it is the step now, and the busy one has not been tried. */
+bool fl_failover_elsewhere(struct fl_failover *f, const struct fl_failover_scene *scene,
+                           uint32_t full, struct fl_step *io_step);
 /* The second attempt of a hedge: an untried target that shares no vendor with the first, nor an
  * account, and has an open gate; FL_STEP_NONE if there is none or the budget has less than half. It
  * is then counted as tried and paid. Whether to hedge at all is hedge.h's question. */

@@ -278,7 +278,9 @@ void fl_breaker_probed(struct fl_breaker *b, const struct fl_health_policy *poli
         eject(b, policy, now_ns);
     } else if (health == FL_HALF_OPEN && !ok) {
         eject(b, policy, now_ns);
-    } else if (health == FL_OPEN && ok && !b->blind) {
+    } else if (health == FL_OPEN && ok &&
+               (!b->blind || now_ns >= b->since_ns + policy->ejection_ns)) {
+        /* what checks do not see is tried no sooner than after one ejection's length, nor later */
         enter(b, FL_HALF_OPEN, now_ns);
         b->checks_good = 1;
     }

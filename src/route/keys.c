@@ -271,7 +271,7 @@ const struct fl_target_key *fl_keys_take(const struct fl_target_key *keys, unsig
             continue;
         }
         struct standing one = {&keys[i], meter_wait_ns(&keys[i], need, now_ns),
-                               headroom_of(&keys[i], now_ns)};
+                               count > 1 ? headroom_of(&keys[i], now_ns) : 1};
         one.wait_ns =
             usable ? one.wait_ns : larger(one.wait_ns, 1 + key_wait_ns(keys[i].key, now_ns));
         if ((one.wait_ns == 0 || force) && better(&one, &best)) {
@@ -301,6 +301,9 @@ static void mirror_learn(struct fl_mirror *m, const struct fl_rate *r, const str
         fl_set(m->limit, r->limit);
     }
     if (!r->remaining_given || lease->order < fl_get(m->order)) {
+        return;
+    }
+    if (!r->reset_given && fl_get(m->limit) == 0) { /* a made-up period would hold requests back */
         return;
     }
     fl_set(m->order, lease->order);

@@ -108,6 +108,7 @@ static void inspect(struct survey *s, unsigned position, struct fl_shortage *sho
     o->index = index;
     o->position = position;
     o->tokens = fl_tokens_at(&s->tokens, target, index, s->choice.request);
+    o->cost = (struct fl_cost){0, 0};
     o->priced = fl_cost_estimate(target, &o->tokens, &o->cost);
     if (!o->priced) {
         memset(&o->cost, 0, sizeof(o->cost)); /* policies show it, and a record must be the same each time */
@@ -391,6 +392,12 @@ static void predict_best(const struct fl_choice *c, const struct ranking *best)
     }
 }
 
+/* Of an only target, asked for who knows how much, nothing is worth foretelling. */
+static bool is_foreseen(const struct fl_choice *c)
+{
+    return c->count > 1 || c->request->tokens_in > 0;
+}
+
 static void record(const struct survey *s, const struct fl_option *o, struct fl_candidate *line)
 {
     const struct fl_choice *c = &s->choice;
@@ -402,7 +409,7 @@ static void record(const struct survey *s, const struct fl_option *o, struct fl_
     for (unsigned i = 0; !s->policy->explain && i < c->term_count; i++) {
         line->terms[i] = o->terms[i];
     }
-    line->predicted = true;
+    line->predicted = is_foreseen(c);
     line->ttft_ns = (uint64_t)o->ttft_ns;
     line->total_ns = (uint64_t)o->total_ns;
 }
@@ -432,7 +439,7 @@ static void take_options(struct survey *s, struct fl_plan *plan)
     plan->terms = c->terms;
     plan->term_count = c->term_count;
     plan->propensity = c->propensity / ties_of(c, best.options[0]);
-    if (!s->policy->measured || c->count == 1) {
+    if (is_foreseen(c) && (!s->policy->measured || c->count == 1)) {
         predict_best(c, &best);
     }
     for (unsigned i = 0; i < best.count; i++) {

@@ -5,11 +5,18 @@
 
 enum { bucket_count = 256 };
 
+struct tenant {
+    struct tenant *next;
+    struct fl_slice name; /* owned */
+    struct fl_retry_budget budget;
+};
+
 struct fl_registry {
     struct fl_target_state *targets[bucket_count];
     struct fl_route_state *routes[bucket_count];
     struct fl_key_state *keys[bucket_count];
     struct fl_meter *meters[bucket_count];
+    struct tenant *tenants[bucket_count];
 };
 
 /* Names come from the configuration: no key is needed against them. */
@@ -39,6 +46,7 @@ void fl_registry_destroy(struct fl_registry *r)
         FREE_ALL(r->routes[i], name)
         FREE_ALL(r->keys[i], id)
         FREE_ALL(r->meters[i], id)
+        FREE_ALL(r->tenants[i], name)
     }
     free(r);
 }
@@ -133,4 +141,24 @@ struct fl_meter *fl_registry_meter(struct fl_registry *r, struct fl_slice meter_
     s->id = id;
     s->next = *bucket;
     return *bucket = s;
+}
+
+struct fl_retry_budget *fl_registry_tenant(struct fl_registry *r, struct fl_slice tenant_name)
+{
+    struct tenant **bucket = &r->tenants[hash_of(tenant_name) % bucket_count], *s;
+    struct fl_slice name;
+    for (s = *bucket; s; s = s->next) {
+        if (fl_slice_eq(s->name, tenant_name)) {
+            return &s->budget;
+        }
+    }
+    s = new_state(sizeof(*s), tenant_name, &name);
+    if (!s) {
+        return NULL;
+    }
+    s->name = name;
+    atomic_flag_clear(&s->budget.lock.held);
+    s->next = *bucket;
+    *bucket = s;
+    return &s->budget;
 }

@@ -142,6 +142,7 @@ struct fl_target {
     unsigned tokenizer; /* index into fl_route_request.tokens_by_tokenizer */
     unsigned kind;      /* equal for targets of the same model, whoever serves it */
     uint64_t kind_name; /* hash of that model's name: the same after a reload */
+    uint64_t id_hash;   /* of id, unkeyed; 0: not made */
     bool disabled;      /* taken out of service by its operator, or retired by its vendor */
     /* What it shares with others, as hashes of names; 0: with nobody. */
     uint64_t fate[FL_FATE_COUNT];
@@ -163,6 +164,7 @@ struct fl_route_state; /* round-robin position and the like, shared like target 
 
 struct fl_route {
     struct fl_slice name; /* what a client may put into "model" */
+    uint64_t name_hash;   /* of it, unkeyed; 0: not made */
     enum fl_strategy strategy;
     enum fl_algorithm algorithm;
     const unsigned *targets; /* indexes into the table's targets, primaries first */
@@ -222,6 +224,7 @@ void fl_registry_destroy(struct fl_registry *r);
 struct fl_target_state *fl_registry_target(struct fl_registry *r, struct fl_slice target_id);
 struct fl_route_state *fl_registry_route(struct fl_registry *r, struct fl_slice route_name);
 struct fl_key_state *fl_registry_key(struct fl_registry *r, struct fl_slice key_id);
+struct fl_retry_budget *fl_registry_tenant(struct fl_registry *r, struct fl_slice name);
 struct fl_meter *fl_registry_meter(struct fl_registry *r, struct fl_slice meter_id);
 
 /* --- Names --- */

@@ -47,6 +47,7 @@ struct fl_target_state {
     struct fl_measures measures;
     struct fl_pace pace;
     struct fl_concurrency concurrency;
+    _Atomic unsigned queued; /* requests that wait for a place here, on all workers */
     struct fl_retry_gate gate;
     struct fl_throttle throttle; /* has a lock of its own */
     struct fl_spreads spreads;

@@ -71,6 +71,7 @@ void fl_understand_begin(struct fl_understanding *u)
     u->needs = 0;
     u->streaming = false;
     u->tokens_out_max = 0;
+    u->tokens_beside = 0;
     fl_scan_begin(&u->scan, 0, (struct fl_scan_window){u->window, FL_UNDERSTOOD_WINDOW});
 }
 
@@ -78,7 +79,8 @@ void fl_understand_end(struct fl_understanding *u)
 {
     fl_scan_end(&u->scan, &u->text);
     for (unsigned i = 0; i < FL_TEXT_TOKENIZERS; i++) {
-        uint64_t tokens = fl_text_request_tokens(&u->text, (enum fl_text_tokenizer)i);
+        uint64_t tokens =
+            fl_text_request_tokens(&u->text, (enum fl_text_tokenizer)i) + u->tokens_beside;
         u->tokens[i] = u->corrected[i] = (unsigned)(tokens < tokens_most ? tokens : tokens_most);
     }
     struct fl_windows windows = windows_of(&u->text);

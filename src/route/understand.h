@@ -31,6 +31,7 @@ struct fl_understanding {
     uint32_t needs; /* FL_NEED_ bits */
     bool streaming;
     uint64_t tokens_out_max;
+    uint64_t tokens_beside; /* of images and files, about */
     /* What the text says, set at the end: */
     struct fl_text_facts text;
     struct fl_features features;

@@ -66,10 +66,10 @@ void fl_access_log(struct fl_exchange *x, int status, enum fl_err err)
         fl_buf_put_cstr(&l, x->feedback ? "/feedback" : x->dialect->paths[x->endpoint]);
     }
     fl_buf_put_cstr(&l, "\"");
-    put_text(&l, ",\"model\":", fl_slice_first(x->facts.model, 200));
+    put_text(&l, ",\"model\":", fl_slice_first(x->model, 200));
     put_count(&l, ",\"status\":", (uint64_t)status);
     put_text(&l, ",\"outcome\":", fl_slice_cstr(fl_err_name(err)));
-    fl_buf_put_cstr(&l, x->facts.stream ? ",\"stream\":true" : ",\"stream\":false");
+    fl_buf_put_cstr(&l, x->stream ? ",\"stream\":true" : ",\"stream\":false");
     put_seconds(&l, ",\"duration_s\":", w->sys->now_ns - x->begun_ns);
     put_count(&l, ",\"bytes_out\":", x->bytes_out);
     put_result(&l, x);

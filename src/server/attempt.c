@@ -50,9 +50,14 @@ static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
 {
     struct fl_exchange *x = a->exchange;
     int64_t when_s = (int64_t)(x->decision->wall_ns / FL_NS_S);
-    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = x->resume ? x->resume->tokens : 0};
+    uint64_t said = x->resume && x->winner == a ? fl_resume_tokens(x->resume) : 0;
+    struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = said};
     bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;
-    if (a->usage.known) {
+    if (a->usage.known && cancelled && a->usage.tokens_out < said) { /* told at its beginning */
+        read = a->usage;
+        read.tokens_out = said;
+        n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
+    } else if (a->usage.known) {
         n->priced = fl_cost_exact(a->target, &a->usage, when_s, &n->cost_picousd);
     } else if (cancelled && a->head_seen && a->status < 300 && x->tokens_in > 0) {
         n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
@@ -164,6 +169,9 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     }
     leave(a);
     release_conn(a, err);
+    if (x->upstreams->queued > 0) {
+        fl_rooms_wake(x->upstreams);
+    }
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
@@ -174,6 +182,13 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
 
 /* --- sending --- */
 
+/* Is the provider asked in another form than the client's? */
+static bool speaks_other(const struct fl_attempt *a)
+{
+    const struct fl_translation *t = a->translation;
+    return t && !a->own_form && (t->options.embed || t->options.client != t->options.provider);
+}
+
 /* The content type of the provider's streams. */
 static const char *stream_type(const struct fl_attempt *a)
 {
@@ -182,7 +197,8 @@ static const char *stream_type(const struct fl_attempt *a)
         [FL_FRAMING_LINES] = "application/x-ndjson",
         [FL_FRAMING_AMAZON] = "application/vnd.amazon.eventstream",
     };
-    return types[a->translation ? a->translation->options.provider->framing : FL_FRAMING_SSE];
+    const struct fl_wire *form = a->translation ? a->translation->options.provider : NULL;
+    return types[form ? form->framing : FL_FRAMING_SSE];
 }
 
 static void put_path(struct fl_buf *b, const struct fl_attempt *a)
@@ -195,13 +211,13 @@ static void put_path(struct fl_buf *b, const struct fl_attempt *a)
     }
     if (!a->dialect->put_path) {
         fl_buf_put_cstr(b, a->dialect->paths[a->endpoint]);
-        fl_buf_put(b, a->translation ? FL_EMPTY : a->exchange->query);
+        fl_buf_put(b, speaks_other(a) ? FL_EMPTY : a->exchange->asking->query);
         return;
     }
     const struct fl_provider *p = fl_pool_provider(a->pool);
     struct fl_ask ask = {.endpoint = a->endpoint,
                          .model = a->model,
-                         .stream = a->exchange->facts.stream,
+                         .stream = a->exchange->stream,
                          .api_version = p->api_version,
                          .region = p->region,
                          .project = p->project};
@@ -248,10 +264,10 @@ static enum fl_err put_head(struct fl_buf *b, const struct fl_attempt *a, const 
         }
     }
     fl_buf_put_cstr(b, a->dialect->fields ? a->dialect->fields : "");
-    fl_buf_put(b, a->translation ? FL_EMPTY : x->passed);
+    fl_buf_put(b, speaks_other(a) ? FL_EMPTY : x->asking->passed);
     fl_h1_put_field(b, FL_LIT("content-type: "), x->pass ? x->pass->content_type : FL_LIT("application/json"));
     fl_buf_put(b, FL_LIT("accept-encoding: identity\r\nuser-agent: fairlead/" FL_VERSION "\r\naccept: "));
-    fl_buf_put_cstr(b, x->pass ? "*/*" : x->facts.stream ? stream_type(a) : "application/json");
+    fl_buf_put_cstr(b, x->pass ? "*/*" : x->stream ? stream_type(a) : "application/json");
     fl_buf_put(b, FL_LIT("\r\n"));
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
     fl_buf_put(b, FL_LIT("content-length: "));
@@ -279,7 +295,7 @@ static enum fl_err send_request(struct fl_attempt *a)
     fl_buf_init_in(&storage, model, sizeof(model));
     if (x->pass) {
         fl_pass_write(a, &storage, &body);
-    } else if (a->translation) {
+    } else if (a->translation && !a->own_form) {
         body.pieces[0] = fl_buf_slice(&a->translation->body);
         body.bytes = body.pieces[0].len;
         body.count = 1;
@@ -287,7 +303,7 @@ static enum fl_err send_request(struct fl_attempt *a)
         const struct fl_provider *p = fl_pool_provider(a->pool);
         struct fl_request_wishes wishes = {.ask_usage = p->stream_options,
                                            .keep_extensions = fl_slice_eq(p->type, FL_LIT("openrouter"))};
-        a->dialect->write_request(&x->facts, a->model, wishes, &storage, &body);
+        a->dialect->write_request(&x->asking->facts, a->model, wishes, &storage, &body);
     }
     fl_buf_reset(&w->out);
     enum fl_err err = put_head(&w->out, a, &body);
@@ -424,7 +440,7 @@ static bool has_type(const struct fl_attempt *a, const char *name)
  * read as one unless it says that it is something else. */
 static bool is_stream(const struct fl_attempt *a)
 {
-    bool asked = a->translation && a->exchange->facts.stream;
+    bool asked = a->translation && a->exchange->stream;
     return has_type(a, stream_type(a)) ||
            (asked && !has_type(a, "application/json") && !has_type(a, "text/html"));
 }
@@ -467,9 +483,10 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (x->arena.failed) {
         return FL_ERR_NOMEM;
     }
-    bool stream = head->status < 300 && is_stream(a) && !x->pass;
+    bool can_stream = !x->pass && x->endpoint != FL_ENDPOINT_EMBEDDINGS;
+    bool stream = head->status < 300 && can_stream && is_stream(a);
     bool told = x->head_by_heartbeat || a->continues;
-    if (!stream && told && head->status < 300 && !a->translation) {
+    if (!stream && told && head->status < 300 && (!a->translation || a->continues)) {
         return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
     }
     enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
@@ -623,7 +640,7 @@ static enum fl_err connect_to(struct fl_attempt *a)
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a)
 {
     const struct fl_limits *limits = &a->exchange->config->limits;
-    return a->translation ? limits->body_bytes : limits->response_hold_bytes;
+    return a->translation && a->status < 300 ? limits->body_bytes : limits->response_hold_bytes;
 }
 
 /* A key that has room for the request; where none has, the one that is soonest able when there is nothing to lose. */
@@ -631,13 +648,13 @@ static enum fl_err take_key(struct fl_exchange *x, struct fl_attempt *a)
 {
     const struct fl_target *t = a->target;
     struct fl_key_need need = {x->tokens_in, x->tokens_out};
-    uint32_t tried = x->step.kind == FL_STEP_SAME ? 0 : x->failover.keys_tried[a->place];
+    uint32_t tried = x->asking->step.kind == FL_STEP_SAME ? 0 : x->asking->failover.keys_tried[a->place];
     if (t->key_count == 0) {
         return FL_OK;
     }
     const struct fl_target_key *key =
         fl_keys_take(t->keys, t->key_count, need, tried, x->worker->key_turn++,
-                     x->plan->panic || x->step.at_once, x->worker->sys->now_ns, &a->lease);
+                     x->plan->panic || x->asking->step.at_once, x->worker->sys->now_ns, &a->lease);
     a->key = key ? key->index : 0;
     return key ? FL_OK : FL_ERR_RATE_LIMITED;
 }
@@ -650,14 +667,14 @@ static void set_patience(struct fl_attempt *a)
     const struct fl_timeouts *t = &fl_pool_provider(a->pool)->timeouts;
     const struct fl_spreads *seen = &a->target->state->spreads;
     uint32_t all = (UINT32_C(1) << x->plan->count) - 1;
-    bool others = (all & ~(x->failover.tried | x->failover.blocked)) != 0;
+    bool others = (all & ~(x->asking->failover.tried | x->asking->failover.blocked)) != 0;
     uint64_t now = a->begun_ns, left = x->deadline_ns > now ? x->deadline_ns - now : 1;
     a->first_token_wait_ns = t->first_token_ns;
     a->stall_wait_ns = t->idle_ns;
-    if (x->facts.stream && others) {
+    if (x->stream && others) {
         a->first_token_wait_ns = fl_first_token_timeout_ns(seen, x->tokens_in, left, t->first_token_ns);
     }
-    if (x->facts.stream) {
+    if (x->stream) {
         a->stall_wait_ns = fl_stall_timeout_ns(seen, t->idle_ns);
     }
 }
@@ -674,7 +691,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     a->continues = x->state == FL_EXCHANGE_ANSWERING;
     a->pool = &x->upstreams->pools[target->provider_index];
     a->dialect = a->pool->dialect;
-    a->model = fl_target_model(target, x->asked ? x->asked[place] : x->facts.model);
+    a->model = fl_target_model(target, x->asked ? x->asked[place] : x->asking->facts.model);
     a->begun_ns = a->wanted_ns = a->last_byte_ns = x->worker->sys->now_ns;
     set_patience(a);
     a->wait.ready = on_connection_free;
@@ -697,7 +714,7 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
     x->served_model = a->model;
     x->worker->stats.attempts++;
     x->worker->stats.attempts_open++;
-    fl_route_begin(target, x->tokens_in, x->facts.stream, a->begun_ns, &a->dispatch);
+    fl_route_begin(target, x->tokens_in, x->stream, a->begun_ns, &a->dispatch);
     err = connect_to(a);
     if (err) {
         fl_attempt_end(a, err);
@@ -749,7 +766,7 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 
 void fl_attempt_pause(struct fl_attempt *a)
 {
-    if (!a->paused) {
+    if (!a->paused && a->head_seen) { /* before that it has nothing for the client, perhaps not even a connection */
         a->paused = true;
         a->conn->stream->ops->pause(a->conn->stream);
     }

@@ -19,10 +19,10 @@ static void refuse_model(struct fl_exchange *x)
 {
     char text[700];
     struct fl_buf b;
-    struct fl_slice near = fl_route_suggest(&x->config->table, x->facts.model);
+    struct fl_slice near = fl_route_suggest(&x->config->table, x->asking->facts.model);
     fl_buf_init_in(&b, text, sizeof(text));
     fl_buf_put_cstr(&b, "The model '");
-    fl_buf_put(&b, fl_slice_first(x->facts.model, 200));
+    fl_buf_put(&b, fl_slice_first(x->asking->facts.model, 200));
     fl_buf_put_cstr(&b, "' does not exist here.");
     if (near.len > 0) {
         fl_buf_put_cstr(&b, " Did you mean '");
@@ -43,9 +43,19 @@ static struct fl_asker asker_of(const struct fl_exchange *x)
     const struct fl_hash_key key = {0, 0};
     return (struct fl_asker){
         .tenant = fl_exchange_tenant(x),
-        .model = fl_hash(key, x->facts.model),
+        .model = fl_hash(key, x->model),
         .now_s = x->decision->wall_ns / 1000000000,
     };
+}
+
+/* Is the answer's count of tokens ours to tell? Of embeddings not every other dialect tells one. */
+static bool must_count(const struct fl_exchange *x, const struct fl_route *route)
+{
+    if (x->endpoint != FL_ENDPOINT_EMBEDDINGS || route->target_count == 0) {
+        return x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
+    }
+    const struct fl_target *t = &x->config->table.targets[route->targets[0]];
+    return x->upstreams->pools[t->provider_index].dialect->embed_form != NULL;
 }
 
 /* Is there anything that a closer look at the text could decide? Reading it costs more than relaying a short
@@ -55,14 +65,14 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
     const struct fl_wishes *w = &x->wishes;
     return route->target_count > 1 || route->tier != FL_TIER_UNKNOWN || route->max_cost_picousd > 0 ||
            w->tier != FL_TIER_UNKNOWN || w->max_cost_given || w->explain != FL_EXPLAIN_NO ||
-           x->facts.models.type != FL_JSON_NONE || x->endpoint == FL_ENDPOINT_COUNT_TOKENS;
+           x->asking->facts.models.type != FL_JSON_NONE || must_count(x, route);
 }
 
 /* Targets of any model become those of the one that was named, for as long as the exchange lives. */
 static void name_targets(struct fl_exchange *x, const struct fl_route *route, int64_t now_s)
 {
     struct fl_named named[FL_NAMED_MAX];
-    x->named_count = fl_config_named(x->config, route, x->facts.model, now_s, named);
+    x->named_count = fl_config_named(x->config, route, x->asking->facts.model, now_s, named);
     if (x->named_count > 0) {
         size_t bytes = x->named_count * sizeof(*named);
         struct fl_named *kept = fl_arena_take(&x->arena, bytes);
@@ -99,11 +109,11 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     r.named_count = x->named_count;
     if (is_choice(x, route) && !x->pass) {
         struct fl_asker asker = asker_of(x);
-        fl_understand(x->dialect, &x->facts, u);
+        fl_understand(x->dialect, &x->asking->facts, u);
         fl_understood_keep(u, x->expected);
         fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &r);
     } else {
-        fl_plain_put(&x->facts, &r);
+        fl_plain_put(&x->asking->facts, &r);
         x->expected = NULL;
     }
     x->tokens_in = r.tokens_in;
@@ -155,7 +165,7 @@ static void begin_record(struct fl_exchange *x)
     d->wall_ns = fl_worker_wall_ns(x->worker);
     d->config = x->config;
     copy_text(d->request_id, sizeof(d->request_id), x->request_id);
-    copy_text(d->model, sizeof(d->model), x->facts.model);
+    copy_text(d->model, sizeof(d->model), x->asking->facts.model);
 }
 
 /* What is used of the draft, for as long as the exchange lives: a stream may last for minutes. */
@@ -188,7 +198,7 @@ enum { models_max = 8 };
 /* What the body asks for, over what the route says; headers go before it. False: it was refused. */
 static bool prefer(struct fl_exchange *x, struct fl_preference *p, struct fl_route_request *request)
 {
-    fl_preference_read(&x->facts, x->config, &x->arena, p);
+    fl_preference_read(&x->asking->facts, x->config, &x->arena, p);
     if (p->wrong) {
         fl_exchange_refuse(x, FL_ERR_REQUEST, fl_slice_cstr(p->wrong), "provider");
         return false;
@@ -266,8 +276,8 @@ bool fl_decide(struct fl_exchange *x)
     const struct fl_table *t = &x->config->table;
     struct fl_slice names[models_max];
     struct fl_preference preference;
-    const struct fl_route *route = find_route(t, x->facts.model);
-    unsigned name_count = fl_preference_models(&x->facts, &x->arena, models_max, names), unknown = 0;
+    const struct fl_route *route = find_route(t, x->asking->facts.model);
+    unsigned name_count = fl_preference_models(&x->asking->facts, &x->arena, models_max, names), unknown = 0;
     for (; !route && unknown < name_count; unknown++) {
         route = find_route(t, names[unknown]);
     }
@@ -289,7 +299,7 @@ bool fl_decide(struct fl_exchange *x)
     x->schema_asked = (request.needs & FL_NEED_JSON_SCHEMA) != 0;
     fl_route_plan(t, route, &request, &x->worker->rng, x->plan);
     fl_preference_order(&preference, x->config, x->plan);
-    if (name_count > 0 && !name_places(x, unknown > 0 ? names[unknown - 1] : x->facts.model)) {
+    if (name_count > 0 && !name_places(x, unknown > 0 ? names[unknown - 1] : x->asking->facts.model)) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
     }
@@ -361,7 +371,7 @@ void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
         return;
     }
     d->ended = true;
-    d->streamed = x->facts.stream;
+    d->streamed = x->stream;
     d->served = x->served;
     d->attempts = x->note_count;
     for (unsigned i = 0; i < x->note_count; i++) {

@@ -112,11 +112,12 @@ static struct fl_slice presented_key(const struct fl_h1_head *head)
 }
 
 /* All keys are compared, each in constant time: the answer's time tells nothing. */
-static bool authenticate(const struct fl_config *c, const struct fl_h1_head *head, struct fl_slice *ret_name)
+static bool authenticate(const struct fl_config *c, const struct fl_h1_head *head,
+                         const struct fl_client_key **ret_key)
 {
     uint8_t digest[32];
     bool known = c->key_count == 0;
-    *ret_name = FL_EMPTY;
+    *ret_key = NULL; /* anybody is let in */
     if (known) {
         return true;
     }
@@ -125,7 +126,7 @@ static bool authenticate(const struct fl_config *c, const struct fl_h1_head *hea
     for (unsigned i = 0; i < c->key_count; i++) {
         if (fl_digest_eq(digest, c->keys[i].sha256) && key.len > 0) {
             known = true;
-            *ret_name = c->keys[i].name;
+            *ret_key = &c->keys[i];
         }
     }
     return known;
@@ -240,11 +241,11 @@ static void answer_models(struct fl_session *s, const struct fl_h1_head *head, s
  * proxy. */
 static bool may_see_decisions(const struct fl_session *s, const struct fl_h1_head *head)
 {
-    struct fl_slice name;
+    const struct fl_client_key *key;
     const struct fl_config *c = s->worker->current->snapshot->config;
     bool forwarded = fl_h1_find_text(head, FL_LIT("forwarded")) ||
                      fl_h1_find_text(head, FL_LIT("x-forwarded-for")) || fl_h1_find_text(head, FL_LIT("via"));
-    return c->key_count > 0 && authenticate(c, head, &name) ? true
+    return c->key_count > 0 && authenticate(c, head, &key) ? true
                                                              : fl_addr_is_loopback(&s->peer) && !forwarded;
 }
 
@@ -347,7 +348,7 @@ static enum fl_err check_body(const struct fl_h1_head *head, bool any_type)
 }
 
 static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
-                          struct fl_slice key_name)
+                          const struct fl_client_key *key)
 {
     const struct fl_config *c = s->worker->current->snapshot->config;
     struct fl_h1_body_limits limits = {c->limits.body_bytes, 8 * 1024};
@@ -368,7 +369,8 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
         fl_reply_plain_error(s, FL_ERR_NOMEM, FL_EMPTY, false);
         return false;
     }
-    x->client_key_name = key_name;
+    x->client_key = key;
+    x->client_key_name = key ? key->name : FL_EMPTY;
     x->feedback = e->action == ACT_FEEDBACK;
     if (e->action == ACT_PASS) {
         fl_pass_open(x, head, without_prefix(head->path));
@@ -391,7 +393,8 @@ static bool takes_method(const struct endpoint *e, enum fl_h1_method method, str
 
 bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
 {
-    struct fl_slice rest, key_name = FL_EMPTY;
+    struct fl_slice rest;
+    const struct fl_client_key *key = NULL;
     const struct endpoint *e = find(head->path, &rest);
     bool anthropic = e && e->action == ACT_EXCHANGE ? e->speaks == ANTHROPIC
                                                     : fl_h1_find_text(head, FL_LIT("anthropic-version")) != NULL;
@@ -412,7 +415,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
                              head->keep_alive && bodyless);
         return false;
     }
-    if (e->speaks != NONE && !authenticate(s->worker->current->snapshot->config, head, &key_name)) {
+    if (e->speaks != NONE && !authenticate(s->worker->current->snapshot->config, head, &key)) {
         fl_reply_plain_error(s, FL_ERR_AUTH,
                              FL_LIT("Invalid or missing key. Send 'Authorization: Bearer <key>' with a key that "
                                     "this gateway's configuration lists."),
@@ -420,7 +423,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
         return false;
     }
     if (exchange) {
-        return open_exchange(s, head, e, key_name);
+        return open_exchange(s, head, e, key);
     }
     if (!bodyless) {
         fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("This request has no body here."), false);

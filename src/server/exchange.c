@@ -12,6 +12,8 @@
  */
 #include "server/internal.h"
 
+#include "dialect/seal.h"
+
 enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
 
 static void exchange_due(struct fl_timer *timer);
@@ -68,10 +70,10 @@ static void take_passed(struct fl_exchange *x, const struct fl_h1_head *head)
     fl_buf_init_in(&b, memory, sizeof(memory));
     if (beta) {
         fl_h1_put_parsed(&b, beta);
-        x->betas = fl_arena_copy(&x->arena, fl_slice_first(beta->value, passed_bytes_max));
+        x->asking->betas = fl_arena_copy(&x->arena, fl_slice_first(beta->value, passed_bytes_max));
     }
-    x->passed = fl_buf_ok(&b) ? fl_arena_copy(&x->arena, fl_buf_slice(&b)) : FL_EMPTY;
-    x->query = query.len <= query_bytes_max ? fl_arena_copy(&x->arena, query) : FL_EMPTY;
+    x->asking->passed = fl_buf_ok(&b) ? fl_arena_copy(&x->arena, fl_buf_slice(&b)) : FL_EMPTY;
+    x->asking->query = query.len <= query_bytes_max ? fl_arena_copy(&x->arena, query) : FL_EMPTY;
 }
 
 static void take_identity(struct fl_exchange *x, const struct fl_h1_head *head)
@@ -99,10 +101,16 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
 {
     struct fl_worker *w = s->worker;
     struct fl_exchange *x = fl_shelf_take(&w->exchange_shelf);
-    if (!x) {
+    struct fl_asking *asking = x ? fl_shelf_take(&w->asking_shelf) : NULL;
+    if (!asking) {
+        if (x) {
+            fl_shelf_give(&w->exchange_shelf, x);
+        }
         return NULL;
     }
     memset(x, 0, offsetof(struct fl_exchange, room));
+    *asking = (struct fl_asking){0};
+    x->asking = asking;
     x->session = s;
     x->worker = w;
     x->upstreams = w->current;
@@ -132,6 +140,15 @@ struct fl_exchange *fl_exchange_create(struct fl_session *s, enum fl_endpoint en
 
 /* --- ending it --- */
 
+/* Nobody else will be asked. */
+static void end_asking(struct fl_exchange *x)
+{
+    if (x->asking) {
+        fl_shelf_give(&x->worker->asking_shelf, x->asking);
+        x->asking = NULL;
+    }
+}
+
 /* Takes the exchange off its session and frees it. What the session does next is the caller's. */
 static struct fl_session *detach(struct fl_exchange *x)
 {
@@ -140,12 +157,14 @@ static struct fl_session *detach(struct fl_exchange *x)
     fl_assert(x->alive_count == 0 && !x->winner);
     enter(x, FL_EXCHANGE_ENDED);
     fl_timers_stop(&w->sys->timers, &x->timer);
+    fl_room_leave(x);
     fl_list_remove(&x->link);
     w->stats.exchanges_open--;
     s->exchange = NULL;
     fl_buf_finish(&x->body);
     fl_canonical_destroy(x->canonical);
     fl_resume_destroy(x->resume);
+    end_asking(x);
     fl_arena_finish(&x->arena);
     fl_upstreams_unref(x->upstreams);
     fl_shelf_give(&w->exchange_shelf, x);
@@ -232,12 +251,16 @@ static bool read_facts(struct fl_exchange *x)
     struct fl_buf scratch;
     struct fl_reterr reterr = {0};
     fl_buf_init_in(&scratch, decoded, sizeof(decoded));
-    enum fl_err err = x->dialect->read_request(x->endpoint, fl_buf_slice(&x->body), &scratch, &x->facts, &reterr);
+    enum fl_err err = x->dialect->read_request(x->endpoint, fl_buf_slice(&x->body), &scratch, &x->asking->facts, &reterr);
     if (err) {
         refuse_body(x, err, &reterr);
         return false;
     }
-    x->facts.model = fl_arena_copy(&x->arena, x->facts.model);
+    struct fl_facts *f = &x->asking->facts;
+    x->model = f->model = fl_arena_copy(&x->arena, f->model);
+    x->stream = f->stream;
+    x->usage_asked = f->usage_asked;
+    x->length_limited = f->tokens_out_max > 0;
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
@@ -253,6 +276,7 @@ static struct fl_failover_scene scene_of(struct fl_exchange *x)
     return (struct fl_failover_scene){.table = &x->config->table,
                                       .plan = x->plan,
                                       .pool = route ? &route->budget : NULL,
+                                      .tenant = x->client_key ? x->client_key->budget : NULL,
                                       .rng = &x->worker->rng,
                                       .now_ns = x->worker->sys->now_ns,
                                       .deadline_ns = x->deadline_ns,
@@ -263,45 +287,59 @@ static struct fl_failover_scene scene_of(struct fl_exchange *x)
 /* The next place that a route keeps for refusals of this kind. */
 static struct fl_step rescue(struct fl_exchange *x, uint32_t places, const char *why)
 {
-    uint32_t left = places & ~x->failover.tried;
+    uint32_t left = places & ~x->asking->failover.tried;
     unsigned place = 0;
-    if (left == 0 || x->failover.attempts >= x->config->limits.attempts) {
+    if (left == 0 || x->asking->failover.attempts >= x->config->limits.attempts) {
         return (struct fl_step){.kind = FL_STEP_NONE, .why = "used-up"};
     }
     while ((left >> place & 1) == 0) {
         place++;
     }
-    x->failover.tried |= UINT32_C(1) << place;
-    x->failover.attempts++;
+    x->asking->failover.tried |= UINT32_C(1) << place;
+    x->asking->failover.attempts++;
     return (struct fl_step){.kind = FL_STEP_TARGET, .place = place, .why = why};
 }
 
 static void settle_step(struct fl_exchange *x, const struct fl_failed *failed)
 {
     struct fl_failover_scene scene = scene_of(x);
-    x->step = fl_failover_next(&x->failover, &scene, failed);
-    if (x->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_CONTEXT) {
-        x->step = rescue(x, x->context_places, "larger-context");
-    } else if (x->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_POLICY) {
-        x->step = rescue(x, x->policy_places, "other-policy");
+    x->asking->step = fl_failover_next(&x->asking->failover, &scene, failed);
+    if (x->asking->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_CONTEXT) {
+        x->asking->step = rescue(x, x->context_places, "larger-context");
+    } else if (x->asking->step.kind == FL_STEP_NONE && failed->err == FL_ERR_UPSTREAM_POLICY) {
+        x->asking->step = rescue(x, x->policy_places, "other-policy");
     }
     x->step_ready = true;
 }
 
-static void settle_step_after(struct fl_attempt *a, enum fl_err err)
+static struct fl_failed failed_of(const struct fl_attempt *a, enum fl_err err)
 {
     static const struct fl_rates none;
     const struct fl_rates *r = a->rates ? a->rates : &none;
-    struct fl_failed failed = {.place = a->place,
-                               .err = err,
-                               .key_index = a->lease.on ? (unsigned)(a->lease.on - a->target->keys) : 0,
-                               .untouched = a->sent_ns == 0,
-                               .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
-                               .retry_said = r->retry_said,
-                               .retry = r->retry};
+    const struct fl_target_key *key = a->lease.on;
+    return (struct fl_failed){.place = a->place,
+                              .err = err,
+                              .key_index = key ? (unsigned)(key - a->target->keys) : FL_KEYS_MAX,
+                              .untouched = a->sent_ns == 0,
+                              .retry_after_ns = r->retry_after_given ? r->retry_after_ns : 0,
+                              .retry_said = r->retry_said,
+                              .retry = r->retry};
+}
+
+static void settle_step_after(const struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_failed failed = failed_of(a, err);
     if (!a->exchange->step_ready) {
         settle_step(a->exchange, &failed);
     }
+}
+
+/* It fails while another one is alive. */
+static void note_failed(const struct fl_attempt *a, enum fl_err err)
+{
+    struct fl_failover_scene scene = scene_of(a->exchange);
+    struct fl_failed failed = failed_of(a, err);
+    fl_failover_note(&a->exchange->asking->failover, &scene, &failed);
 }
 
 /* One attempt's failure says nothing about the other's, unless it is the request that is wrong. */
@@ -320,7 +358,7 @@ bool fl_exchange_may_retry(struct fl_attempt *a, enum fl_err err)
         return other_may_answer(err);
     }
     settle_step_after(a, err);
-    return x->step.kind != FL_STEP_NONE;
+    return x->asking->step.kind != FL_STEP_NONE;
 }
 
 /* "No provider could answer: a/m: cannot connect; b/m: provider overloaded (503)." */
@@ -359,7 +397,7 @@ void fl_exchange_give_up(struct fl_exchange *x, enum fl_err err)
     if (x->note_count > 0) {
         put_attempts_text(x, &b);
     } else {
-        fl_buf_put(&b, x->complaint);
+        fl_buf_put(&b, x->asking->complaint);
     }
     fl_reply_error(x, err, fl_buf_slice(&b), NULL);
     fl_exchange_failed(x, err);
@@ -381,7 +419,7 @@ void fl_exchange_watch(struct fl_exchange *x)
         next = x->hedge_at_ns;
     }
     uint64_t beat = x->last_write_ns + x->config->limits.heartbeat_ns;
-    if (x->facts.stream && beat < next) {
+    if (x->stream && beat < next) {
         next = beat;
     }
     if (x->timer.slot == 0 || next < x->timer.at_ns) {
@@ -394,7 +432,7 @@ void fl_exchange_watch(struct fl_exchange *x)
 static bool may_hedge(const struct fl_exchange *x)
 {
     const struct fl_route *route = x->plan->route;
-    const struct fl_hedge_ask ask = {.streaming = x->facts.stream,
+    const struct fl_hedge_ask ask = {.streaming = x->stream,
                                      .tools = x->tools,
                                      .tools_allowed = route->hedge_tools,
                                      .forbidden = route->hedging == FL_HEDGE_OFF || x->hedged,
@@ -428,11 +466,47 @@ static void hedge(struct fl_exchange *x)
         return;
     }
     x->hedged = true;
-    struct fl_step step = fl_failover_hedge(&x->failover, &scene, x->attempts[0]->place);
+    uint32_t blocked = x->asking->failover.blocked;
+    x->asking->failover.blocked |= fl_rooms_full(x); /* a second attempt waits for nobody */
+    struct fl_step step = fl_failover_hedge(&x->asking->failover, &scene, x->attempts[0]->place);
+    x->asking->failover.blocked = blocked;
     if (step.kind == FL_STEP_TARGET) {
-        x->step = step;
+        x->asking->step = step;
         x->worker->stats.hedges += fl_attempt_start(x, step.place) == FL_OK;
     }
+}
+
+/* --- waiting for a place --- */
+
+bool fl_exchange_elsewhere(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    return fl_failover_elsewhere(&x->asking->failover, &scene, fl_rooms_full(x), &x->asking->step);
+}
+
+void fl_exchange_turned_away(struct fl_exchange *x)
+{
+    fl_exchange_give_up(x, FL_ERR_OVERLOADED);
+}
+
+/* Is there a place where the step leads, or elsewhere in the plan? Else it waits, or is over. */
+static bool has_place(struct fl_exchange *x)
+{
+    const struct fl_target *target = &x->config->table.targets[x->plan->targets[x->asking->step.place]];
+    bool admitted = x->admitted;
+    x->admitted = false;
+    if (admitted || fl_room_has_place(x->upstreams, target) || fl_exchange_elsewhere(x)) {
+        return true;
+    }
+    if (!fl_room_enter(x, target)) {
+        fl_exchange_turned_away(x);
+        return false;
+    }
+    uint64_t connect_ns = x->config->providers[target->provider_index].timeouts.connect_ns;
+    uint64_t most_ns = x->config->limits.queue_wait_ns;
+    x->wait_until_ns = x->worker->sys->now_ns + (most_ns > 0 ? most_ns : connect_ns);
+    fl_exchange_watch(x);
+    return false;
 }
 
 /* Does the step that is settled, or a later one. */
@@ -440,32 +514,36 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
 {
     uint64_t now = x->worker->sys->now_ns;
     x->step_ready = false;
-    while (x->step.kind != FL_STEP_NONE) {
-        if (x->step.wait_ns > 0) {
-            x->wait_until_ns = now + x->step.wait_ns;
-            x->step.wait_ns = 0;
+    while (x->asking->step.kind != FL_STEP_NONE) {
+        if (x->asking->step.wait_ns > 0) {
+            x->wait_until_ns = now + x->asking->step.wait_ns;
+            x->asking->step.wait_ns = 0;
             fl_exchange_watch(x);
             return;
         }
         if (x->dispatched_ns == 0) {
             x->dispatched_ns = x->worker->sys->ops->clock_ns(x->worker->sys);
         }
-        bool continues = x->state == FL_EXCHANGE_ANSWERING;
-        enum fl_err err = continues ? fl_resume_ask(x->resume, x->dialect, &x->facts) : FL_OK;
-        err = err ? err : fl_attempt_start(x, x->step.place);
+        bool continues = x->state == FL_EXCHANGE_ANSWERING; /* its place is due to it */
+        if (!continues && !has_place(x)) {
+            return;
+        }
+        enum fl_err err = fl_attempt_start(x, x->asking->step.place);
         if (!err) {
             x->winner = continues ? x->attempts[0] : NULL;
             plan_hedge(x);
             fl_exchange_watch(x);
             return;
         }
+        x->asking->failover.attempts -= err == FL_ERR_UNTRANSLATABLE; /* nobody was asked */
         /* Nobody was asked for want of a key: the client is told what those said who were asked. */
         bool said = err == FL_ERR_RATE_LIMITED && x->note_count > 0;
         last = said ? x->notes[x->note_count - 1].err : err;
         if (fl_err_blame(err) == FL_BLAME_CALLER && !fl_err_retryable(err)) {
             break; /* it cannot be read, for whomever */
         }
-        settle_step(x, &(struct fl_failed){.place = x->step.place, .err = err, .untouched = true});
+        settle_step(x, &(struct fl_failed){
+                           .place = x->asking->step.place, .err = err, .key_index = FL_KEYS_MAX, .untouched = true});
         x->step_ready = false;
     }
     last = now >= x->deadline_ns ? FL_ERR_DEADLINE : last;
@@ -476,30 +554,43 @@ static void go_on(struct fl_exchange *x, enum fl_err last)
     }
 }
 
-static void start(struct fl_exchange *x)
+void fl_exchange_served(struct fl_exchange *x)
 {
-    struct fl_failover_scene scene = scene_of(x);
-    fl_failover_start(&x->failover);
-    x->failover.blocked = x->held_places;
-    if (scene.pool) {
-        fl_retry_budget_request(scene.pool, scene.now_ns);
-    }
-    x->step = fl_failover_first(&x->failover, &scene);
+    x->admitted = true;
+    x->wait_until_ns = 0;
     go_on(x, FL_ERR_NO_TARGET);
 }
 
-/* Does the provider that would answer count tokens itself? */
+static void start(struct fl_exchange *x)
+{
+    struct fl_failover_scene scene = scene_of(x);
+    fl_failover_start(&x->asking->failover);
+    x->asking->failover.blocked = x->held_places;
+    if (scene.pool) {
+        fl_retry_budget_request(scene.pool, scene.now_ns);
+    }
+    if (scene.tenant) {
+        fl_retry_budget_request(scene.tenant, scene.now_ns);
+    }
+    x->asking->step = fl_failover_first(&x->asking->failover, &scene);
+    go_on(x, FL_ERR_NO_TARGET);
+}
+
+/* Does the provider that would answer count tokens itself? Not of what another vendor signed. */
 static bool counts_tokens(const struct fl_exchange *x)
 {
     const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
-    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL;
+    return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL &&
+           !fl_seal_found(fl_buf_slice(&x->body));
 }
 
 static bool may_resume(const struct fl_exchange *x)
 {
     bool asked = x->wishes.resume || (x->plan->route->resume && !x->wishes.resume_off);
-    return asked && x->facts.stream && x->endpoint == FL_ENDPOINT_CHAT && x->dialect == &fl_dialect_openai &&
-           x->config->limits.resume_bytes > 0;
+    bool openai = x->dialect == &fl_dialect_openai &&
+                  (x->endpoint == FL_ENDPOINT_CHAT || x->endpoint == FL_ENDPOINT_RESPONSES);
+    bool anthropic = x->dialect == &fl_dialect_anthropic && x->endpoint == FL_ENDPOINT_MESSAGES;
+    return asked && x->stream && (openai || anthropic) && x->config->limits.resume_bytes > 0;
 }
 
 void fl_exchange_run(struct fl_exchange *x)
@@ -522,7 +613,8 @@ void fl_exchange_run(struct fl_exchange *x)
         return;
     }
     if (may_resume(x)) { /* without memory for it: as without it */
-        x->resume = fl_resume_create(&x->facts, x->config->limits.resume_bytes, x->config->limits.body_bytes);
+        x->resume = fl_resume_create(&x->asking->facts, x->dialect, x->config->limits.resume_bytes,
+                                     x->config->limits.body_bytes);
     }
     enter(x, FL_EXCHANGE_TRYING);
     start(x);
@@ -530,24 +622,19 @@ void fl_exchange_run(struct fl_exchange *x)
 
 /* --- a stream that broke off --- */
 
-static void block_other_dialects(struct fl_exchange *x)
-{
-    for (unsigned place = 0; place < x->plan->count; place++) {
-        const struct fl_target *t = &x->config->table.targets[x->plan->targets[place]];
-        bool same = x->upstreams->pools[t->provider_index].dialect == x->dialect;
-        x->failover.blocked |= same ? 0 : UINT32_C(1) << place;
-    }
-}
-
 static void resume_or_break(struct fl_exchange *x, enum fl_err err)
 {
     enum fl_resumable how = x->resume ? fl_resume_judge(x->resume) : FL_RESUME_NEVER;
     if (how == FL_RESUME_CALLS || how == FL_RESUME_FINISHED) {
         fl_buf_reset(&x->resume->out);
         fl_resume_put_end(x->resume, how);
+        if (x->resume->failed) {
+            fl_exchange_broken(x, FL_ERR_NOMEM);
+            return;
+        }
         fl_reply_last_events(x, fl_buf_slice(&x->resume->out));
         fl_exchange_done(x);
-    } else if (how == FL_RESUME_TEXT && x->step_ready && x->step.kind != FL_STEP_NONE) {
+    } else if (how == FL_RESUME_TEXT && x->step_ready && x->asking->step.kind != FL_STEP_NONE) {
         x->worker->stats.failovers++;
         go_on(x, err);
     } else {
@@ -559,11 +646,15 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
     bool continued = x->state == FL_EXCHANGE_ANSWERING && x->resume && fl_resume_judge(x->resume) == FL_RESUME_TEXT;
-    if (continued) {
-        block_other_dialects(x);
+    if (x->resume && x->state == FL_EXCHANGE_TRYING) {
+        fl_resume_reset(x->resume);
+    } else if (x->resume && x->state == FL_EXCHANGE_ANSWERING) {
+        fl_resume_broke(x->resume, x->tokens_in, &a->usage);
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);
+    } else if (x->state == FL_EXCHANGE_TRYING) {
+        note_failed(a, err);
     }
     fl_attempt_end(a, err);
     fl_exchange_attempt_failed(x, err);
@@ -577,7 +668,7 @@ void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err)
         x->served = x->attempts[0]->target;
         x->served_model = x->attempts[0]->model;
         fl_exchange_watch(x);
-    } else if (x->step_ready && x->step.kind != FL_STEP_NONE) {
+    } else if (x->step_ready && x->asking->step.kind != FL_STEP_NONE) {
         x->worker->stats.failovers++;
         go_on(x, err);
     } else {
@@ -610,16 +701,18 @@ void fl_exchange_commit(struct fl_attempt *winner)
         t->committed = true;
         fl_buf_finish(&t->body);
     }
-    if (t) { /* another form than its own is not continued */
+    if (t) {
+        fl_translation_keep(t);
+    } else if (x->endpoint == FL_ENDPOINT_RESPONSES) { /* its last event tells all that was said */
         fl_resume_destroy(x->resume);
         x->resume = NULL;
     }
     if (x->resume) {
         return;
     }
-    if (!t || !t->options.client->echoes_request) {
+    end_asking(x);
+    if (!t || !t->options.client || !t->options.client->echoes_request) {
         fl_buf_finish(&x->body);
-        x->facts.body = FL_EMPTY;
     }
 }
 
@@ -674,13 +767,17 @@ static void exchange_due(struct fl_timer *timer)
     }
     if (x->wait_until_ns > 0 && now >= x->wait_until_ns) {
         x->wait_until_ns = 0;
+        if (x->seat) {
+            fl_room_expire(x);
+            return;
+        }
         go_on(x, FL_ERR_NO_TARGET);
         return;
     }
     if (x->hedge_at_ns > 0 && now >= x->hedge_at_ns && x->state == FL_EXCHANGE_TRYING) {
         hedge(x);
     }
-    if (x->facts.stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
+    if (x->stream && now >= x->last_write_ns + x->config->limits.heartbeat_ns) {
         beat(x);
     }
     fl_exchange_watch(x);

@@ -58,7 +58,9 @@ struct fl_pool {
                                where there is no key */
     struct fl_list idle;    /* most recently used first */
     struct fl_list lent;
-    struct fl_list waiting; /* struct fl_conn_wait: the limit of connections is reached */
+    struct fl_list waiting; /* struct fl_conn_wait: attempts that need another connection, with the limit of
+                               connections reached */
+    unsigned queued;        /* exchanges that wait for a place at a target of the provider */
     struct fl_fetcher *fetcher; /* NULL: nothing is fetched */
     unsigned open_count, idle_count;
 };
@@ -70,6 +72,10 @@ struct fl_upstreams {
     struct fl_worker *worker;
     struct fl_snapshot *snapshot;
     struct fl_timer reaper; /* closes idle connections */
+    struct fl_list rooms;   /* struct fl_room: made once somebody waits there */
+    unsigned queued;        /* exchanges in them */
+    struct fl_timer usher;  /* looks who may leave them */
+    uint64_t look_ns;       /* when it looks next, whether or not it is woken before */
     struct fl_pool pools[];
 };
 
@@ -114,6 +120,34 @@ void fl_conn_linger(struct fl_conn *conn, const struct fl_h1_body *tail);
 void fl_conn_close(struct fl_conn *conn, enum fl_close how);
 const struct fl_provider *fl_pool_provider(const struct fl_pool *pool);
 
+/* --- who waits for a place at a target (room.c) ---
+ *
+ * A target has places: as many as its provider's 'concurrency' (all workers together) and 'connections'
+ * (of this worker) allow. An exchange whose targets have none free waits in the room of the first of
+ * them, by class, then by deadline (route/admit.h), for limits.queue_wait at most. */
+
+struct fl_room;
+struct fl_seat { /* of an exchange that waits; in its arena */
+    struct fl_waiter waiter;
+    struct fl_exchange *exchange;
+    struct fl_room *room; /* NULL: it has left */
+};
+
+void fl_rooms_init(struct fl_upstreams *u);
+void fl_rooms_finish(struct fl_upstreams *u);
+/* A place has become free: soon, from the loop, who waits for it gets it. */
+void fl_rooms_wake(struct fl_upstreams *u);
+/* Is there a place for one that comes now? */
+bool fl_room_has_place(struct fl_upstreams *u, const struct fl_target *target);
+/* The same of each place in the exchange's plan, as bits of those without. */
+uint32_t fl_rooms_full(const struct fl_exchange *x);
+/* True: it waits now, until fl_exchange_served() or fl_exchange_turned_away() or fl_room_leave(). False: it is
+ * turned away at once (x->complaint, x->retry_after_s). */
+bool fl_room_enter(struct fl_exchange *x, const struct fl_target *target) FL_CHECK_RESULT;
+void fl_room_leave(struct fl_exchange *x);
+/* It has waited for as long as it may. */
+void fl_room_expire(struct fl_exchange *x);
+
 /* --- one try at one target (attempt.c, relay.c) --- */
 
 enum fl_attempt_state {
@@ -146,6 +180,7 @@ struct fl_attempt {
     enum fl_attempt_state state;
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
     bool continues;          /* a stream that broke off elsewhere */
+    bool own_form; /* *translation* is of its answer only: it is asked in the client's form */
     bool head_seen;
     bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
@@ -199,6 +234,8 @@ struct fl_wishes {
     enum fl_tier tier; /* FL_TIER_UNKNOWN: not given */
     uint64_t max_cost_picousd;
     enum fl_explain explain;
+    bool class_given;
+    enum fl_class class;         /* of x-fairlead-priority */
     bool resume, resume_off;     /* a stream that breaks off is continued, is not */
     struct fl_slice session;     /* in the arena */
     const char *wrong, *allowed; /* a header with a value that means nothing, and what would; or NULL */
@@ -216,6 +253,7 @@ enum fl_exchange_state {
 struct fl_canonical {
     struct fl_arena arena;
     struct fl_chat_request request; /* into the body and the arena */
+    struct fl_embed_request embed;  /* instead, at the endpoint of embeddings */
 };
 
 /* A request to an endpoint that is passed through. Slices are in the exchange's arena or its body. */
@@ -226,6 +264,17 @@ struct fl_pass {
     struct fl_slice model;    /* of the header x-fairlead-model; or empty */
     struct fl_slice model_at; /* where the body names the model; empty: nowhere */
     bool model_in_json;       /* as a JSON string, quotes included */
+};
+
+/* What only choosing and asking providers needs. Slices are in the exchange's arena. */
+struct fl_asking {
+    struct fl_facts facts;
+    struct fl_failover failover; /* what was tried of the plan */
+    struct fl_step step;         /* the next attempt, once one has failed */
+    struct fl_slice passed;      /* head fields and query of the client's for providers of its own dialect: */
+    struct fl_slice betas;       /* the value of anthropic-beta */
+    struct fl_slice query;
+    struct fl_slice complaint;   /* why no target was asked, for the client */
 };
 
 /* What each event of a stream goes through stands first. */
@@ -240,6 +289,7 @@ struct fl_exchange {
     bool chunked;            /* our answer's framing */
     bool head_by_heartbeat;  /* 200 and comments were sent before any target answered */
     bool event_stream;       /* the head sent says text/event-stream */
+    bool stream, usage_asked, length_limited; /* what the body asks for */
     uint64_t last_write_ns, first_byte_ns; /* first byte of the answer sent on, 0: none */
     uint64_t bytes_out;
     struct fl_list link;     /* in worker->exchanges */
@@ -250,13 +300,11 @@ struct fl_exchange {
     uint64_t begun_ns, ready_ns, dispatched_ns, deadline_ns;
     struct fl_arena arena;
     struct fl_buf body;      /* the client's, until the answer is committed */
-    struct fl_facts facts;
+    struct fl_asking *asking;       /* NULL: an answer is committed, and is not continued should it break */
     struct fl_canonical *canonical; /* once an attempt needs it */
     struct fl_pass *pass;           /* FL_ENDPOINT_PASS */
-    struct fl_slice passed;         /* head fields and query of the client's for providers of its own dialect: */
-    struct fl_slice betas;          /* the value of anthropic-beta */
-    struct fl_slice query;          /* in the arena */
-    struct fl_slice complaint;      /* why no target was asked, for the client; in the arena */
+    const struct fl_client_key *client_key; /* NULL: none was asked for */
+    struct fl_slice model;          /* as the client named it; in the arena */
     struct fl_slice client_key_name, user_agent;
     struct fl_slice served_model; /* of the attempt that answered, or the last one begun */
     const struct fl_target *served;
@@ -273,10 +321,12 @@ struct fl_exchange {
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
     unsigned tokens_in, tokens_out; /* expected, 0: unknown */
-    struct fl_failover failover; /* what was tried of it */
     struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
-    struct fl_step step;     /* the next attempt, once one has failed */
-    bool step_ready;
+    bool step_ready;         /* of asking */
+    bool admitted;           /* it has waited for the step's place, and got it */
+    struct fl_seat *seat;    /* where it waits for a place; NULL: it does not */
+    uint64_t queued_ns;      /* how long it has waited for places */
+    unsigned retry_after_s;  /* what its client is told, when it is turned away; 0: nothing */
     uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
     uint64_t hedge_at_ns;    /* when a second attempt is started beside the first; 0: none is */
     bool hedged;             /* one was, or may not be */
@@ -293,7 +343,7 @@ struct fl_exchange {
     struct fl_attempt_note first_note;
     unsigned note_count;
     struct fl_timer timer;
-    _Alignas(16) char room[1024]; /* the arena's first chunk */
+    _Alignas(16) char room[1280]; /* the arena's first chunk: the record of a plan of one target fits */
 };
 
 /* --- a client's connection (session.c) --- */
@@ -361,7 +411,7 @@ struct fl_worker {
     struct fl_draft *draft;                 /* of its decision; the same */
     struct fl_lesson_scratch *lesson_scratch; /* the same */
     uint64_t key_turn;           /* decides among keys that are as good */
-    struct fl_shelf exchange_shelf, attempt_shelf;
+    struct fl_shelf exchange_shelf, asking_shelf, attempt_shelf;
     char *unpacked;              /* FL_UNPACKED_BYTES for what a gzip gives; made when first needed */
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
@@ -412,6 +462,11 @@ void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice 
 void fl_exchange_cancel(struct fl_exchange *x);
 /* The gateway cannot wait for it any longer: tells the client, as far as its answer has come, and frees. */
 void fl_exchange_shut(struct fl_exchange *x);
+/* What waited in a room has its place; does not get one (x->complaint). */
+void fl_exchange_served(struct fl_exchange *x);
+void fl_exchange_turned_away(struct fl_exchange *x);
+/* Is there a place at another target of its plan? It is the next step then. */
+bool fl_exchange_elsewhere(struct fl_exchange *x);
 /* The commit point: the answer of *winner* goes out now. Any other attempt is cancelled, no other target can be
  * tried any more, the request's body is freed. */
 void fl_exchange_commit(struct fl_attempt *winner);
@@ -454,7 +509,7 @@ bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage,
 enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place) FL_CHECK_RESULT;
 /* Ends it; the exchange waits for its other attempt, tries another target, or tells its client. */
 void fl_attempt_fail(struct fl_attempt *a, enum fl_err err);
-/* A plain answer is held up to this size. A translated one cannot be sent on in parts. */
+/* A plain answer is held up to this size; one that is translated cannot be sent on in parts. */
 size_t fl_attempt_hold_bytes(const struct fl_attempt *a);
 /* Ends the attempt with this outcome, gives back or closes its connection, frees it. */
 void fl_attempt_end(struct fl_attempt *a, enum fl_err err);
@@ -478,7 +533,7 @@ void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 
 /* cross.c */
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
- * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->complaint says why. */
+ * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->asking->complaint says why. */
 enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
 void fl_canonical_destroy(struct fl_canonical *c);
 
@@ -504,6 +559,8 @@ void fl_reply_plain(struct fl_session *s, int status, struct fl_slice content_ty
 void fl_reply_plain_error(struct fl_session *s, enum fl_err err, struct fl_slice message, bool keep_alive);
 /* A comment on a waiting stream; sends the head first when none was sent. */
 void fl_reply_heartbeat(struct fl_exchange *x);
+/* To those who look, before the first content of an attempt that continues: where the stream was joined. */
+void fl_reply_put_seam(const struct fl_attempt *a, struct fl_buf *b);
 /* Whole events that end a stream, and its end. */
 void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events);
 /* An SSE error event for a stream whose head is sent. */

@@ -102,7 +102,7 @@ static enum fl_err read_json(struct fl_exchange *x, struct fl_reterr *reterr)
     enum fl_err err = fl_json_scan(fl_buf_slice(&x->body), FL_JSON_LIMITS, &w, 1, &whole, reterr);
     struct fl_slice name;
     if (!err && fl_json_text(w.value, &scratch, &name)) {
-        x->facts.model = fl_arena_copy(&x->arena, name);
+        x->asking->facts.model = fl_arena_copy(&x->arena, name);
         x->pass->model_at = w.value.span;
         x->pass->model_in_json = true;
     }
@@ -129,24 +129,25 @@ bool fl_pass_read(struct fl_exchange *x)
     struct fl_pass *p = x->pass;
     struct fl_reterr reterr = {0};
     enum fl_err err = FL_OK;
-    x->facts.body = fl_buf_slice(&x->body);
-    x->facts.endpoint = FL_ENDPOINT_PASS;
+    x->asking->facts.body = fl_buf_slice(&x->body);
+    x->asking->facts.endpoint = FL_ENDPOINT_PASS;
     if (has_type(p, FL_LIT("application/json")) && x->body.len > 0) {
         err = read_json(x, &reterr);
     } else if (has_type(p, FL_LIT("multipart/form-data"))) {
         p->model_at = form_model(fl_buf_slice(&x->body), boundary_of(p->content_type));
-        x->facts.model = fl_arena_copy(&x->arena, p->model_at);
+        x->asking->facts.model = fl_arena_copy(&x->arena, p->model_at);
     }
     if (err) {
         fl_exchange_refuse(x, err, fl_slice_cstr(reterr.message), NULL);
         return false;
     }
     if (p->model.len > 0) {
-        x->facts.model = p->model;
-    } else if (x->facts.model.len == 0) {
-        x->facts.model = only_provider(x->config);
+        x->asking->facts.model = p->model;
+    } else if (x->asking->facts.model.len == 0) {
+        x->asking->facts.model = only_provider(x->config);
     }
-    if (x->facts.model.len == 0 || x->facts.model.len > 256) {
+    x->model = x->asking->facts.model;
+    if (x->model.len == 0 || x->model.len > 256) {
         fl_exchange_refuse(
             x, FL_ERR_REQUEST,
             FL_LIT("This request names no model that tells whom to ask. Send the header "

@@ -134,6 +134,7 @@ enum fl_err fl_upstreams_create(struct fl_worker *w, struct fl_snapshot *snapsho
     u->worker = w;
     u->snapshot = fl_snapshot_ref(snapshot);
     u->reaper.fire = reap;
+    fl_rooms_init(u);
     fl_list_init(&u->link);
     fl_list_append(&w->upstreams, &u->link);
     bool room = true;
@@ -182,6 +183,7 @@ static void free_upstreams(struct fl_upstreams *u)
         close_pool(pool);
     }
     fl_timers_stop(&u->worker->sys->timers, &u->reaper);
+    fl_rooms_finish(u);
     fl_list_remove(&u->link);
     fl_snapshot_unref(u->snapshot);
     free(u);
@@ -323,6 +325,8 @@ static void wake_one(struct fl_pool *pool)
         struct fl_conn_wait *wait = fl_container_of(pool->waiting.next, struct fl_conn_wait, link);
         fl_list_remove(&wait->link);
         wait->ready(wait);
+    } else if (pool->upstreams->queued > 0) {
+        fl_rooms_wake(pool->upstreams);
     }
 }
 

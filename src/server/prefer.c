@@ -218,6 +218,7 @@ void fl_preference_order(const struct fl_preference *p, const struct fl_config *
     order_candidates(p, config, plan);
     if (p->only_first && p->order_count == 0) {
         plan->count = 1;
+        plan->spare_count = 0;
     }
 }
 
@@ -245,6 +246,17 @@ static void add_candidate(struct fl_plan *plan, const struct fl_plan *more, unsi
     plan->candidates[at].scored = false; /* by another choice than the rest */
 }
 
+/* Behind the last one to be asked. The spares stand behind it: they move on, and the last gives way
+ * where there is no room. */
+static void add_target(struct fl_plan *plan, unsigned target, uint64_t ready_ns)
+{
+    plan->spare_count -= plan->count + plan->spare_count == FL_PLAN_MAX;
+    memmove(&plan->targets[plan->count + 1], &plan->targets[plan->count],
+            plan->spare_count * sizeof(plan->targets[0]));
+    plan->targets[plan->count] = target;
+    plan->ready_ns[plan->count++] = ready_ns;
+}
+
 uint32_t fl_plan_append(const struct fl_table *t, struct fl_plan *plan, const struct fl_plan *more,
                         uint32_t *ret_fresh)
 {
@@ -259,8 +271,7 @@ uint32_t fl_plan_append(const struct fl_table *t, struct fl_plan *plan, const st
             continue;
         }
         if (at == plan->count) {
-            plan->ready_ns[plan->count] = more->ready_ns[i];
-            plan->targets[plan->count++] = more->targets[i];
+            add_target(plan, more->targets[i], more->ready_ns[i]);
             add_candidate(plan, more, more->targets[i]);
             fresh |= UINT32_C(1) << at;
         }

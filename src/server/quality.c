@@ -221,7 +221,7 @@ static struct ward *find_ward(const struct fl_lessons *l, uint64_t route)
 
 static uint64_t name_of(const struct fl_route *route)
 {
-    return fl_hash(no_key, route->name);
+    return route->name_hash ? route->name_hash : fl_hash(no_key, route->name);
 }
 
 static enum fl_err adopt_ward(struct fl_lessons *l, const struct fl_table *t, const struct fl_route *route)
@@ -353,7 +353,7 @@ static int find_liked(const struct fl_lessons *l, uint64_t target)
 
 static uint64_t id_of(const struct fl_target *t)
 {
-    uint64_t id = fl_hash(no_key, t->id);
+    uint64_t id = t->id_hash ? t->id_hash : fl_hash(no_key, t->id);
     return id ? id : 1;
 }
 

@@ -16,7 +16,7 @@
 #include "server/feedback.h"
 #include "server/internal.h"
 
-enum { pieces_max = 40, join_bytes = 2048 };
+enum { pieces_max = 40, join_bytes = 2048, translated_kept_bytes = 1024 };
 
 /* What one read gives to send. Spans of neighbouring bytes grow together. */
 struct gather {
@@ -247,7 +247,7 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
         enum fl_err told = a->dialect->read_answer(*body, &a->usage);
         return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
     }
-    bool as_stream = a->exchange->facts.stream;
+    bool as_stream = a->exchange->stream;
     enum fl_err err = fl_translation_answer(t, *body, as_stream);
     a->usage = t->usage;
     if (!err) {
@@ -276,7 +276,7 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
         return;
     }
     if (fl_lessons_curious(x->worker->options.lessons)) {
-        fl_signals_read(body, x->facts.tokens_out_max > 0, x->schema_asked, &x->signals);
+        fl_signals_read(body, x->length_limited, x->schema_asked, &x->signals);
     }
     fl_exchange_commit(a);
     if (!x->head_by_heartbeat) {
@@ -399,6 +399,9 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
         fl_buf_finish(&a->fields); /* a stream may last */
         x->event_stream = true;
     }
+    if (x->resume && !a->translation) {
+        fl_resume_note_all(x->resume, fl_buf_slice(&a->preamble));
+    }
     gather_add(g, fl_buf_slice(&a->preamble));
 }
 
@@ -443,20 +446,6 @@ static void flush_continued(struct fl_attempt *a, struct gather *g)
     fl_buf_reset(out);
 }
 
-/* To those who look: where the stream was joined. */
-static void tell_seam(struct fl_attempt *a)
-{
-    struct fl_exchange *x = a->exchange;
-    struct fl_buf *out = &x->resume->out;
-    if (a->first_byte_ns == 0 && x->config->expose_decisions && x->note_count > 0) {
-        fl_buf_put_cstr(out, ": x-fairlead-spliced: ");
-        fl_buf_put(out, x->notes[x->note_count - 1].target->provider);
-        fl_buf_putc(out, '>');
-        fl_buf_put(out, a->target->provider);
-        fl_buf_put_cstr(out, "\n\n");
-    }
-}
-
 /* An event of a stream that continues another one. False: the attempt is over. */
 static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
                            bool *ret_pass)
@@ -473,15 +462,19 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
         return false;
     }
     if (facts.content || facts.finish) {
-        tell_seam(a);
+        fl_reply_put_seam(a, &x->resume->out);
         note_first_byte(a);
     }
     a->finish_seen = a->finish_seen || facts.finish;
     a->done_seen = facts.kind == FL_EVENT_DONE;
     if (a->done_seen) {
         fl_resume_end(x->resume);
-    } else if (facts.kind != FL_EVENT_USAGE || x->facts.usage_asked || !fl_pool_provider(a->pool)->stream_options) {
+    } else if (facts.kind != FL_EVENT_USAGE || x->usage_asked || !fl_pool_provider(a->pool)->stream_options) {
         fl_resume_take(x->resume, event);
+    }
+    if (x->resume->failed) {
+        fl_attempt_fail(a, FL_ERR_NOMEM);
+        return false;
     }
     flush_continued(a, g);
     *ret_pass = a->done_seen;
@@ -519,10 +512,10 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
     if (facts.finish) {
-        fl_signals_read_event(event->data, x->facts.tokens_out_max > 0, &x->signals);
+        fl_signals_read_event(event->data, x->length_limited, &x->signals);
     }
     a->done_seen = a->done_seen || facts.kind == FL_EVENT_DONE;
-    *ret_pass = facts.kind != FL_EVENT_USAGE || x->facts.usage_asked ||
+    *ret_pass = facts.kind != FL_EVENT_USAGE || x->usage_asked ||
                 !fl_pool_provider(a->pool)->stream_options; /* else it is ours to see only */
     if (x->resume && x->winner == a && *ret_pass && !held) {
         fl_resume_note(x->resume, event);
@@ -637,6 +630,22 @@ static void stream_over(struct fl_attempt *a, struct gather *g)
 
 /* --- streams of another dialect --- */
 
+static void tell_seam_once(struct fl_attempt *a)
+{
+    const struct fl_translation *t = a->translation;
+    if (t->content || t->done) {
+        fl_reply_put_seam(a, &a->exchange->resume->out);
+        note_first_byte(a);
+    }
+}
+
+/* An error told behind the answer's beginning is not the last word, and was not sent on. */
+static bool may_go_on(const struct fl_attempt *a)
+{
+    const struct fl_resume *r = a->exchange->resume;
+    return r && (a->continues || fl_resume_judge(r) != FL_RESUME_NEVER);
+}
+
 /* What a translation has ready; false: the attempt is over. */
 static bool send_translated(struct fl_attempt *a, struct gather *g)
 {
@@ -656,14 +665,35 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
         }
         commit_stream(a, g);
     }
-    gather_add(g, fl_buf_slice(&t->out));
+    if (a->continues) {
+        tell_seam_once(a);
+        fl_resume_dress(x->resume, fl_buf_slice(&t->out));
+        if (x->resume->failed) {
+            fl_attempt_fail(a, FL_ERR_NOMEM);
+            return false;
+        }
+        gather_add(g, fl_buf_slice(&x->resume->out));
+    } else {
+        gather_add(g, fl_buf_slice(&t->out));
+    }
     if (!t->done || a->error_seen) {
         flush(a, g, false);
     } else {
         flush_whole(a, g);
         a->flushed_end = true;
     }
-    fl_buf_finish(&t->out);
+    if (t->out.cap > translated_kept_bytes) {
+        fl_buf_finish(&t->out);
+    } else { /* the next event fits as well */
+        fl_buf_reset(&t->out);
+    }
+    if (a->continues) {
+        fl_buf_reset(&x->resume->out);
+    }
+    if (t->err && may_go_on(a)) {
+        fl_attempt_fail(a, t->err);
+        return false;
+    }
     return true;
 }
 

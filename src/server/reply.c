@@ -68,7 +68,7 @@ static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
 static void put_cost(const struct fl_exchange *x, struct fl_buf *b)
 {
     uint64_t picousd;
-    if (x->winner && !x->facts.stream && fl_exchange_cost(x, &x->winner->usage, &picousd)) {
+    if (x->winner && !x->stream && fl_exchange_cost(x, &x->winner->usage, &picousd)) {
         fl_buf_put(b, FL_LIT("x-fairlead-cost-usd: "));
         fl_buf_put_scaled(b, picousd, 12, 9);
         fl_buf_put(b, FL_LIT("\r\n"));
@@ -102,6 +102,11 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     if (attempts > 1 && status >= 400) { /* tried elsewhere already: the SDK need not */
         fl_buf_put(b, FL_LIT("x-should-retry: false\r\n"));
     }
+    if (x->retry_after_s > 0) {
+        fl_buf_put(b, FL_LIT("retry-after: "));
+        fl_buf_put_u64(b, x->retry_after_s);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
     if (!x->config->expose_decisions || !x->plan || !x->plan->route) {
         return;
     }
@@ -133,6 +138,11 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     if (x->dispatched_ns > 0) { /* from the request's last byte to the first attempt */
         fl_buf_put(b, FL_LIT("x-fairlead-overhead-ms: "));
         fl_buf_put_scaled(b, x->dispatched_ns - x->ready_ns, 6, 3);
+        fl_buf_put(b, FL_LIT("\r\n"));
+    }
+    if (x->queued_ns > 0) {
+        fl_buf_put(b, FL_LIT("x-fairlead-queued-ms: "));
+        fl_buf_put_scaled(b, x->queued_ns, 6, 3);
         fl_buf_put(b, FL_LIT("\r\n"));
     }
 }
@@ -239,6 +249,18 @@ static void put_responses_error(struct fl_buf *b, enum fl_err err, struct fl_sli
     fl_buf_put_cstr(b, ",\"param\":null}");
 }
 
+void fl_reply_put_seam(const struct fl_attempt *a, struct fl_buf *b)
+{
+    const struct fl_exchange *x = a->exchange;
+    if (a->first_byte_ns == 0 && x->config->expose_decisions && x->note_count > 0) {
+        fl_buf_put_cstr(b, ": x-fairlead-spliced: ");
+        fl_buf_put(b, x->notes[x->note_count - 1].target->provider);
+        fl_buf_putc(b, '>');
+        fl_buf_put(b, a->target->provider);
+        fl_buf_put_cstr(b, "\n\n");
+    }
+}
+
 void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events)
 {
     char line[18];
@@ -265,11 +287,21 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
     fl_buf_finish(&b);
 }
 
+/* A plain answer, or a refusal, has a head of its own. */
+static bool plain_answer_arrives(const struct fl_exchange *x)
+{
+    bool arrives = false;
+    for (unsigned i = 0; i < x->alive_count; i++) {
+        arrives = arrives || x->attempts[i]->state == FL_ATTEMPT_HOLDING;
+    }
+    return arrives;
+}
+
 void fl_reply_heartbeat(struct fl_exchange *x)
 {
     if (x->state == FL_EXCHANGE_TRYING && !x->head_by_heartbeat) {
-        if (x->alive_count > 0 && x->attempts[0]->state == FL_ATTEMPT_HOLDING) {
-            return; /* a plain answer is arriving */
+        if (plain_answer_arrives(x)) {
+            return;
         }
         fl_reply_head(x, 200, FL_LIT("text/event-stream; charset=utf-8"), UINT64_MAX);
         struct fl_slice head = fl_buf_slice(&x->worker->out);

@@ -2,6 +2,8 @@
 #include "server/translate.h"
 
 #include "codec/eventstream.h"
+#include "dialect/seal.h"
+#include "server/resume.h"
 
 #include <stdlib.h>
 
@@ -61,19 +63,51 @@ static void note(struct fl_translation *t, const struct fl_chat_event *event)
     }
 }
 
+static void put_event(void *owner, const struct fl_chat_event *event)
+{
+    struct fl_translation *t = owner;
+    if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
+        struct fl_chat_event storage;
+        event = fl_seal_mark(event, t->options.client, t->maker, &t->arena, &storage);
+        t->options.client->put_event(t->encoder, event, &t->out);
+    }
+}
+
 static void on_event(void *owner, const struct fl_chat_event *event)
 {
     struct fl_translation *t = owner;
+    struct fl_chat_sink put = {t, put_event};
     if (t->err || t->done) {
         return; /* nothing follows an end */
     }
     note(t, event);
-    if (event->kind != FL_CHAT_ERROR || t->committed || t->content) {
-        t->options.client->put_event(&t->encoder, event, &t->out);
+    if (t->options.resume) {
+        fl_resume_event(t->options.resume, t->options.continues, event, &put);
+    } else {
+        put_event(t, event);
     }
 }
 
 /* --- making and ending one --- */
+
+/* The arena holds one frame's parts at a time. */
+static void clear_arena(struct fl_translation *t)
+{
+    fl_arena_finish(&t->arena);
+    fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
+                     t->options.answer_bytes_max);
+}
+
+struct fl_encoder fl_translation_encoder(const struct fl_translation_options *options)
+{
+    return (struct fl_encoder){.wire = options->client,
+                               .model = options->model,
+                               .id = options->id,
+                               .created_s = options->created_s,
+                               .usage_asked = options->request && options->request->usage_asked,
+                               .request = options->request,
+                               .kept_bytes_max = options->answer_bytes_max};
+}
 
 struct fl_translation *fl_translation_create(const struct fl_translation_options *options)
 {
@@ -82,33 +116,49 @@ struct fl_translation *fl_translation_create(const struct fl_translation_options
         return NULL;
     }
     t->options = *options;
+    t->maker = fl_seal_maker(options->provider, options->vendor, options->model);
     fl_buf_init(&t->body, SIZE_MAX / 2);
     fl_buf_init(&t->out, options->answer_bytes_max + out_start_bytes);
     fl_buf_init(&t->hold, options->frame_bytes_max + out_start_bytes);
-    fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
-                     options->answer_bytes_max);
+    clear_arena(t);
     t->decoder = (struct fl_decoder){.wire = options->provider, .arena = &t->arena};
-    t->encoder = (struct fl_encoder){.wire = options->client,
-                                     .model = options->model,
-                                     .id = options->id,
-                                     .created_s = options->created_s,
-                                     .usage_asked = options->request->usage_asked,
-                                     .request = options->request,
-                                     .kept_bytes_max = options->answer_bytes_max};
+    t->own_encoder = fl_translation_encoder(options);
+    t->encoder = options->continues ? &options->resume->encoder : &t->own_encoder;
     return t;
+}
+
+void fl_translation_keep(struct fl_translation *t)
+{
+    if (t->options.resume && t->encoder == &t->own_encoder) {
+        fl_resume_keep(t->options.resume, &t->own_encoder);
+        t->encoder = &t->options.resume->encoder;
+    }
 }
 
 void fl_translation_destroy(struct fl_translation *t)
 {
     if (t) {
         fl_decoder_finish(&t->decoder);
-        fl_encoder_finish(&t->encoder);
+        fl_encoder_finish(&t->own_encoder);
         fl_arena_finish(&t->arena);
         fl_buf_finish(&t->body);
         fl_buf_finish(&t->out);
         fl_buf_finish(&t->hold);
         free(t);
     }
+}
+
+static enum fl_err write_chat(struct fl_translation *t, const struct fl_write_options *o,
+                              struct fl_reterr *reterr)
+{
+    const struct fl_chat_request *request =
+        fl_seal_open(t->options.request, t->options.client, t->options.provider, t->maker,
+                     &t->arena, &t->losses);
+    enum fl_err err =
+        request ? t->options.provider->write(request, o, &t->body, &t->losses, reterr)
+                : FL_ERR_NOMEM;
+    fl_arena_finish(&t->arena);
+    return err;
 }
 
 enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *reterr)
@@ -119,7 +169,9 @@ enum fl_err fl_translation_write(struct fl_translation *t, struct fl_reterr *ret
                                  .ask_usage = t->options.ask_usage,
                                  .tokens_out_default = t->options.tokens_out_default};
     enum fl_err err =
-        t->options.provider->write(t->options.request, &o, &t->body, &t->losses, reterr);
+        t->options.embed
+            ? t->options.embed_form->write(t->options.embed, o.model, &t->body, &t->losses, reterr)
+            : write_chat(t, &o, reterr);
     if (t->losses.fatal || (t->options.strict && t->losses.count > 0)) {
         return FL_ERR_UNTRANSLATABLE;
     }
@@ -133,7 +185,7 @@ static enum fl_err take_frame(struct fl_translation *t, const struct fl_frame *f
     struct fl_chat_sink sink = {t, on_event};
     enum fl_err err = t->options.provider->take_frame(&t->decoder, frame, &sink);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
-    fl_arena_finish(&t->arena);
+    clear_arena(t);
     return !err && failed ? FL_ERR_NOMEM : err;
 }
 
@@ -214,7 +266,7 @@ static enum fl_err take_frames(struct fl_translation *t, struct fl_slice src, bo
     return err;
 }
 
-enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes, bool at_end)
+static enum fl_err feed(struct fl_translation *t, struct fl_slice bytes, bool at_end)
 {
     struct fl_chat_sink sink = {t, on_event};
     bool stashed = t->hold.len > 0;
@@ -234,9 +286,22 @@ enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
     }
     if (at_end && !t->done && !t->err) {
         err = t->options.provider->take_end(&t->decoder, &sink);
-        fl_arena_finish(&t->arena);
+        clear_arena(t);
     }
     return !err && !(fl_buf_ok(&t->hold) && fl_buf_ok(&t->out)) ? FL_ERR_NOMEM : err;
+}
+
+enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes, bool at_end)
+{
+    enum fl_err err = feed(t, bytes, at_end);
+    if (err == FL_ERR_NOMEM) { /* what is there may end in the middle of an event: it is lost */
+        fl_buf_finish(&t->out);
+        t->done = false;
+        if (t->options.resume) {
+            t->options.resume->failed = true;
+        }
+    }
+    return err;
 }
 
 /* --- whole answers --- */
@@ -257,6 +322,8 @@ static void collect(void *owner, const struct fl_chat_event *event)
 {
     struct collector *c = owner;
     note(c->t, event);
+    struct fl_chat_event storage;
+    event = fl_seal_mark(event, c->t->options.client, c->t->maker, &c->t->arena, &storage);
     fl_chat_answer_take(&c->answer, event);
 }
 
@@ -267,16 +334,41 @@ static enum fl_err whole_as_answer(struct fl_translation *t, struct fl_slice bod
     fl_chat_answer_init(&c.answer, &t->arena);
     enum fl_err err = t->options.provider->take_answer(&t->decoder, body, &sink);
     if (!err && !t->err && !t->arena.failed) {
-        t->options.client->put_answer(&t->encoder, &c.answer, &t->out);
+        t->options.client->put_answer(t->encoder, &c.answer, &t->out);
     }
     return err;
 }
 
+static enum fl_err embeddings(struct fl_translation *t, struct fl_slice body)
+{
+    struct fl_embed_answer answer;
+    enum fl_err err = t->options.embed_form->take(body, &t->arena, &answer);
+    if (err || answer.count != t->options.embed->count) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    if (answer.tokens_known) {
+        t->usage = (struct fl_usage){.known = true, .tokens_in = answer.tokens_in, .requests = 1};
+    } else { /* a client's library expects a number */
+        answer.tokens_in = t->options.tokens_in_guess;
+        fl_losses_add(&t->losses, FL_LOSS_APPROXIMATED, "usage");
+    }
+    t->done = true;
+    return fl_embed_put(&answer, t->options.model, t->options.embed->base64, &t->out);
+}
+
+static enum fl_err whole(struct fl_translation *t, struct fl_slice body, bool as_stream)
+{
+    if (t->options.embed) {
+        return embeddings(t, body);
+    }
+    return as_stream ? whole_as_stream(t, body) : whole_as_answer(t, body);
+}
+
 enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body, bool as_stream)
 {
-    enum fl_err err = as_stream ? whole_as_stream(t, body) : whole_as_answer(t, body);
+    enum fl_err err = whole(t, body, as_stream);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
-    fl_arena_finish(&t->arena);
+    clear_arena(t);
     if (err) {
         return err;
     }

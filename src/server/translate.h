@@ -8,11 +8,17 @@
 #define FL_SERVER_TRANSLATE_H
 
 #include "codec/sse.h"
+#include "dialect/embed.h"
 #include "dialect/wire.h"
 
+struct fl_resume;
+
 struct fl_translation_options {
-    const struct fl_wire *client, *provider;
-    const struct fl_chat_request *request; /* lives as long as the translation */
+    const struct fl_wire *client, *provider; /* NULL, as is *request*: embeddings */
+    const struct fl_chat_request *request;   /* lives as long as the translation */
+    const struct fl_embed_form *embed_form;
+    const struct fl_embed_request *embed; /* lives as long */
+    uint64_t tokens_in_guess;             /* of embeddings, for providers that do not tell */
     struct fl_slice model;                 /* as the provider knows it; lives as long */
     struct fl_slice vendor;                /* the provider's type; lives as long */
     struct fl_slice betas;                 /* see fl_write_options; lives as long */
@@ -20,6 +26,10 @@ struct fl_translation_options {
     bool strict;                           /* nothing may be lost */
     struct fl_slice id; /* for the client's answer, without prefix; lives as long */
     uint64_t created_s;
+    struct fl_resume
+        *resume;    /* sees the events of a stream first (server/resume.h); NULL: none does;
+                                 lives as long */
+    bool continues; /* a stream that broke off elsewhere: *resume* has the encoder */
     uint64_t tokens_out_default; /* see fl_write_options */
     size_t frame_bytes_max;      /* of one frame of a stream */
     size_t
@@ -28,6 +38,7 @@ struct fl_translation_options {
 
 struct fl_translation {
     struct fl_translation_options options;
+    struct fl_slice maker; /* of the provider's proofs, dialect/seal.h */
     struct fl_losses losses;
     struct fl_buf body; /* for the provider */
     struct fl_buf out;  /* for the client, not sent yet */
@@ -36,7 +47,8 @@ struct fl_translation {
     struct fl_sse sse;
     struct fl_arena arena;
     struct fl_decoder decoder;
-    struct fl_encoder encoder;
+    struct fl_encoder own_encoder;
+    struct fl_encoder *encoder; /* that, until the answer begins and *resume* keeps it */
     struct fl_usage usage;
     bool committed; /* set by the owner: the client has been sent the answer's head */
     bool content;   /* something was said: the answer has begun */
@@ -48,6 +60,8 @@ struct fl_translation {
     _Alignas(16) char room[2048]; /* the arena's first chunk */
 };
 
+/* The client's encoder at the start of an answer. */
+struct fl_encoder fl_translation_encoder(const struct fl_translation_options *options);
 /* NULL without memory. */
 struct fl_translation *fl_translation_create(const struct fl_translation_options *options);
 void fl_translation_destroy(struct fl_translation *t);
@@ -55,12 +69,14 @@ void fl_translation_destroy(struct fl_translation *t);
  * else there; FL_ERR_REQUEST: the client's mistake, told in *reterr*. */
 enum fl_err fl_translation_write(struct fl_translation *t,
                                  struct fl_reterr *reterr) FL_CHECK_RESULT;
+/* The answer has begun: who continues it goes on with its encoder. */
+void fl_translation_keep(struct fl_translation *t);
 /* Bytes of a stream's body, unframed by HTTP: appends what they are to the client to t->out. *at_end*: no more will
  * come; FL_ERR_CLOSED when the answer is not whole then. An error the provider told before it said anything is in
  * t->err, and not in t->out. */
 enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
                                 bool at_end) FL_CHECK_RESULT;
-/* A whole answer: appends to t->out one JSON value, or the events of a stream. */
+/* A whole answer: appends to t->out one JSON value, or the events of a stream. Embeddings are never a stream. */
 enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body,
                                   bool as_stream) FL_CHECK_RESULT;
 /* What the provider said of an error that it told in its answer; may be empty. Decoded. */

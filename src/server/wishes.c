@@ -63,6 +63,14 @@ static void read_resume(struct fl_slice value, struct fl_wishes *w)
     }
 }
 
+static void read_priority(struct fl_slice value, struct fl_wishes *w)
+{
+    w->class_given = fl_class_parse(value, &w->class);
+    if (!w->class_given) {
+        wrong(w, "x-fairlead-priority", "critical, high, normal or low");
+    }
+}
+
 static const struct {
     struct fl_slice name; /* behind "x-fairlead-" */
     void (*read)(struct fl_slice value, struct fl_wishes *w);
@@ -71,6 +79,7 @@ static const struct {
               {{"max-cost-usd", 12}, read_max_cost},
               {{"session", 7}, read_session},
               {{"resume", 6}, read_resume},
+              {{"priority", 8}, read_priority},
               {{"explain", 7}, read_explain}};
 
 /* One header of ours; the first of its name counts. */

@@ -62,6 +62,7 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     fl_buf_init(&w->out, out_bytes);
     fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
     fl_shelf_init(&w->exchange_shelf, sizeof(struct fl_exchange), shelf_blocks);
+    fl_shelf_init(&w->asking_shelf, sizeof(struct fl_asking), shelf_blocks);
     fl_shelf_init(&w->attempt_shelf, sizeof(struct fl_attempt), shelf_blocks);
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
@@ -128,6 +129,7 @@ void fl_worker_destroy(struct fl_worker *w)
     fl_buf_finish(&w->out);
     fl_buf_finish(&w->joined);
     fl_shelf_finish(&w->exchange_shelf);
+    fl_shelf_finish(&w->asking_shelf);
     fl_shelf_finish(&w->attempt_shelf);
     free(w->unpacked);
     free(w->understanding);
@@ -299,21 +301,36 @@ struct fl_slice fl_worker_date(struct fl_worker *w)
 }
 
 /* UUIDv7 (RFC 9562 5.7): milliseconds, then random bits. */
+/* Eight digits at once: each nibble to a byte of its own, then to its letter. */
+static void put_hex8(char *to, uint32_t value)
+{
+    uint64_t n = value;
+    n = (n | n << 16) & UINT64_C(0x0000ffff0000ffff);
+    n = (n | n << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    n = (n | n << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (n + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    n += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    for (unsigned i = 0; i < 8; i++) {
+        to[i] = (char)(n >> (56 - 8 * i));
+    }
+}
+
 void fl_worker_make_id(struct fl_worker *w, char ret_id[40])
 {
     const uint64_t ms = fl_worker_wall_ns(w) / FL_NS_MS;
     const uint64_t a = fl_rng_next(&w->rng), c = fl_rng_next(&w->rng);
     const uint64_t high = ms << 16 | 0x7000 | (a & 0xfff); /* 48 bits of time */
     const uint64_t low = (0x8000 | ((a >> 12) & 0x3fff)) << 48 | (c & UINT64_C(0xffffffffffff));
-    char *to = ret_id;
-    for (unsigned i = 0; i < 32; i++) {
-        uint64_t half = i < 16 ? high : low;
-        if (i == 8 || i == 12 || i == 16 || i == 20) {
-            *to++ = '-';
-        }
-        *to++ = "0123456789abcdef"[half >> (60 - i % 16 * 4) & 15];
-    }
-    *to = '\0';
+    put_hex8(ret_id, (uint32_t)(high >> 32));
+    ret_id[8] = '-';
+    put_hex8(ret_id + 9, (uint32_t)high);
+    memmove(ret_id + 14, ret_id + 13, 4);
+    ret_id[13] = ret_id[18] = '-';
+    put_hex8(ret_id + 19, (uint32_t)(low >> 32));
+    memmove(ret_id + 24, ret_id + 23, 4);
+    ret_id[23] = '-';
+    put_hex8(ret_id + 28, (uint32_t)low);
+    ret_id[36] = '\0';
 }
 
 void fl_worker_read(const struct fl_worker *w, struct fl_worker_stats *ret_stats)
@@ -332,13 +349,23 @@ void fl_worker_read(const struct fl_worker *w, struct fl_worker_stats *ret_stats
 void fl_worker_check(const struct fl_worker *w)
 {
     const struct fl_worker_stats *s = &w->stats;
-    unsigned sessions = 0, exchanges = 0;
+    unsigned sessions = 0, exchanges = 0, seats = 0, queued = 0;
     for (const struct fl_list *at = w->sessions.next; at != &w->sessions; at = at->next) {
         sessions++;
     }
     for (const struct fl_list *at = w->exchanges.next; at != &w->exchanges; at = at->next) {
+        const struct fl_exchange *x =
+            (const struct fl_exchange *)(const void *)((const char *)at - offsetof(struct fl_exchange, link));
         exchanges++;
+        seats += x->seat != NULL;
+        fl_assert(!x->seat || (x->alive_count == 0 && x->state == FL_EXCHANGE_TRYING));
     }
+    for (const struct fl_list *at = w->upstreams.next; at != &w->upstreams; at = at->next) {
+        const struct fl_upstreams *u =
+            (const struct fl_upstreams *)(const void *)((const char *)at - offsetof(struct fl_upstreams, link));
+        queued += u->queued;
+    }
+    fl_assert(seats == queued);
     fl_assert(s->sessions_open == sessions);
     fl_assert(s->exchanges_open == exchanges);
     fl_assert(s->exchanges == s->answered + s->failed + s->cancelled + exchanges);

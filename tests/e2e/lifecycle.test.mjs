@@ -25,7 +25,8 @@ async function beginStream(f, { model = 'only' } = {}) {
     const step = steps();
     f.a.answers(async (seen) => {
         seen.openStream();
-        for (const text of words('one two three')) {
+        const [role, first, ...rest] = words('one two three');
+        for (const text of [role + first, ...rest]) { // nothing is sent on before a first content
             seen.write(text);
             await step.next();
         }
@@ -197,15 +198,15 @@ describe('heartbeats', () => {
 
     test('between two events, too', LIMIT, async () => {
         f.a.answers(async (seen) => {
-            const [first, ...rest] = words('a b');
+            const [role, first, ...rest] = words('a b');
             seen.openStream();
-            seen.write(first);
+            seen.write(role + first); // before its first content nothing of a stream is sent on
             await sleep(1500);
             seen.write(rest.join(''));
             seen.response.end();
         });
         const answer = await chat(f.origin, { model: 'only', messages: MESSAGES, stream: true });
-        assert.match(answer.text, /^data: [^\n]*\n\n:[^\n]*\n\ndata: /);
+        assert.match(answer.text, /^data: [^\n]*\n\ndata: [^\n]*\n\n:[^\n]*\n\ndata: /);
         assert.match(answer.text, /\[DONE\]/);
     });
 

@@ -8,10 +8,10 @@ import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import zlib from 'node:zlib';
 
-import { BINARY, freePort } from './lib/fairlead.mjs';
+import { BINARY, freePort, start } from './lib/fairlead.mjs';
 import { twoProviders } from './lib/fixture.mjs';
 import { Raw, chat } from './lib/http.mjs';
-import { MESSAGES, chunk, completion, event, sleep, words } from './lib/upstream.mjs';
+import { MESSAGES, chunk, completion, event, sleep, upstream, words } from './lib/upstream.mjs';
 
 const LIMIT = { timeout: 120000 };
 const sanitized = fs.readFileSync(BINARY).includes('__asan_init') || fs.readFileSync(BINARY).includes('__tsan_init');
@@ -204,6 +204,50 @@ describe('a provider that sends too much', { skip }, () => {
             assert.ok(grown <= KIB * KIB, `${grown} bytes`);
         });
     }
+});
+
+// A stream of ten minutes has some 50,000 events at the rate of a fast model.
+describe('a long stream, translated', { skip }, () => {
+    const EVENTS = 200_000;
+    test('from Anthropic\'s dialect to OpenAI\'s', LIMIT, async (t) => {
+        const line = (type, fields) => `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
+        const delta = line('content_block_delta', { index: 0, delta: { type: 'text_delta', text: 'twenty bytes of text' } });
+        const up = await upstream();
+        const gateway = await start({ providers: { p: { type: 'anthropic', base_url: up.url, api_key: 'k', models: ['m'] } } });
+        const f = { gateway };
+        up.answers(async (seen) => {
+            if (seen.method === 'GET') return seen.send(200, { data: [] });
+            seen.openStream();
+            seen.write(line('message_start', { message: { id: 'm', type: 'message', role: 'assistant', model: 'm', content: [], usage: { input_tokens: 3, output_tokens: 1 } } }));
+            seen.write(line('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }));
+            for (let sent = 0; sent < EVENTS; sent += 100) {
+                if (!seen.response.write(delta.repeat(100))) await roomIn(seen.response);
+            }
+            seen.write(line('content_block_stop', { index: 0 }));
+            seen.write(line('message_delta', { delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: EVENTS } }));
+            seen.response.end(line('message_stop', {}));
+        });
+        const ask = async () => {
+            const answer = await fetch(`${gateway.baseURL}/chat/completions`, { method: 'POST', body: JSON.stringify({ model: 'p/m', messages: MESSAGES, stream: true }) });
+            let bytes = 0, first = 0, tail = '';
+            for await (const part of answer.body) {
+                bytes += part.length;
+                tail = (tail + Buffer.from(part).toString()).slice(-100);
+                if (first === 0 && bytes > KIB * KIB) {
+                    forgetPeak(f);
+                    first = peak(f);
+                }
+            }
+            assert.match(tail, /\[DONE\]\n\n$/);
+            return [bytes, peak(f) - first];
+        };
+        const [bytes, grown] = await ask();
+        t.diagnostic(`${bytes} bytes, grown by ${grown / KIB} KiB after the first MiB`);
+        assert.ok(bytes > EVENTS * 100);
+        assert.ok(grown <= 256 * KIB, `${grown} bytes`);
+        await gateway.stop();
+        await up.close();
+    });
 });
 
 // A provider in a process of its own, that can be killed.

@@ -42,6 +42,29 @@ describe('fairlead mock', () => {
         assert.deepEqual(await m.stop(), { requests: 1, answered: 1, faults: 0, cancelled: 0 });
     });
 
+    for (const [dialect, type] of [['openai', 'openai_compatible'], ['anthropic', 'anthropic'], ['gemini', 'gemini'], ['ollama', 'ollama_native'], ['bedrock', 'bedrock']]) {
+        test(`${dialect}: fairlead is answered by it in its dialect`, LIMIT, async () => {
+            const m = await mock(['--dialect', dialect]);
+            const gateway = await start({ providers: { p: { type, base_url: m.url, api_key: 'k', models: ['mock'], ...(dialect === 'bedrock' && { region: 'us-east-1' }) } } });
+            const answer = await post(gateway.baseURL);
+            assert.equal(answer.status, 200);
+            const { choices: [choice], usage } = await answer.json();
+            assert.ok(choice.message.content.length > 10);
+            assert.equal(choice.finish_reason, 'stop');
+            assert.ok(usage.completion_tokens > 0);
+            await gateway.stop();
+            const { answered, faults } = await m.stop();
+            assert.ok(answered >= 1);
+            assert.equal(faults, 0);
+        });
+    }
+
+    test('an unknown dialect is a mistake', LIMIT, async () => {
+        const { code, stderr } = await run(['mock', '--dialect', 'klingon']);
+        assert.equal(code, 2);
+        assert.match(stderr, /'klingon' is no dialect: openai, anthropic/);
+    });
+
     test('a status, with a hint when to come again', LIMIT, async () => {
         const m = await mock(['--fault', '429']);
         const answer = await post(m.url);

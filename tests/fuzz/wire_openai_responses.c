@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a provider's answer in OpenAI's responses form: wire_clients.h says what must hold. */
-#include "wire_sides.h"
+#include "wire_clients.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

@@ -95,13 +95,14 @@ static void arrive(struct load *l, bool stream)
     assert_true(l->live_count < load_live_max && l->request_count < load_requests_max);
     struct load_live *live = &l->live[l->live_count++];
     *live = (struct load_live){fl_simclient_create(l->clients, &options), l->request_count};
+    const char *headers = l->headers_of ? l->headers_of(l->request_count) : l->headers;
     l->requests[l->request_count++].sent_ns = fl_world_now(l->world);
     const struct fl_slice body =
         stream ? FL_LIT("{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
                         "\"max_tokens\":4,\"stream\":true}")
                : FL_LIT("{\"model\":\"auto\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
                         "\"max_tokens\":4}");
-    fl_simclient_request(live->client, "POST", "/v1/chat/completions", l->headers, body);
+    fl_simclient_request(live->client, "POST", "/v1/chat/completions", headers, body);
 }
 
 void load_run(struct load *l, uint64_t ns, uint64_t gap_ns, bool stream)

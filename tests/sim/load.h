@@ -43,6 +43,7 @@ struct load {
     struct load_live live[load_live_max];
     unsigned live_count;
     const char *headers; /* more header lines of each request, with CRLF */
+    const char *(*headers_of)(unsigned request); /* instead, by its index; NULL: as above */
 };
 
 /* *more*: lines of the configuration beside listen, auth, providers. Providers are those that

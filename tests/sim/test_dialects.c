@@ -179,12 +179,43 @@ static void broken_streams_are_told(void **state)
     }
 }
 
+/* A target that the request cannot be carried to was not asked: it uses no attempt up. */
+static void what_is_not_carried_costs_no_attempt(void **state)
+{
+    (void)state;
+    struct scene s;
+    s.model = (struct fl_sim_model){FL_LIT("m:1"), 1, 1, 0};
+    rig_open(&s.rig, 1);
+    rig_say(&s.rig, "strict");
+    s.first = provider(&s, FL_SIM_ANTHROPIC, "10.0.1.1:80", 0);
+    s.second = provider(&s, FL_SIM_OPENAI, "10.0.1.2:80", 0);
+    rig_serve_file(
+        &s.rig,
+        FL_LIT("listen: \"10.0.0.1:80\"\nauth: {insecure_no_auth: true}\n"
+               "routing: {attempts: 1, translation: strict}\nproviders:\n"
+               "  p0: {type: anthropic, base_url: \"http://10.0.1.1:80/v1\", api_key: sk-simulated, "
+               "models: [\"m:1\"]}\n"
+               "  p1: {base_url: \"http://10.0.1.2:80/v1\", api_key: sk-simulated, models: "
+               "[\"m:1\"]}\n"
+               "models: {chat: {targets: [\"p0/m:1\"], fallback: [\"p1/m:1\"]}}\n"),
+        1);
+    struct fl_simclient *c = rig_client(&s.rig, 0, NULL);
+    fl_simclient_request(c, "POST", "/v1/chat/completions", "", FL_LIT(PROMPT ",\"seed\":7}"));
+    rig_settle(&s.rig, c, 20 * FL_NS_S);
+    rig_equal(&s.rig, fl_simclient_answer(c, 0)->status, 200);
+    rig_leave(&s.rig, c);
+    rig_equal(&s.rig, fl_simprovider_stats(s.first)->requests, 0);
+    rig_equal(&s.rig, fl_simprovider_stats(s.second)->answered, 1);
+    close_scene(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_say_the_same),
         cmocka_unit_test(errors_lead_to_the_next),
         cmocka_unit_test(broken_streams_are_told),
+        cmocka_unit_test(what_is_not_carried_costs_no_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

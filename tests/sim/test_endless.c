@@ -121,6 +121,33 @@ static void provider_s_endless_things_are_bounded(void **state)
     }
 }
 
+/* A translated answer is held whole, an error's text is not. */
+static void an_endless_error_is_bounded_where_it_would_be_translated(void **state)
+{
+    struct scene s;
+    (void)state;
+    open_scene(&s, "");
+    rig_reload_file(&s.rig,
+                    FL_LIT("listen: \"10.0.0.1:80\"\nauth: {insecure_no_auth: true}\n"
+                           "routing: {attempts: 1}\nproviders:\n  p0: {type: anthropic, api_key: k, "
+                           "models: [m], base_url: \"http://10.0.1.1:80/v1\"}\n"
+                           "models: {chat: {targets: [p0/m]}}\n"));
+    rig_say(&s.rig, "endless error of another dialect");
+    fl_buf_put_cstr(&s.head, "HTTP/1.1 500 Oh\r\n\r\n{\"error\":\"");
+    while (s.filler.len < unit / 2) {
+        fl_buf_put_cstr(&s.filler, "0123456789");
+    }
+    plan(&s, FL_NEVER, UPSTREAM_KEEP);
+    rig_watch_heap(&s.rig);
+    struct fl_simclient *c = counting(&s);
+    rig_post(c, 1, false, "");
+    rig_settle(&s.rig, c, 5 * FL_NS_S);
+    rig_equal(&s.rig, fl_simclient_answer(c, 0)->status, 502);
+    rig_check(&s.rig, rig_heap_growth(&s.rig) <= mega);
+    rig_leave(&s.rig, c);
+    close_scene(&s);
+}
+
 static void client_s_endless_things_are_bounded(void **state)
 {
 #define POST_CHUNKED                                                                               \
@@ -169,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gzip_bombs_are_no_answers),
         cmocka_unit_test(provider_s_endless_things_are_bounded),
+        cmocka_unit_test(an_endless_error_is_bounded_where_it_would_be_translated),
         cmocka_unit_test(client_s_endless_things_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

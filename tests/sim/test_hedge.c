@@ -306,6 +306,29 @@ static void the_deadline_ends_both(void **state)
     close_scene(&s);
 }
 
+/* A plain answer is no stream: its own head is to come, though the one asked first says nothing. */
+static void no_heartbeat_goes_before_a_plain_answer(void **state)
+{
+    struct scene s;
+    struct fl_buf plain;
+    (void)state;
+    open_scene(&s, "plain answer by the second", ", hedge: 10s}\nlimits: {heartbeat: 12s");
+    says_after(&s, 0, 19 * FL_NS_S);
+    fl_buf_init(&plain, 4096);
+    put_plain(&plain, BY_LENGTH, "whole");
+    struct fl_slice whole = fl_buf_slice(&plain);
+    const struct upstream_part parts[] = {{fl_slice_first(whole, whole.len - 9), 1, MS(10)},
+                                          {fl_slice_from(whole, whole.len - 9), 1, 4 * FL_NS_S}};
+    const struct upstream_answer answer = {parts, 2, UPSTREAM_KEEP};
+    upstream_plan(&s.up[1], &answer, 1);
+    const struct fl_simanswer *a = ask(&s, STREAM);
+    check(&s, a, "whole", 14 * FL_NS_S, 15 * FL_NS_S);
+    rig_check(&s.rig, header_is(a, "content-type", "application/json"));
+    rig_check(&s.rig, a->complete);
+    close_scene(&s);
+    fl_buf_finish(&plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +341,7 @@ int main(void)
         cmocka_unit_test(the_budget_bounds_it),
         cmocka_unit_test(a_client_that_leaves_cancels_both),
         cmocka_unit_test(the_deadline_ends_both),
+        cmocka_unit_test(no_heartbeat_goes_before_a_plain_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The real server in the simulator: each seed draws providers that are slow, faulty and wrong,
- * networks that cut bytes anywhere, and clients that stream, go away, read slowly or pipeline; the
+ * The real server in the simulator: each seed draws providers of any dialect that are slow, faulty
+ * and wrong, networks that cut bytes anywhere, and clients that stream, go away, read slowly or pipeline; the
  * invariants of ARCHITECTURE.md are checked after every step. FL_SIM_SEED=n replays one seed,
  * FL_SIM_SEEDS=n runs so many.
  */
@@ -11,12 +11,26 @@
 
 enum { providers_max = 3, clients_max = 6 };
 
+/* Half of the providers speak the clients' dialect. */
+static const struct dialect {
+    enum fl_sim_dialect dialect;
+    const char *type, *path, *more;
+} dialects[] = {
+    {FL_SIM_ANTHROPIC, "anthropic", "/v1", ""},
+    {FL_SIM_GEMINI, "gemini", "/v1beta", ""},
+    {FL_SIM_OLLAMA, "ollama_native", "", ""},
+    {FL_SIM_BEDROCK, "bedrock", "", ", region: us-east-1"},
+    {FL_SIM_OPENAI, "openai_compatible", "/v1", ""},
+};
+enum { dialect_count = sizeof(dialects) / sizeof(*dialects) };
+
 struct swarm {
     struct rig rig;
     struct fl_rng rng;
     unsigned provider_count, client_count;
     struct fl_sim_model model;
     struct fl_simprovider *providers[providers_max];
+    const struct dialect *dialects[providers_max];
     struct fl_simclient *clients[clients_max];
     bool stream[clients_max];
     struct fl_world_faults faults;
@@ -51,11 +65,14 @@ static void put_config(struct swarm *r, struct fl_buf *b)
     for (unsigned i = 0; i < r->provider_count; i++) {
         fl_buf_put_cstr(b, "  p");
         fl_buf_put_u64(b, i);
-        fl_buf_put_cstr(
-            b,
-            ": {type: openai_compatible, api_key: sk-sim, models: [m], base_url: \"http://10.0.1.");
+        fl_buf_put_cstr(b, ": {type: ");
+        fl_buf_put_cstr(b, r->dialects[i]->type);
+        fl_buf_put_cstr(b, r->dialects[i]->more);
+        fl_buf_put_cstr(b, ", api_key: sk-sim, models: [m], base_url: \"http://10.0.1.");
         fl_buf_put_u64(b, i + 1);
-        fl_buf_put_cstr(b, ":80/v1\", connections: ");
+        fl_buf_put_cstr(b, ":80");
+        fl_buf_put_cstr(b, r->dialects[i]->path);
+        fl_buf_put_cstr(b, "\", connections: ");
         fl_buf_put_u64(b, fl_rng_below(&r->rng, 4) == 0 ? 1 : 100);
         fl_buf_put_cstr(b, "}\n");
     }
@@ -77,10 +94,13 @@ static void start_provider(struct swarm *r, unsigned i)
     ip[7] = (char)('1' + i);
     assert_true(fl_addr_parse_ip(fl_slice_cstr(ip), &addr));
     addr.port = 80;
+    unsigned dialect = (unsigned)fl_rng_below(&r->rng, 2 * dialect_count);
+    r->dialects[i] = &dialects[dialect < dialect_count ? dialect : dialect_count - 1];
     struct fl_simprovider_options options = {
         .name = FL_LIT("p"),
         .models = &r->model,
         .model_count = 1,
+        .dialect = r->dialects[i]->dialect,
         .seed = r->rig.seed,
         .ttft_median_ns = (1 + fl_rng_below(&r->rng, 400)) * FL_NS_MS,
         .ttft_sigma_permille = 500,

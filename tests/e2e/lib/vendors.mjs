@@ -14,6 +14,8 @@
 //   of an agent, anywhere     "read note.txt": a call of the agent's tool that runs commands; once the note is in
 //                             the request: "the note says: lighthouse X"
 //
+// A vendor's path for embeddings is answered with vectorOf() of each text.
+//
 // Each request is kept in `seen`: what a vendor would refuse is a fault of the test's subject, and thrown.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -100,6 +102,10 @@ const parseDataUrl = (url) => {
     const found = /^data:([^;]+);base64,(.*)$/.exec(url);
     return found ? image(found[1], found[2]) : { type: 'url', bytes: url.length };
 };
+
+// --- embeddings: a vector that hangs on the text alone ---
+
+export const vectorOf = (text, size = 4) => Array.from({ length: size }, (_, i) => Number(((text.length + i * 0.37) / 7 - 1).toFixed(7)));
 
 // --- OpenAI ---
 
@@ -238,6 +244,15 @@ const anthropic = {
 const gemini = {
     config: (url) => ({ type: 'gemini', base_url: `${url}/v1beta`, api_key: 'key-gemini' }),
     match: (path) => /^\/v1beta\/models\/[^/:]+:(generateContent|streamGenerateContent)$/.test(path),
+    embed(body, path, headers) {
+        if (path !== '/v1beta/models/up-model:batchEmbedContents') return null;
+        assert.equal(headers['x-goog-api-key'], 'key-gemini');
+        const values = body.requests.map((r) => {
+            assert.equal(r.model, 'models/up-model');
+            return vectorOf(r.content.parts[0].text, r.outputDimensionality);
+        });
+        return { embeddings: values.map((v) => ({ values: v })) };
+    },
     read(body, path, headers) {
         assert.equal(headers['x-goog-api-key'], 'key-gemini');
         for (const [i, c] of body.contents.entries()) {
@@ -266,7 +281,7 @@ const gemini = {
     usage: { promptTokenCount: 11, cachedContentTokenCount: 3, candidatesTokenCount: 5, thoughtsTokenCount: 2, totalTokenCount: 18 },
     parts(w) {
         return [
-            ...(w.thought ? [{ text: w.thought, thought: true }] : []), ...(w.text ? [{ text: w.text }] : []),
+            ...(w.thought ? [{ text: w.thought, thought: true, thoughtSignature: 'dGhvdWdodA==' }] : []), ...(w.text ? [{ text: w.text }] : []),
             ...(w.calls ?? []).map((name, i) => ({ functionCall: { name, args: argumentsOf(name, i) }, ...(i === 0 && { thoughtSignature: 'dGhvdWdodA==' }) })),
         ];
     },
@@ -290,6 +305,17 @@ const gemini = {
 const bedrock = {
     config: (url) => ({ type: 'bedrock', base_url: url, region: 'us-east-1', api_key: 'bedrock-key' }),
     match: (path) => /^\/model\/[^/]+\/converse(-stream)?$/.test(path),
+    embed(body, path, headers) {
+        const model = /^\/model\/([^/]+)\/invoke$/.exec(path)?.[1];
+        if (model === 'amazon.titan-embed-text-v2%3A0') {
+            assert.deepEqual(Object.keys(body).filter((k) => !['inputText', 'dimensions'].includes(k)), []);
+            return { embedding: vectorOf(body.inputText, body.dimensions), inputTextTokenCount: 5 };
+        }
+        if (model !== 'cohere.embed-v4%3A0') return null;
+        assert.equal(headers.authorization, 'Bearer bedrock-key');
+        assert.ok(body.input_type, 'input_type is required');
+        return { id: 'e', response_type: 'embeddings_by_type', embeddings: { float: body.texts.map((t) => vectorOf(t, body.output_dimension)) } };
+    },
     read(body, path, headers) {
         assert.equal(headers.authorization, 'Bearer bedrock-key');
         for (const [i, m] of body.messages.entries()) {
@@ -346,6 +372,11 @@ const bedrock = {
 const ollama = {
     config: (url) => ({ type: 'ollama_native', base_url: url }),
     match: (path) => path === '/api/chat',
+    embed(body, path) {
+        if (path !== '/api/embed') return null;
+        assert.ok(Array.isArray(body.input) && body.model === 'up-model');
+        return { model: body.model, embeddings: body.input.map((t) => vectorOf(t, body.dimensions)), prompt_eval_count: 5 };
+    },
     read(body) {
         for (const m of body.messages) {
             assert.equal(typeof m.content, 'string');
@@ -395,20 +426,27 @@ export async function vendor(name) {
             response.writeHead(status, { 'content-type': 'application/json', ...headers });
             response.end(JSON.stringify(value));
         };
-        if (request.method === 'GET') { // the list of models: a look whether it is well
-            send(200, { data: [], models: [] });
-            return;
-        }
         try {
-            assert.ok(v.match(path), `${name} does not know ${request.method} ${request.url}`);
+            if (request.method === 'GET') { // is it well? as a gateway asks after failures
+                send(200, {});
+                return;
+            }
             const body = JSON.parse(Buffer.concat(chunks));
+            const embedded = v.embed?.(body, path, request.headers);
+            if (embedded) {
+                self.seen.push({ body, url: request.url });
+                send(200, embedded);
+                return;
+            }
+            assert.ok(v.match(path), `${name} does not know ${request.method} ${request.url}`);
             const ask = v.read(body, path, request.headers);
             ask.body = body;
             ask.url = request.url;
+            ask.headers = request.headers;
             self.seen.push(ask);
             const w = wanted(ask);
             const model = 'up-model';
-            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '60' }) });
+            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '0.2' }) });
             else if (!ask.stream) send(200, v.whole(w, model, ask));
             else {
                 response.writeHead(200, { 'content-type': v.type });
@@ -423,7 +461,7 @@ export async function vendor(name) {
                 response.end();
             }
         } catch (fault) {
-            self.faults.push(`${name}: ${fault.message}`);
+            self.faults.push(`${name}: ${request.method} ${request.url}: ${fault.message}`);
             send(400, v.error(400));
         }
     });

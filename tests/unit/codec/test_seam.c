@@ -56,6 +56,45 @@ static void a_text_cut_anywhere_and_continued_from_anywhere_is_whole(void **stat
     fl_buf_finish(&out);
 }
 
+/* Told without the white space at its end, the source may begin with it, with a part of it, or not.
+ */
+static void white_space_that_was_not_told_is_no_chance(void **state)
+{
+    static const struct {
+        const char *said, *next, *wanted;
+        size_t expected;
+    } rows[] = {{"to \n", " \ntell", "to \ntell", 2},
+                {"to \n", "\ntell", "to \ntell", 2},
+                {"to \n", "tell", "to \ntell", 2},
+                {"a b ", " b c", "a b b c", 1},
+                {"a b ", " b c", "a b  b c", 0},
+                {"to ", " ", "to ", 1},
+                {"to ", "", "to ", 1},
+                {"x y x ", " x y", "x y x x y", 1},
+                {"to the ", "the end", "to the the end", 1}};
+    struct fl_buf out;
+    (void)state;
+    fl_buf_init(&out, 65536);
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t step = 1; step < 4; step++) {
+            struct fl_slice next = fl_slice_cstr(rows[i].next);
+            struct fl_seam s;
+            fl_buf_reset(&out);
+            fl_buf_put_cstr(&out, rows[i].said);
+            fl_seam_start(&s, fl_slice_cstr(rows[i].said), true);
+            fl_seam_expect(&s, rows[i].expected);
+            for (size_t at = 0; at < next.len; at += step) {
+                fl_seam_feed(&s, fl_slice_first(fl_slice_from(next, at), step), &out);
+            }
+            fl_seam_end(&s, &out);
+            if (!fl_slice_eq(fl_buf_slice(&out), fl_slice_cstr(rows[i].wanted))) {
+                fail_msg("row %u: '%.*s'", i, (int)out.len, out.ptr);
+            }
+        }
+    }
+    fl_buf_finish(&out);
+}
+
 static void a_short_overlap_is_chance(void **state)
 {
     struct fl_buf out;
@@ -157,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_cut_anywhere_and_continued_from_anywhere_is_whole),
+        cmocka_unit_test(white_space_that_was_not_told_is_no_chance),
         cmocka_unit_test(a_short_overlap_is_chance),
         cmocka_unit_test(nothing_is_held_that_cannot_be_an_overlap),
         cmocka_unit_test(it_is_the_longest_overlap),

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "config/keys.h"
 #include "config/load.h"
+#include "route/concurrency.h"
 #include "unit/config/fixture.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -227,8 +229,8 @@ static void providers_are_read(void **state)
     struct loaded l = load_ok("providers:\n"
                               "  openai: {stream_options: false}\n"
                               "  together: {}\n"
-                              "  groq: {api_key: {file: /run/secrets/groq}, connections: 7}\n"
-                              "  xai: {api_key: {credential: xai}}\n"
+                              "  groq: {api_key: {file: /run/secrets/groq}, connections: 7, concurrency: 12}\n"
+                              "  xai: {api_key: {credential: xai}, concurrency: auto}\n"
                               "  spare: {type: openai, api_key: '${NONE:-spare-key}'}\n"
                               "  local:\n"
                               "    base_url: http://[::1]:8000/api/v1/\n"
@@ -245,6 +247,9 @@ static void providers_are_read(void **state)
     assert_slice(p[2].api_key, "groq-key");
     assert_slice(p[2].key_source, "file /run/secrets/groq");
     assert_int_equal(p[2].connections_max, 7);
+    assert_int_equal(p[2].concurrency, 12);
+    assert_int_equal(p[3].concurrency, FL_CONCURRENCY_AUTO);
+    assert_int_equal(p[4].concurrency, 0);
     assert_slice(p[3].api_key, "xai-key");
     assert_slice(p[3].key_source, "credential xai");
     assert_slice(p[4].api_key, "spare-key");
@@ -383,6 +388,26 @@ static void a_file_without_providers_uses_the_environment(void **state)
     loaded_finish(&l);
 }
 
+static void waiting_is_configured(void **state)
+{
+    (void)state;
+    struct loaded l = load_ok("limits: {queue: 7, queue_wait: 2s}\n"
+                              "providers: {openai: {models: [m]}}\n"
+                              "keys:\n"
+                              "  - {name: a, key: 0123456789abcdef, priority: low}\n"
+                              "  - {name: b, key: 0123456789abcdeg}\n");
+    assert_int_equal(l.config->limits.queue, 7);
+    assert_int_equal(l.config->limits.queue_wait_ns, 2 * FL_NS_S);
+    assert_true(l.config->keys[0].class_given);
+    assert_int_equal(l.config->keys[0].class, FL_CLASS_SHEDDABLE);
+    assert_false(l.config->keys[1].class_given);
+    loaded_finish(&l);
+    l = load_ok("providers: {openai: {models: [m]}}\n");
+    assert_int_equal(l.config->limits.queue, 256);
+    assert_int_equal(l.config->limits.queue_wait_ns, 0);
+    loaded_finish(&l);
+}
+
 static void yaml_anchors_and_merge_keys_work(void **state)
 {
     (void)state;
@@ -438,6 +463,7 @@ int main(void)
         cmocka_unit_test(client_keys_are_hashed),
         cmocka_unit_test(without_a_file_the_environment_decides),
         cmocka_unit_test(a_file_without_providers_uses_the_environment),
+        cmocka_unit_test(waiting_is_configured),
         cmocka_unit_test(yaml_anchors_and_merge_keys_work),
         cmocka_unit_test(secrets_are_wiped),
         cmocka_unit_test(references_are_counted),

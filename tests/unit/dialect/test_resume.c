@@ -36,8 +36,10 @@ static void check_body(const char *body, const char *said, uint64_t tokens, cons
 {
     struct fl_buf b;
     fl_buf_init(&b, 65536);
-    assert_int_equal(
-        fl_openai_resume_body(fl_slice_cstr(body), fl_slice_cstr(said), tokens, &b), FL_OK);
+    assert_int_equal(fl_resume_body(fl_slice_cstr(body),
+                                    &(struct fl_resume_words){fl_slice_cstr(said), tokens, false},
+                                    &b),
+                     FL_OK);
     assert_slice(fl_buf_slice(&b), wanted);
     fl_buf_finish(&b);
 }
@@ -55,14 +57,30 @@ static void a_request_goes_on_where_the_answer_stopped(void **state)
                "\"max_completion_tokens\":1}");
     check_body("{\"messages\":[7]}", "x", 1,
                "{\"messages\":[7,{\"role\":\"assistant\",\"content\":\"x\"}]}");
+    check_body("{\"input\":\"Say \\\"x\\\"\",\"max_output_tokens\":5}", "x", 2,
+               "{\"input\":[{\"role\":\"user\",\"content\":\"Say \\\"x\\\"\"},"
+               "{\"role\":\"assistant\",\"content\":\"x\"}],\"max_output_tokens\":3}");
+    check_body("{\"input\":[7]}", "x", 1,
+               "{\"input\":[7,{\"role\":\"assistant\",\"content\":\"x\"}]}");
+    check_body("{\"messages\":[7],\"max_tokens\":9}", "", 1, "{\"messages\":[7],\"max_tokens\":8}");
     fl_buf_init(&b, 65536);
-    assert_int_equal(fl_openai_resume_body(FL_LIT("{\"prompt\":\"x\"}"), FL_LIT("y"), 1, &b),
+    assert_int_equal(fl_resume_body(FL_LIT("{\"messages\":[7]}"),
+                                    &(struct fl_resume_words){FL_LIT("y"), 1, true}, &b),
+                     FL_OK);
+    assert_true(fl_slice_starts(
+        fl_buf_slice(&b), FL_LIT("{\"messages\":[7,{\"role\":\"assistant\",\"content\":\"y\"},"
+                                 "{\"role\":\"user\",\"content\":\"")));
+    fl_buf_reset(&b);
+    assert_int_equal(fl_resume_body(FL_LIT("{\"prompt\":\"x\"}"),
+                                    &(struct fl_resume_words){FL_LIT("y"), 1, false}, &b),
                      FL_ERR_REQUEST);
     fl_buf_finish(&b);
     fl_buf_init(&b, 40); /* a ceiling is told, not overrun */
-    assert_int_equal(fl_openai_resume_body(FL_LIT("{\"messages\":[7]}"),
-                                           FL_LIT("0123456789012345678901234567890"), 1, &b),
-                     FL_ERR_NOMEM);
+    assert_int_equal(
+        fl_resume_body(
+            FL_LIT("{\"messages\":[7]}"),
+            &(struct fl_resume_words){FL_LIT("0123456789012345678901234567890"), 1, false}, &b),
+        FL_ERR_NOMEM);
     fl_buf_finish(&b);
 }
 

@@ -689,6 +689,15 @@ static void clients_get_blocks_one_after_another(void **state)
                  OVER("tool_calls"),
          OUT_START OUT_CALL(0, "x", "f") JSON(0, "{}") STOP(0) OUT_CALL(1, "y", "g") JSON(1, "{}")
              STOP(1) OUT_END("tool_use")},
+        /* text ends a call that has no arguments */
+        {CALL(0, "\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}")
+             CHUNK("\"content\":\"a\"") OVER("tool_calls"),
+         OUT_START OUT_CALL(0, "x", "f") STOP(0) BLOCK(1, "\"type\":\"text\",\"text\":\"\"")
+             TEXT(1, "a") STOP(1) OUT_END("tool_use")},
+        /* a refusal is text, and told by the reason: OpenAI's models stop with it */
+        {CHUNK("\"role\":\"assistant\",\"refusal\":\"N\"") CHUNK("\"refusal\":\"o\"") OVER("stop"),
+         OUT_START BLOCK(0, "\"type\":\"text\",\"text\":\"\"") TEXT(0, "N") TEXT(0, "o") STOP(0)
+             OUT_END("refusal")},
         {CHUNK("\"content\":\"a\"") OVER("length"),
          OUT_START BLOCK(0, "\"type\":\"text\",\"text\":\"\"") TEXT(0, "a") STOP(0)
              OUT_END("max_tokens")},
@@ -698,6 +707,62 @@ static void clients_get_blocks_one_after_another(void **state)
                                  fl_slice_cstr(cases[i].stream), i);
         assert_string_equal(out, cases[i].out);
         free(out);
+    }
+}
+
+/* Where the provider tells that a call is over, one without arguments is over there. */
+static void calls_without_arguments_end_where_they_end(void **state)
+{
+    (void)state;
+#define ITEM(event, i, item)                                                                       \
+    "data: {\"type\":\"response.output_item." event "\",\"output_index\":" #i ",\"item\":" item    \
+    "}\n\n"
+#define F(id, name)                                                                                \
+    "{\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"" name "\",\"arguments\":\"\"}"
+    static const char stream[] =
+        ITEM("added", 0, F("x", "f")) ITEM("done", 0, F("x", "f")) ITEM("added", 1, F("y", "g"));
+    static const char out[] =
+        OUT_START OUT_CALL(0, "x", "f") JSON(0, "{}") STOP(0) OUT_CALL(1, "y", "g");
+    struct rig g;
+    rig_init(&g, &fl_wire_openai_responses, &fl_wire_anthropic);
+    rig_stream(&g, FL_LIT(stream), NULL, 0);
+    assert_int_equal(g.err, FL_ERR_CLOSED);
+    assert_slice(fl_buf_slice(&g.out), out);
+    rig_finish(&g);
+#undef F
+#undef ITEM
+}
+
+static void refusals_are_told_by_the_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct fl_wire *provider;
+        const char *body;
+    } cases[] = {
+        {&fl_wire_openai_chat, "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+                               "\"content\":null,\"refusal\":"
+                               "\"No.\"},\"finish_reason\":\"stop\"}]}"},
+        {&fl_wire_openai_responses, "{\"status\":\"completed\",\"output\":[{\"type\":\"message\","
+                                    "\"content\":[{\"type\":\"refusal\","
+                                    "\"refusal\":\"No.\"}]}]}"},
+        {&fl_wire_openai_chat,
+         "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"No.\"},"
+         "\"finish_reason\":\"content_filter\"}]}"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct rig g;
+        struct fl_buf out;
+        fl_buf_init(&out, 1 << 16);
+        rig_init(&g, cases[i].provider, NULL);
+        rig_whole(&g, fl_slice_cstr(cases[i].body));
+        assert_int_equal(g.err, FL_OK);
+        fl_wire_anthropic.put_answer(&g.encoder, &g.answer, &out);
+        struct fl_slice wanted = FL_LIT("\"content\":[{\"type\":\"text\",\"text\":\"No.\"}],"
+                                        "\"stop_reason\":\"refusal\"");
+        assert_true(fl_slice_find_text(fl_buf_slice(&out), wanted) < out.len);
+        fl_buf_finish(&out);
+        rig_finish(&g);
     }
 }
 
@@ -811,6 +876,8 @@ int main(void)
         cmocka_unit_test(streams_are_read),
         cmocka_unit_test(a_cut_stream_is_told),
         cmocka_unit_test(clients_get_blocks_one_after_another),
+        cmocka_unit_test(calls_without_arguments_end_where_they_end),
+        cmocka_unit_test(refusals_are_told_by_the_reason),
         cmocka_unit_test(what_waits_is_bounded),
         cmocka_unit_test(clients_get_thoughts_and_errors),
         cmocka_unit_test(clients_get_whole_answers),

@@ -284,6 +284,21 @@ static void streams_are_read(void **state)
     }
 }
 
+/* A call without arguments is over with its block, not only with the message. */
+static void a_block_ends_its_call(void **state)
+{
+    (void)state;
+    struct fl_buf b = framed(
+        "messageStart {}\n"
+        "contentBlockStart {\"contentBlockIndex\":0,\"start\":{\"toolUse\":{\"toolUseId\":\"t\","
+        "\"name\":\"f\"}}}\n"
+        "contentBlockStop {\"contentBlockIndex\":0}\n");
+    char *out = rig_output(&fl_wire_converse, &fl_wire_anthropic, fl_buf_slice(&b), NULL, 0);
+    assert_non_null(strstr(out, "\"partial_json\":\"{}\""));
+    free(out);
+    fl_buf_finish(&b);
+}
+
 /* {"type":"ping"} ... in base64, as invoke's chunks hold them. */
 static void chunks_of_invoke_are_read(void **state)
 {
@@ -341,6 +356,7 @@ int main(void)
         cmocka_unit_test(cache_points_follow_what_they_keep),
         cmocka_unit_test(whole_answers_are_read),
         cmocka_unit_test(streams_are_read),
+        cmocka_unit_test(a_block_ends_its_call),
         cmocka_unit_test(chunks_of_invoke_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,40 @@ static void a_standing_queue_sheds_its_lowest(void **state)
     assert_int_equal(s.admit.waiting, 1);
 }
 
+/* Who says that only those who can wait are shed keeps the others. */
+static void sheds_from_a_class_on(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_waiter w[3], *out;
+    open_room(&s, 1);
+    s.admit.sheds_from = FL_CLASS_SHEDDABLE;
+    offer(&s, &w[0], FL_CLASS_CRITICAL, UINT64_MAX);
+    offer(&s, &w[1], FL_CLASS_SHEDDABLE_PLUS, UINT64_MAX);
+    offer(&s, &w[2], FL_CLASS_SHEDDABLE, UINT64_MAX);
+    assert_ptr_equal(fl_admit_first(&s.admit), &w[1]);
+    assert_int_equal(fl_admit_take(&s.admit, s.now + 500 * MS, &out), FL_TAKEN_NONE);
+    assert_int_equal(fl_admit_take(&s.admit, s.now + 600 * MS, &out), FL_TAKEN_SHED);
+    assert_ptr_equal(out, &w[2]);
+    assert_int_equal(fl_admit_take(&s.admit, s.now + 60 * S, &out), FL_TAKEN_NONE);
+    fl_admit_leave(&s.admit, &w[1]);
+    assert_null(fl_admit_first(&s.admit));
+}
+
+static void classes_have_words(void **state)
+{
+    (void)state;
+    enum fl_class class;
+    for (unsigned c = 0; c < FL_CLASS_COUNT; c++) {
+        assert_true(fl_class_parse(fl_slice_cstr(fl_class_word((enum fl_class)c)), &class));
+        assert_int_equal(class, c);
+    }
+    assert_true(fl_class_parse(FL_LIT("HIGH"), &class));
+    assert_int_equal(class, FL_CLASS_CRITICAL);
+    assert_false(fl_class_parse(FL_LIT("highest"), &class));
+    assert_false(fl_class_parse(FL_LIT(""), &class));
+}
+
 /* Any sequence of calls: nobody is lost, nobody comes out twice, order holds. */
 static void nobody_is_lost(void **state)
 {
@@ -190,6 +224,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_in_time_is_refused_at_once),
         cmocka_unit_test(a_full_room_keeps_the_better_ones),
         cmocka_unit_test(a_standing_queue_sheds_its_lowest),
+        cmocka_unit_test(sheds_from_a_class_on),
+        cmocka_unit_test(classes_have_words),
         cmocka_unit_test(nobody_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,9 @@
 #include "route/gcra.h"
 #include "route/hedge.h"
 #include "route/retry.h"
+#include "route/route.h"
 
+#include <limits.h>
 #include <math.h>
 
 #define MS UINT64_C(1000000)
@@ -229,6 +231,39 @@ static void backoff_is_full_jitter(void **state)
 
 /* --- Gradient2 --- */
 
+static void what_is_not_known_binds_nobody(void **state)
+{
+    (void)state;
+    struct fl_concurrency c = {.samples = 0};
+    assert_int_equal(fl_concurrency_bound(&c, 0), UINT_MAX);
+    assert_int_equal(fl_concurrency_bound(&c, 7), 7);
+    assert_int_equal(fl_concurrency_bound(&c, FL_CONCURRENCY_AUTO), UINT_MAX);
+    fl_concurrency_refused(&c, S); /* 20 * .7 */
+    assert_int_equal(fl_concurrency_bound(&c, FL_CONCURRENCY_AUTO), 14);
+    assert_int_equal(fl_concurrency_bound(&c, 0), UINT_MAX);
+    assert_int_equal(fl_concurrency_bound(&c, 7), 7);
+}
+
+/* Each client has one budget, the same after a reload. */
+static void tenants_have_budgets_of_their_own(void **state)
+{
+    (void)state;
+    struct fl_registry *r = fl_registry_create();
+    struct fl_retry_budget *a = fl_registry_tenant(r, FL_LIT("a"));
+    struct fl_retry_budget *b = fl_registry_tenant(r, FL_LIT("b"));
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_ptr_equal(fl_registry_tenant(r, FL_LIT("a")), a);
+    assert_ptr_not_equal(a, b);
+    unsigned taken = 0;
+    while (fl_retry_budget_take(a, 0, 100 * S)) {
+        taken++;
+    }
+    assert_int_equal(taken, 10); /* the reserve of ten seconds */
+    assert_true(fl_retry_budget_allows(b, 0, 100 * S));
+    fl_registry_destroy(r);
+}
+
 static void concurrency_grows_and_shrinks(void **state)
 {
     (void)state;
@@ -243,13 +278,43 @@ static void concurrency_grows_and_shrinks(void **state)
         fl_concurrency_sample(&c, S, 200);
     }
     assert_true(fl_concurrency_limit(&c) == 200);
-    /* Twice as slow, suddenly: the gradient is 1/2, so .8 * 200 + .2 * (200 * .5 + 4). */
-    fl_concurrency_sample(&c, 2 * S, 200);
-    assert_true(fabs(fl_concurrency_limit(&c) - 180.8) < 0.2);
-    for (int i = 0; i < 20; i++) { /* however slow, it is never less than a half, nor below 20 */
+    fl_concurrency_sample(&c, 2 * S, 200); /* one of them later is chance */
+    assert_true(fl_concurrency_limit(&c) == 200);
+    /* Much later: the gradient is 1.5 * then / now, so .8 * 200 + .2 * (200 * it + 4). */
+    fl_concurrency_sample(&c, 30 * S, 200);
+    double now = 1 + 2 / 61.0, then = 1 + 2 / 601.0;
+    now += (30 - now) * 2 / 61;
+    then += (30 - then) * 2 / 601;
+    assert_true(fabs(fl_concurrency_limit(&c) - (160.8 + 40 * 1.5 * then / now)) < 1e-6);
+    for (int i = 0; i < 40; i++) { /* however slow, it is never less than a half, nor below 20 */
         fl_concurrency_sample(&c, 100 * S, 200);
     }
     assert_true(fl_concurrency_limit(&c) >= 20 && fl_concurrency_limit(&c) < 60);
+}
+
+/* Prompts of very different lengths, one time as another: that is no load. */
+static void what_varies_is_not_what_slows_down(void **state)
+{
+    (void)state;
+    double least = 200, mean = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct fl_concurrency c = {.samples = 0};
+        struct fl_rng rng;
+        fl_rng_seed(&rng, seed);
+        for (int i = 0; i < 5000; i++) {
+            double normal = -6;
+            for (int k = 0; k < 12; k++) {
+                normal += fl_rng_unit(&rng);
+            }
+            double in_flight = fl_concurrency_limit(&c);
+            fl_concurrency_sample(&c, (uint64_t)(exp(1.2 * normal) * 1e8), (unsigned)in_flight);
+        }
+        mean += fl_concurrency_limit(&c) / 20;
+        least = fl_concurrency_limit(&c) < least ? fl_concurrency_limit(&c) : least;
+    }
+    print_message("[ concurrency ] first tokens of sigma 1.2: %.0f of 200, %.0f at least\n", mean,
+                  least);
+    assert_true(mean >= 150 && least >= 60);
 }
 
 static void concurrency_is_cut_by_refusals(void **state)
@@ -365,7 +430,10 @@ int main(void)
         cmocka_unit_test(throttle_leaves_a_crack),
         cmocka_unit_test(throttle_sends_twice_what_is_taken),
         cmocka_unit_test(backoff_is_full_jitter),
+        cmocka_unit_test(what_is_not_known_binds_nobody),
+        cmocka_unit_test(tenants_have_budgets_of_their_own),
         cmocka_unit_test(concurrency_grows_and_shrinks),
+        cmocka_unit_test(what_varies_is_not_what_slows_down),
         cmocka_unit_test(concurrency_is_cut_by_refusals),
         cmocka_unit_test(spreads_have_quantiles),
         cmocka_unit_test(timeouts_follow_what_was_seen),

@@ -368,6 +368,25 @@ static void hedges_go_to_another_domain(void **state)
     close_scene(&s);
 }
 
+/* What the first of two taught is not forgotten when the second fails as well. */
+static void both_failures_of_a_hedge_count(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    assert_int_equal(fl_failover_first(&s.f, &s.at).place, 0);
+    struct fl_step hedge = fl_failover_hedge(&s.f, &s.at, 0);
+    assert_int_equal(hedge.place, 3);
+    fl_failover_note(&s.f, &s.at, &(struct fl_failed){.place = 0, .err = FL_ERR_CONNECT});
+    struct fl_step step = after(&s, 3, FL_ERR_RATE_LIMITED);
+    assert_int_equal(step.place, 4); /* not of the vendors that failed */
+    step = after(&s, 4, FL_ERR_RATE_LIMITED);
+    assert_int_equal(step.place, 2);
+    step = after(&s, 2, FL_ERR_RATE_LIMITED);
+    assert_true(step.place != 1 && step.place != 0); /* nobody connects there */
+    close_scene(&s);
+}
+
 /* An ejected target is no choice, but better than an error. */
 static void spares_come_in_the_end(void **state)
 {
@@ -407,10 +426,63 @@ static void throttled_targets_are_passed_over(void **state)
     }
     assert_true(first[0] >= 1 && first[0] <= 10); /* the one that is let through each second */
     assert_int_equal(first[0] + first[1], 1000);
-    s.pool.plan.count = 1;
+    close_scene(&s);
+}
+
+/* What happened to others is no reason to refuse a request that was tried nowhere. */
+static void the_last_one_is_asked_though_throttled(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    for (unsigned i = 0; i < 1200; i++) {
+        for (unsigned t = 0; t < TARGETS; t++) {
+            fl_throttle_asked(&s.pool.targets[t].state->throttle, s.at.now_ns);
+            fl_retry_gate_failed(&s.pool.targets[t].state->gate);
+        }
+    }
+    for (unsigned count = 1; count <= TARGETS; count++) {
+        s.pool.plan.count = count;
+        for (unsigned i = 0; i < 100; i++) {
+            fl_failover_start(&s.f);
+            struct fl_step step = fl_failover_first(&s.f, &s.at);
+            assert_int_equal(step.kind, FL_STEP_TARGET);
+            assert_int_equal(s.f.tried, UINT32_C(1) << step.place);
+            assert_int_equal(s.f.blocked & s.f.tried, 0);
+        }
+    }
+    close_scene(&s);
+}
+
+/* A busy target gives way to the next that is not, and is then as if it had not been tried. */
+static void busy_targets_give_way(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
     fl_failover_start(&s.f);
     struct fl_step step = fl_failover_first(&s.f, &s.at);
-    assert_true(step.kind == FL_STEP_TARGET || strcmp(step.why, "throttled") == 0);
+    assert_int_equal(step.place, 0);
+    assert_true(fl_failover_elsewhere(&s.f, &s.at, 3, &step));
+    assert_int_equal(step.place, 2);
+    assert_int_equal(s.f.tried, 4);
+    assert_int_equal(s.f.attempts, 1);
+    assert_false(fl_failover_elsewhere(&s.f, &s.at, UINT32_MAX, &step));
+    assert_int_equal(step.place, 2);
+    assert_int_equal(s.f.tried, 4);
+    /* After a failure, what is asked instead goes through no closed gate. */
+    struct fl_failed failed = {.place = 2, .err = FL_ERR_CONNECT, .untouched = true};
+    step = fl_failover_next(&s.f, &s.at, &failed);
+    assert_int_equal(step.kind, FL_STEP_TARGET);
+    unsigned busy = step.place;
+    struct fl_failover before = s.f;
+    for (unsigned i = 0; i < s.pool.plan.count; i++) {
+        for (unsigned n = 0; i != busy && n < 6; n++) {
+            fl_retry_gate_failed(&s.pool.targets[s.pool.plan.targets[i]].state->gate);
+        }
+    }
+    assert_false(fl_failover_elsewhere(&s.f, &s.at, UINT32_C(1) << busy, &step));
+    assert_memory_equal(&s.f, &before, sizeof(before));
     close_scene(&s);
 }
 
@@ -427,8 +499,11 @@ int main(void)
         cmocka_unit_test(budgets_end_and_rescues_go_on),
         cmocka_unit_test(limits_of_attempts_and_time_hold),
         cmocka_unit_test(hedges_go_to_another_domain),
+        cmocka_unit_test(both_failures_of_a_hedge_count),
         cmocka_unit_test(spares_come_in_the_end),
+        cmocka_unit_test(busy_targets_give_way),
         cmocka_unit_test(throttled_targets_are_passed_over),
+        cmocka_unit_test(the_last_one_is_asked_though_throttled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

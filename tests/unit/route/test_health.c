@@ -394,7 +394,7 @@ static void checks_recover_and_accuse(void **state)
     eject(&p, 0);
     fl_route_probe(&p.table, &p.targets[0], false, p.now_ns);
     assert_health(&p, 0, FL_OPEN);
-    for (int i = 0; i < 3; i++) { /* three in a row: as many as trials would need */
+    for (int i = 0; i < 3; i++) { /* a check saw the illness: so checks see the recovery */
         fl_route_probe(&p.table, &p.targets[0], true, p.now_ns);
         assert_health(&p, 0, i < 2 ? FL_HALF_OPEN : FL_HEALTHY);
     }
@@ -412,6 +412,20 @@ static void checks_recover_and_accuse(void **state)
     fl_route_probe(&p.table, &p.targets[0], false, p.now_ns);
     assert_health(&p, 0, FL_OPEN);
     assert_int_equal(pool_view(&p, 0).begun, 3); /* checks are not attempts */
+    pool_finish(&p);
+}
+
+/* A list of models that can be read all the while says nothing about requests that fail. */
+static void checks_that_saw_nothing_recover_nothing(void **state)
+{
+    (void)state;
+    struct pool p;
+    init(&p, 1);
+    eject(&p, 0);
+    for (int i = 0; i < 10; i++) {
+        fl_route_probe(&p.table, &p.targets[0], true, p.now_ns);
+        assert_health(&p, 0, FL_OPEN);
+    }
     pool_finish(&p);
 }
 
@@ -568,6 +582,7 @@ int main(void)
         cmocka_unit_test(refused_keys_count_where_nobody_watches_them),
         cmocka_unit_test(panic_takes_the_least_bad),
         cmocka_unit_test(checks_recover_and_accuse),
+        cmocka_unit_test(checks_that_saw_nothing_recover_nothing),
         cmocka_unit_test(checks_and_trials_count_apart),
         cmocka_unit_test(recovery_starts_slowly),
         cmocka_unit_test(operators_drain_and_enable),

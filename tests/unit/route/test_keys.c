@@ -160,6 +160,27 @@ static void limits_without_reset_are_kept_a_minute(void **state)
     close_scene(&s);
 }
 
+/* A bare "remaining: 7" must not stop the eighth request for a period that was made up. */
+static void what_is_left_of_an_unknown_limit_holds_nobody(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_lease lease;
+    uint64_t wait;
+    open_scene(&s, (struct fl_key_limits){0, 0});
+    struct fl_rates r = {.given = true};
+    r.of[FL_RATE_REQUESTS].remaining_given = true;
+    r.of[FL_RATE_REQUESTS].remaining = 7;
+    fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &lease);
+    give(&s, &lease, FL_OK, &r);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(fl_keys_headroom(s.keys, 1, small, s.now, &wait), FL_HEADROOM);
+        assert_non_null(fl_keys_take(s.keys, 1, small, 0, 0, false, s.now, &lease));
+        give(&s, &lease, FL_OK, NULL);
+    }
+    close_scene(&s);
+}
+
 static void tokens_are_counted_too(void **state)
 {
     (void)state;
@@ -511,6 +532,7 @@ int main(void)
         cmocka_unit_test(the_key_with_most_left_is_taken),
         cmocka_unit_test(answers_come_in_any_order),
         cmocka_unit_test(limits_without_reset_are_kept_a_minute),
+        cmocka_unit_test(what_is_left_of_an_unknown_limit_holds_nobody),
         cmocka_unit_test(tokens_are_counted_too),
         cmocka_unit_test(configured_limits_hold),
         cmocka_unit_test(tokens_are_trued_up),
