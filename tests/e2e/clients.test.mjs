@@ -209,11 +209,7 @@ const vercel = (model, more = {}) => ({
     async calls(name, prompt, { stream = false } = {}) {
         const calls = [];
         const tools = Object.fromEntries(TOOLS.map((t) => [t, tool({ description: `the ${t}`, inputSchema: jsonSchema(CITY), execute: async (args) => { calls.push({ name: t, args }); return `${t} is fine`; } })]));
-<<<<<<< HEAD
         const ask = { model: model(name), prompt, tools, maxRetries: 0, ...more, stopWhen: ({ steps }) => steps.length === 2 };
-=======
-        const ask = { model: model(name), prompt, tools, maxRetries: 0, stopWhen: ({ steps }) => steps.length === 2, providerOptions: { openai: { store: false } } };
->>>>>>> main
         const r = stream ? streamText({ ...ask, onError() {} }) : await generateText(ask);
         return { calls, text: await r.text };
     },

@@ -426,11 +426,11 @@ export async function vendor(name) {
             response.writeHead(status, { 'content-type': 'application/json', ...headers });
             response.end(JSON.stringify(value));
         };
+        if (request.method === 'GET') { // the list of models: a look whether it is well
+            send(200, { data: [], models: [] });
+            return;
+        }
         try {
-            if (request.method === 'GET') { // is it well? as a gateway asks after failures
-                send(200, {});
-                return;
-            }
             const body = JSON.parse(Buffer.concat(chunks));
             const embedded = v.embed?.(body, path, request.headers);
             if (embedded) {
@@ -446,7 +446,7 @@ export async function vendor(name) {
             self.seen.push(ask);
             const w = wanted(ask);
             const model = 'up-model';
-            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '0.2' }) });
+            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '60' }) });
             else if (!ask.stream) send(200, v.whole(w, model, ask));
             else {
                 response.writeHead(200, { 'content-type': v.type });
