@@ -195,7 +195,9 @@ const messages = {
 };
 
 // Vercel's SDK, over one of its own providers.
-const vercel = (model) => ({
+// *more*: what is asked for beside the model. Without `store: false` this SDK refers to items of earlier answers by
+// their ids alone, which needs the memory of the provider that made them.
+const vercel = (model, more = {}) => ({
     async text(name, prompt, { stream = false, image = false } = {}) {
         const content = [{ type: 'text', text: prompt }, ...(image ? [{ type: 'image', image: Buffer.from(PIXEL, 'base64'), mediaType: 'image/png' }] : [])];
         const ask = { model: model(name), system: SYSTEM, messages: [{ role: 'user', content }], maxOutputTokens: 4000, maxRetries: 0 };
@@ -207,7 +209,7 @@ const vercel = (model) => ({
     async calls(name, prompt, { stream = false } = {}) {
         const calls = [];
         const tools = Object.fromEntries(TOOLS.map((t) => [t, tool({ description: `the ${t}`, inputSchema: jsonSchema(CITY), execute: async (args) => { calls.push({ name: t, args }); return `${t} is fine`; } })]));
-        const ask = { model: model(name), prompt, tools, maxRetries: 0, stopWhen: ({ steps }) => steps.length === 2, providerOptions: { openai: { store: false } } };
+        const ask = { model: model(name), prompt, tools, maxRetries: 0, ...more, stopWhen: ({ steps }) => steps.length === 2 };
         const r = stream ? streamText({ ...ask, onError() {} }) : await generateText(ask);
         return { calls, text: await r.text };
     },
@@ -270,7 +272,7 @@ const CLIENTS = {
     'openai, responses': responses,
     '@anthropic-ai/sdk': messages,
     'ai, @ai-sdk/openai chat': vercel((name) => createOpenAI(base()).chat(name)),
-    'ai, @ai-sdk/openai responses': vercel((name) => createOpenAI(base()).responses(name)),
+    'ai, @ai-sdk/openai responses': vercel((name) => createOpenAI(base()).responses(name), { providerOptions: { openai: { store: false } } }),
     'ai, @ai-sdk/openai-compatible': vercel((name) => createOpenAICompatible({ name: 'fairlead', supportsStructuredOutputs: true, includeUsage: true, ...base() })(name)),
     // It leaves cached tokens out of its sum, and asks for JSON by a forced tool, of which Ollama knows nothing.
     'ai, @ai-sdk/anthropic': { ...vercel((name) => createAnthropic(base())(name)), usage: [8, 7, 15], forces: true },

@@ -11,6 +11,8 @@
 //   with a JSON schema        {"answer": 42}
 //   a forced tool             a call of it
 //   with an image             "saw TYPE, N bytes"
+//   of an agent, anywhere     "read note.txt": a call of the agent's tool that runs commands; once the note is in
+//                             the request: "the note says: lighthouse X"
 //
 // A vendor's path for embeddings is answered with vectorOf() of each text.
 //
@@ -64,8 +66,24 @@ export function frame(type, payload, exception = false) {
 
 // --- what is wanted, the same for all ---
 
+// How the tools of agents that run a command want to be called.
+const COMMANDS = {
+    Bash: { command: 'cat note.txt', description: 'Read the note' },
+    shell: { command: ['cat', 'note.txt'] },
+    shell_command: { command: 'cat note.txt' },
+    exec_command: { cmd: 'cat note.txt' },
+};
+
+function wantedOfAgent(ask) {
+    const note = /lighthouse \w+/.exec(JSON.stringify(ask.body))?.[0];
+    const tool = Object.keys(COMMANDS).find((name) => ask.tools.includes(name));
+    if (note) return { text: `the note says: ${note}` };
+    return tool ? { text: '', calls: [tool] } : { text: 'nothing to do it with' };
+}
+
 // *ask*: {text, image: {type, bytes}, tools: [names], results: [texts], schema, thinking}
 function wanted(ask) {
+    if (/read note\.txt/.test(JSON.stringify(ask.body))) return wantedOfAgent(ask);
     const [verb, ...rest] = (ask.text ?? '').split(' ');
     if (verb === 'fail') return { fail: Number(rest[0]) };
     if (verb === 'slow') return { slow: true };
@@ -78,7 +96,7 @@ function wanted(ask) {
     return { text: rest.join(' ') };
 }
 
-const argumentsOf = (name, i) => (/^json$|_answer$/.test(name) ? { answer: 42 } : { city: `Köln ${i}`, tool: name, list: [1, 2.50, null] });
+const argumentsOf = (name, i) => COMMANDS[name] ?? (/^json$|_answer$/.test(name) ? { answer: 42 } : { city: `Köln ${i}`, tool: name, list: [1, 2.50, null] });
 const image = (type, base64) => ({ type, bytes: Buffer.from(base64, 'base64').length });
 const parseDataUrl = (url) => {
     const found = /^data:([^;]+);base64,(.*)$/.exec(url);
@@ -408,11 +426,11 @@ export async function vendor(name) {
             response.writeHead(status, { 'content-type': 'application/json', ...headers });
             response.end(JSON.stringify(value));
         };
+        if (request.method === 'GET') { // the list of models: a look whether it is well
+            send(200, { data: [], models: [] });
+            return;
+        }
         try {
-            if (request.method === 'GET') { // is it well? as a gateway asks after failures
-                send(200, {});
-                return;
-            }
             const body = JSON.parse(Buffer.concat(chunks));
             const embedded = v.embed?.(body, path, request.headers);
             if (embedded) {
@@ -428,7 +446,7 @@ export async function vendor(name) {
             self.seen.push(ask);
             const w = wanted(ask);
             const model = 'up-model';
-            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '0.2' }) });
+            if (w.fail) send(w.fail, v.error(w.fail), { ...v.headers?.(w.fail), ...(w.fail === 429 && { 'retry-after': '60' }) });
             else if (!ask.stream) send(200, v.whole(w, model, ask));
             else {
                 response.writeHead(200, { 'content-type': v.type });
