@@ -186,7 +186,16 @@ const struct fl_chat_request *fl_seal_open(const struct fl_chat_request *request
     return arena->failed ? NULL : copy;
 }
 
+/* By its last byte: every request is looked through, and text has few colons. */
 bool fl_seal_found(struct fl_slice body)
 {
-    return fl_slice_find_text(body, FL_LIT("\"fairlead:")) < body.len;
+    const struct fl_slice mark = FL_LIT("\"fairlead:");
+    size_t at = 0, found;
+    while ((found = fl_slice_find(fl_slice_from(body, at), ':')) < body.len - at) {
+        at += found + 1;
+        if (at >= mark.len && memcmp(body.ptr + at - mark.len, mark.ptr, mark.len) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
