@@ -2,12 +2,15 @@
 // Endpoints that are routed and passed through as they are: images, audio, moderations, files. Requests and answers
 // of any type, byte for byte, but for the model's name.
 import assert from 'node:assert/strict';
+import { File } from 'node:buffer';
 import { after, before, describe, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
 
 import { start } from './lib/fairlead.mjs';
 import { twoProviders } from './lib/fixture.mjs';
 import { upstream } from './lib/upstream.mjs';
+
+globalThis.File ??= File; // node 18 keeps it in a module; the SDK looks for a global
 
 const LIMIT = { timeout: 20000 };
 const SOUND = Buffer.from(Array.from({ length: 300000 }, (_, i) => (i * 7919) & 255));
