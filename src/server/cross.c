@@ -154,7 +154,7 @@ static bool goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *poo
     const struct fl_provider *p = fl_pool_provider(pool);
     bool same = dialect == x->dialect || dialect->like == x->dialect;
     if (same && x->dialect->wires[x->endpoint] && fl_seal_found(fl_buf_slice(&x->body))) {
-        return false; /* what another vendor signed must not reach this one */
+        return false;
     }
     switch (x->endpoint) {
     case FL_ENDPOINT_PASS:

@@ -8,7 +8,7 @@
  *      |          `-> ENDED (the answer was a refusal, or no target is left)
  *      `-> ENDED (refused before any attempt)
  *
- * However it ends, it ends once: end() takes it off its session, and the session goes on.
+ * However it ends, it ends once: detach() takes it off its session, and the session goes on.
  */
 #include "server/internal.h"
 
@@ -700,8 +700,6 @@ void fl_exchange_commit(struct fl_attempt *winner)
     if (t) {
         t->committed = true;
         fl_buf_finish(&t->body);
-    }
-    if (t) {
         fl_translation_keep(t);
     } else if (x->endpoint == FL_ENDPOINT_RESPONSES) { /* its last event tells all that was said */
         fl_resume_destroy(x->resume);
