@@ -158,13 +158,59 @@ string_block(struct scan *s, const char *block, uint64_t left, bool *ret_closed)
 }
 
 #ifdef FL_JSON_AVX2
+
+/* From a place inside a string, behind which *due* bytes belong to the character before it: to its first byte. */
+static inline const char *character_start(const char *p, uint64_t due)
+{
+    while (due != 0 && (signed char)*--p < (signed char)0xc0) {
+    }
+    return p;
+}
+
+/* string_block() without a branch for each escape or character. What it does not take, or must tell where it
+ * is: escapes that are no pair, of a backslash, or at the block's end; control bytes; broken UTF-8. */
 __attribute__((target("avx2"))) static const char *string_blocks_wide(struct scan *s, const char *p,
                                                                       bool *ret_closed)
 {
-    while (p && !*ret_closed && s->in.end - p >= 64) {
-        p = string_block(s, p, fl_json_specials64_wide(p), ret_closed);
+    uint64_t due = 0;
+    while (p && s->in.end - p >= 64) {
+        struct fl_json_wide v = fl_json_load_wide(p);
+        uint64_t specials = fl_json_specials_wide(v);
+        if ((specials | due) == 0) {
+            p += 64;
+            continue;
+        }
+        uint64_t foreign = fl_json_foreign_wide(v), quotes = fl_json_equal_wide(v, '"');
+        uint64_t backslashes = fl_json_equal_wide(v, '\\'), escaped = backslashes << 1;
+        uint64_t odd = (specials & ~(foreign | quotes | backslashes)) | (escaped & backslashes) |
+                       (backslashes & UINT64_C(1) << 63);
+        uint64_t closing = quotes & ~escaped, due_before = due;
+        uint64_t ours = closing ^ (closing - 1); /* up to the closing quote, or all */
+        if (backslashes != 0) {
+            odd |= escaped & ~fl_json_letters_wide(v);
+        }
+        if ((foreign | due) != 0) {
+            odd |= fl_json_not_utf8_wide(v, foreign, &due);
+        }
+        if ((odd & ours) != 0) {
+            const char *from = character_start(p, due_before);
+            due = 0;
+            p = string_block(s, from, fl_json_specials64(from), ret_closed);
+            if (*ret_closed) {
+                return p;
+            }
+            continue;
+        }
+        if ((backslashes & ours) != 0) {
+            s->escaped = true;
+        }
+        if (closing != 0) {
+            *ret_closed = true;
+            return p + __builtin_ctzll(closing) + 1;
+        }
+        p += 64;
     }
-    return p;
+    return p ? character_start(p, due) : NULL;
 }
 #endif
 
