@@ -28,6 +28,8 @@ struct scan {
     struct fl_json_watch *pending; /* whose member is being read, or NULL */
     const char *member;            /* the last top-level key and its value */
     const char *member_value;
+    struct fl_slice mark; /* what a string value may begin with; empty: nothing is sought */
+    bool marked;          /* one does */
     unsigned depth;
     bool escaped;                         /* the last string had a backslash; cleared by who asks */
     unsigned keys[FL_JSON_DEPTH_MAX + 1]; /* members so far, by depth */
@@ -264,6 +266,15 @@ static inline const char *string(struct scan *s, const char *p)
     return stop < s->in.end && *stop == '"' ? stop + 1 : string_from(s, p, stop);
 }
 
+/* At the opening quote of a value. */
+static inline void look_for_mark(struct scan *s, const char *p)
+{
+    if (s->mark.len > 0 && s->in.end - p > (ptrdiff_t)s->mark.len && p[1] == s->mark.ptr[0] &&
+        memcmp(p + 1, s->mark.ptr, s->mark.len) == 0) {
+        s->marked = true;
+    }
+}
+
 static inline bool digit_at(const struct scan *s, const char *p)
 {
     return p < s->in.end && *p >= '0' && *p <= '9';
@@ -408,6 +419,7 @@ static inline const char *begin_value(struct scan *s, const char *p, bool *ret_w
     }
     switch (*p) {
     case '"':
+        look_for_mark(s, p);
         return string(s, p);
     case '{':
         return open_container(s, p, '}', ret_whole);
@@ -487,9 +499,10 @@ static void reset(struct scan *s)
     }
 }
 
-enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
-                         struct fl_json_watch *watches, unsigned watch_count,
-                         struct fl_json *ret_value, struct fl_reterr *reterr)
+static inline enum fl_err scan(struct fl_slice text, struct fl_json_limits limits,
+                               struct fl_json_watch *watches, unsigned watch_count,
+                               struct fl_slice mark, bool *ret_marked, struct fl_json *ret_value,
+                               struct fl_reterr *reterr)
 {
     struct scan s;
     const char *begin = text.len > 0 ? text.ptr : "";
@@ -500,6 +513,8 @@ enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
     s.watches = watches;
     s.watch_count = watch_count;
     s.pending = NULL;
+    s.mark = mark;
+    s.marked = false;
     s.depth = 0;
     s.closer[0] = '\0';
     reset(&s);
@@ -514,5 +529,23 @@ enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
     }
     fl_assert(s.depth == 0 && end);
     *ret_value = value_between(fl_json_solid(begin, s.in.end), end);
+    *ret_marked = s.marked;
     return FL_OK;
+}
+
+enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
+                         struct fl_json_watch *watches, unsigned watch_count,
+                         struct fl_json *ret_value, struct fl_reterr *reterr)
+{
+    bool marked;
+    return scan(text, limits, watches, watch_count, FL_EMPTY, &marked, ret_value, reterr);
+}
+
+enum fl_err fl_json_scan_marked(struct fl_slice text, struct fl_json_limits limits,
+                                struct fl_json_watch *watches, unsigned watch_count,
+                                struct fl_slice mark, bool *ret_marked, struct fl_json *ret_value,
+                                struct fl_reterr *reterr)
+{
+    fl_assert(mark.len > 0);
+    return scan(text, limits, watches, watch_count, mark, ret_marked, ret_value, reterr);
 }

@@ -455,6 +455,33 @@ static void watched_keys_are_decoded(void **state)
     assert_int_equal(w[0].value.type, FL_JSON_NONE);
 }
 
+static void a_mark_is_found_where_a_value_begins_with_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool marked;
+    } rows[] = {{"\"mark:\"", true},
+                {"{\"a\":[{\"b\":\"mark:x\"}]}", true},
+                {"[\"mark:\",\"mark\"]", true},
+                {"[\"mark\",\"mar\",\"\"]", false},
+                {"{\"mark:\":1}", false},
+                {"{\"a\":\"a mark:\"}", false},
+                {"{\"a\":\"\\\"mark:\"}", false},
+                {"\"m", false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fl_slice text = fl_slice_cstr(rows[i].text);
+        char *copy = fl_slice_dup(text);
+        struct fl_json value;
+        bool marked = false;
+        enum fl_err err = fl_json_scan_marked(fl_slice(copy, text.len), FL_JSON_LIMITS, NULL, 0, FL_LIT("mark:"),
+                                              &marked, &value, NULL);
+        assert_int_equal(err, i < 7 ? FL_OK : FL_ERR_JSON_SYNTAX);
+        assert_int_equal(marked, rows[i].marked);
+        free(copy);
+    }
+}
+
 static void watched_keys_stand_once(void **state)
 {
     (void)state;
@@ -493,7 +520,7 @@ int main(void)
         cmocka_unit_test(every_prefix_is_refused),    cmocka_unit_test(depth_has_a_limit),
         cmocka_unit_test(keys_have_a_limit),          cmocka_unit_test(watches_find_members),
         cmocka_unit_test(watches_want_the_top_level), cmocka_unit_test(watched_keys_are_decoded),
-        cmocka_unit_test(watched_keys_stand_once),
+        cmocka_unit_test(a_mark_is_found_where_a_value_begins_with_it), cmocka_unit_test(watched_keys_stand_once),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
