@@ -2,6 +2,8 @@
 /* Output items and the response object around them, as clients of responses get them. */
 #include "dialect/openai_responses_put.h"
 
+#include "dialect/openai.h"
+
 /* --- Items --- */
 
 static const char *prefix_of(const struct fl_encoder *e, const struct fl_block *block)
@@ -12,12 +14,24 @@ static const char *prefix_of(const struct fl_encoder *e, const struct fl_block *
     case FL_BLOCK_REDACTED:
         return FL_RS_REDACTED;
     case FL_BLOCK_CALL:
-        return fl_openai_is_custom(e->request, block->name) ? "ctc_" : "fc_";
+        return fl_openai_is_custom(e->request, block->name) ? FL_CUSTOM_ID : FL_CALL_ID;
     case FL_BLOCK_TEXT:
     case FL_BLOCK_REFUSAL:
     default:
-        return "msg_";
+        return FL_MSG_ID;
     }
+}
+
+bool fl_openai_made_id(struct fl_slice id)
+{
+    static const char *const prefixes[] = {FL_RESP_ID,   FL_MSG_ID,      FL_CALL_ID,
+                                           FL_CUSTOM_ID, FL_RS_THINKING, FL_RS_REDACTED};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+        if (fl_slice_starts(id, fl_slice_cstr(prefixes[i]))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void fl_responses_put_item_id(struct fl_buf *b, const struct fl_encoder *e,
@@ -202,11 +216,16 @@ static void put_echoed_format(struct fl_buf *b, const struct fl_chat_request *r)
 }
 
 /* What the client asked, told again; the defaults where it did not say. */
-static void put_echo(struct fl_buf *b, const struct fl_chat_request *r)
+static void put_echo(struct fl_buf *b, const struct fl_encoder *e)
 {
+    const struct fl_chat_request *r = e->request;
     const char *effort = r ? fl_openai_effort_word(r->effort) : NULL;
     fl_put_flag(b, "parallel_tool_calls", !(r && r->parallel_off));
-    fl_put_raw(b, "previous_response_id", FL_LIT("null"));
+    if (e->keeper && e->keeper->previous.len > 0) {
+        fl_put_text(b, "previous_response_id", e->keeper->previous);
+    } else {
+        fl_put_raw(b, "previous_response_id", FL_LIT("null"));
+    }
     fl_put_key(b, "reasoning");
     fl_buf_put(b, FL_LIT("{\"effort\":"));
     if (effort) {
@@ -215,7 +234,6 @@ static void put_echo(struct fl_buf *b, const struct fl_chat_request *r)
         fl_buf_put(b, FL_LIT("null"));
     }
     fl_buf_put(b, FL_LIT(",\"summary\":null}"));
-    fl_put_flag(b, "store", false);
     fl_put_raw(b, "temperature", r && r->temperature.len > 0 ? r->temperature : FL_LIT("1.0"));
     put_echoed_format(b, r);
     put_echoed_choice(b, r);
@@ -267,13 +285,14 @@ static void put_error(struct fl_buf *b, const struct fl_responses_end *end)
     fl_buf_putc(b, '}');
 }
 
-void fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
-                        const struct fl_responses_end *end)
+size_t fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
+                          const struct fl_responses_end *end)
 {
+    size_t begin = b->len;
     const char *status = end ? fl_responses_status(end->finish) : "in_progress";
     const char *reason = end ? reason_of(end->finish) : NULL;
     const struct fl_chat_request *r = e->request;
-    fl_buf_put(b, FL_LIT("{\"id\":\"resp_"));
+    fl_buf_put(b, FL_LIT("{\"id\":\"" FL_RESP_ID));
     fl_buf_put(b, e->id);
     fl_buf_put(b, FL_LIT("\",\"object\":\"response\""));
     fl_put_number(b, "created_at", e->created_s);
@@ -302,19 +321,30 @@ void fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
     fl_put_plain(b, "model", e->model);
     fl_put_key(b, "output");
     fl_buf_putc(b, '[');
+    return begin;
 }
 
-void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e, const struct fl_usage *usage)
+void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e, size_t begin,
+                         const struct fl_responses_end *end, const struct fl_usage *usage)
 {
+    enum { rest_bytes = 16 /* what is still to be written */ };
+    struct fl_keeper *keeper = e->keeper;
     fl_buf_putc(b, ']');
-    put_echo(b, e->request);
+    put_echo(b, e);
     fl_put_key(b, "usage");
     if (usage && usage->known) {
         fl_openai_put_responses_usage(b, usage);
     } else {
         fl_buf_put(b, FL_LIT("null"));
     }
+    /* Last, since it hangs on how long all the rest is. */
+    bool stored = keeper && keeper->keep && b->len - begin + rest_bytes <= keeper->bytes_max &&
+                  !(end && end->finish == FL_FINISH_ERROR);
+    fl_put_flag(b, "store", stored);
     fl_buf_putc(b, '}');
+    if (end && stored && fl_buf_ok(b)) {
+        keeper->keep(keeper, fl_slice_from(fl_buf_slice(b), begin));
+    }
 }
 
 void fl_openai_responses_put_answer(struct fl_encoder *e, const struct fl_chat_answer *answer,
@@ -325,7 +355,7 @@ void fl_openai_responses_put_answer(struct fl_encoder *e, const struct fl_chat_a
     if (answer->choices && answer->choice_count > 0) {
         end.finish = answer->choices[0].finish;
     }
-    fl_responses_begin(out, e, &end);
+    size_t begin = fl_responses_begin(out, e, &end);
     const char *status = fl_responses_status(end.finish);
     for (const struct fl_block *b = answer->blocks; b; b = b->next) {
         if (b->choice == 0) {
@@ -333,6 +363,6 @@ void fl_openai_responses_put_answer(struct fl_encoder *e, const struct fl_chat_a
             fl_responses_put_item(out, e, b, index++, status);
         }
     }
-    fl_responses_finish(out, e, &answer->usage);
+    fl_responses_finish(out, e, begin, &end, &answer->usage);
     e->done = true;
 }

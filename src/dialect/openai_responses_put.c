@@ -83,13 +83,13 @@ static void put_response_event(struct fl_encoder *e, struct fl_buf *out, const c
     const char *status = end ? fl_responses_status(end->finish) : NULL;
     begin_event(e, out, type);
     fl_put_key(out, "response");
-    fl_responses_begin(out, e, end);
+    size_t begin = fl_responses_begin(out, e, end);
     for (unsigned i = 0; end && own && i < own->count; i++) {
         fl_put_comma(out);
         fl_responses_put_item(out, e, view(&own->items[i]), i,
                               strcmp(status, "failed") == 0 ? "incomplete" : status);
     }
-    fl_responses_finish(out, e, end ? &e->usage : NULL);
+    fl_responses_finish(out, e, begin, end, end ? &e->usage : NULL);
     end_event(out);
 }
 

@@ -26,10 +26,10 @@ void fl_responses_put_item(struct fl_buf *b, const struct fl_encoder *e,
 /* "completed", "incomplete", "failed" */
 const char *fl_responses_status(enum fl_finish finish);
 /* The response object up to its first output item, and from behind the last. *end* NULL: in
- * progress. */
-void fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
-                        const struct fl_responses_end *end);
-void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e,
-                         const struct fl_usage *usage);
+ * progress. Returns where it begins; one that has ended is kept by the encoder's keeper. */
+size_t fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
+                          const struct fl_responses_end *end);
+void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e, size_t begin,
+                         const struct fl_responses_end *end, const struct fl_usage *usage);
 
 #endif

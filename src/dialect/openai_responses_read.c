@@ -507,12 +507,14 @@ static enum fl_err read_text(struct reader *rd)
 
 static enum fl_err read_flags(const struct reader *rd)
 {
-    bool parallel = true;
+    bool parallel = true, store = true;
+    (void)fl_json_bool(rd->v[K_STORE], &store);
     if ((fl_get_given(rd->v[K_STREAM]) && !fl_json_bool(rd->v[K_STREAM], &rd->r->stream)) ||
         (fl_get_given(rd->v[K_PARALLEL]) && !fl_json_bool(rd->v[K_PARALLEL], &parallel))) {
         return refuse(rd, "The fields 'stream' and 'parallel_tool_calls' must be true or false.");
     }
     rd->r->parallel_off = !parallel;
+    rd->r->store_off = !store;
     rd->r->usage_asked = true; /* a response always tells it */
     return FL_OK;
 }

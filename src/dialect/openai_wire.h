@@ -8,7 +8,12 @@
 #include "dialect/usage.h"
 #include "dialect/wire.h"
 
-/* Ids of reasoning items that this gateway makes of another maker's thinking. */
+/* Ids that this gateway makes say so in front (fl_openai_made_id()). Those of reasoning items also tell whose
+ * thinking it is: another maker's, or such that is opaque. */
+#define FL_RESP_ID     "resp_fl_"
+#define FL_MSG_ID      "msg_fl_"
+#define FL_CALL_ID     "fc_fl_"
+#define FL_CUSTOM_ID   "ctc_fl_"
 #define FL_RS_THINKING "rs_fl_"
 #define FL_RS_REDACTED "rs_flr_"
 

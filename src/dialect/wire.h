@@ -76,6 +76,15 @@ struct fl_decoder {
     void *own;                /* the form's own, from malloc: freed by fl_decoder_finish() */
 };
 
+/* Who keeps a client's answers for its requests to come (responses: `store`). */
+struct fl_keeper {
+    struct fl_slice previous; /* id of the response that the request goes on from; empty: none */
+    size_t bytes_max;         /* a longer answer is not kept, and says so */
+    /* The whole answer, one JSON object, before the client has its end; it lives until this returns. NULL: no
+     * answer is kept. */
+    void (*keep)(struct fl_keeper *keeper, struct fl_slice answer);
+};
+
 /* Writes a client's answer. The caller's memory; zero it, set what stands above the line. */
 struct fl_encoder {
     const struct fl_wire *wire;
@@ -86,6 +95,7 @@ struct fl_encoder {
     bool usage_asked;   /* OpenAI streams: a usage chunk */
     const struct fl_chat_request *request; /* may be NULL: responses echo it */
     size_t kept_bytes_max; /* ceiling of what a form must keep of a stream (responses) */
+    struct fl_keeper *keeper; /* NULL: none; lives as long */
     /* --- the form's own */
     bool started, done;
     unsigned open;       /* what is open now */

@@ -106,7 +106,8 @@ struct fl_encoder fl_translation_encoder(const struct fl_translation_options *op
                                .created_s = options->created_s,
                                .usage_asked = options->request && options->request->usage_asked,
                                .request = options->request,
-                               .kept_bytes_max = options->answer_bytes_max};
+                               .kept_bytes_max = options->answer_bytes_max,
+                               .keeper = options->keeper};
 }
 
 struct fl_translation *fl_translation_create(const struct fl_translation_options *options)

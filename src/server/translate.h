@@ -29,6 +29,7 @@ struct fl_translation_options {
     struct fl_resume
         *resume;    /* sees the events of a stream first (server/resume.h); NULL: none does;
                                  lives as long */
+    struct fl_keeper *keeper; /* of the client's answer; NULL: it is not kept; lives as long */
     bool continues; /* a stream that broke off elsewhere: *resume* has the encoder */
     uint64_t tokens_out_default; /* see fl_write_options */
     size_t frame_bytes_max;      /* of one frame of a stream */
