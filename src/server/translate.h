@@ -51,6 +51,7 @@ struct fl_translation {
     struct fl_encoder own_encoder;
     struct fl_encoder *encoder; /* that, until the answer begins and *resume* keeps it */
     struct fl_usage usage;
+    struct fl_usage told; /* set by the owner: what the answer's head counts, for a body that tells nothing */
     bool committed; /* set by the owner: the client has been sent the answer's head */
     bool content;   /* something was said: the answer has begun */
     bool done;      /* the answer is whole */
