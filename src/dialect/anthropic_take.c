@@ -6,6 +6,7 @@
  */
 #include "dialect/anthropic_wire.h"
 
+#include "dialect/cite.h"
 #include "dialect/usage.h"
 
 enum { CALL_IS_ANSWER = FL_CALLS_MAX }; /* in call_map: the tool whose input is the answer's text */
@@ -97,10 +98,22 @@ static void fail(struct fl_decoder *d, struct fl_json error, struct fl_slice bod
 
 /* --- Whole answers --- */
 
-enum { B_TYPE, B_TEXT, B_THINKING, B_SIGNATURE, B_DATA, B_ID, B_NAME, B_INPUT, B_COUNT };
+enum {
+    B_TYPE,
+    B_TEXT,
+    B_THINKING,
+    B_SIGNATURE,
+    B_DATA,
+    B_ID,
+    B_NAME,
+    B_INPUT,
+    B_CITATIONS,
+    B_COUNT
+};
 static const char *const block_keys[B_COUNT] = {
-    [B_TYPE] = "type", [B_TEXT] = "text", [B_THINKING] = "thinking", [B_SIGNATURE] = "signature",
-    [B_DATA] = "data", [B_ID] = "id",     [B_NAME] = "name",         [B_INPUT] = "input"};
+    [B_TYPE] = "type",           [B_TEXT] = "text",   [B_THINKING] = "thinking",
+    [B_SIGNATURE] = "signature", [B_DATA] = "data",   [B_ID] = "id",
+    [B_NAME] = "name",           [B_INPUT] = "input", [B_CITATIONS] = "citations"};
 
 /* The input as escaped text; {} when there is none. */
 static struct fl_slice input_text(struct fl_decoder *d, struct fl_json input)
@@ -118,12 +131,47 @@ static void emit_text(const struct fl_chat_sink *sink, enum fl_chat_event_kind k
     }
 }
 
+static void say(struct fl_decoder *d, struct fl_json text, const struct fl_chat_sink *sink)
+{
+    d->chars += fl_escaped_chars(fl_get_escaped(text));
+    emit_text(sink, FL_CHAT_TEXT, text);
+}
+
+/* A block's citation is of all its text, and comes before it: kept until the block is over. Those of documents, which
+ * have no URL, are nobody else's to understand. */
+static void hold_citation(struct fl_decoder *d, struct fl_json citation)
+{
+    enum { URL, TITLE, QUOTE, COUNT };
+    static const char *const keys[COUNT] = {"url", "title", "cited_text"};
+    struct fl_json v[COUNT];
+    struct fl_cites *cites = d->own;
+    fl_get_members(citation, keys, COUNT, v);
+    const struct fl_citation c = {.url = fl_get_escaped(v[URL]),
+                                  .title = fl_get_escaped(v[TITLE]),
+                                  .quote = fl_get_escaped(v[QUOTE])};
+    if (c.url.len > 0) {
+        fl_cites_hold(&cites, &c);
+        d->own = cites;
+    }
+}
+
+static void hold_citations(struct fl_decoder *d, struct fl_json list)
+{
+    struct fl_json_iter it = fl_json_iter(list);
+    struct fl_json one;
+    while (list.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        hold_citation(d, one);
+    }
+}
+
 static void take_block(struct fl_decoder *d, struct fl_json block, const struct fl_chat_sink *sink)
 {
     struct fl_json b[B_COUNT];
     fl_get_members(block, block_keys, B_COUNT, b);
+    d->block_from = d->chars;
     if (fl_get_is(b[B_TYPE], "text")) {
-        emit_text(sink, FL_CHAT_TEXT, b[B_TEXT]);
+        say(d, b[B_TEXT], sink);
+        hold_citations(d, b[B_CITATIONS]);
     } else if (fl_get_is(b[B_TYPE], "thinking")) {
         emit_text(sink, FL_CHAT_THINKING, b[B_THINKING]);
         emit_text(sink, FL_CHAT_SIGNATURE, b[B_SIGNATURE]);
@@ -164,6 +212,7 @@ enum fl_err fl_anthropic_take_answer(struct fl_decoder *d, struct fl_slice body,
     struct fl_json_iter it = fl_json_iter(w[A_CONTENT].value);
     while (fl_json_next(&it, NULL, &block)) {
         take_block(d, block, sink);
+        fl_cites_tell(d->own, d->block_from, d->chars, sink);
     }
     finish(d, w[A_REASON].value, w[A_SEQUENCE].value, sink);
     if (!d->finish_seen) {
@@ -259,6 +308,7 @@ static void block_stop(struct fl_decoder *d, const struct fl_json *e,
     uint64_t index = d->blocks - 1;
     (void)fl_json_u64(e[E_INDEX], &index);
     unsigned at = find_call(d, index);
+    fl_cites_tell(d->own, d->block_from, d->chars, sink);
     if (at < d->call_count && !d->call_map[at].arguments) {
         call_arguments(d, at, FL_LIT("{}"), sink);
     }
@@ -277,13 +327,15 @@ static void stop_calls(struct fl_decoder *d, const struct fl_chat_sink *sink)
 static void take_delta(struct fl_decoder *d, const struct fl_json *e,
                        const struct fl_chat_sink *sink)
 {
-    enum { D_TYPE, D_TEXT, D_JSON, D_THINKING, D_SIGNATURE, D_COUNT };
-    static const char *const keys[D_COUNT] = {"type", "text", "partial_json", "thinking",
-                                              "signature"};
+    enum { D_TYPE, D_TEXT, D_JSON, D_THINKING, D_SIGNATURE, D_CITATION, D_COUNT };
+    static const char *const keys[D_COUNT] = {"type",     "text",      "partial_json",
+                                              "thinking", "signature", "citation"};
     struct fl_json v[D_COUNT];
     fl_get_members(e[E_DELTA], keys, D_COUNT, v);
     if (fl_get_is(v[D_TYPE], "text_delta")) {
-        emit_text(sink, FL_CHAT_TEXT, v[D_TEXT]);
+        say(d, v[D_TEXT], sink);
+    } else if (fl_get_is(v[D_TYPE], "citations_delta")) {
+        hold_citation(d, v[D_CITATION]);
     } else if (fl_get_is(v[D_TYPE], "thinking_delta")) {
         emit_text(sink, FL_CHAT_THINKING, v[D_THINKING]);
     } else if (fl_get_is(v[D_TYPE], "signature_delta")) {
@@ -410,7 +462,11 @@ static bool take_text_delta(struct fl_decoder *d, struct fl_slice data,
         whole.type != FL_JSON_STRING) {
         return false;
     }
-    emit_text(sink, thinking ? FL_CHAT_THINKING : FL_CHAT_TEXT, whole);
+    if (thinking) {
+        emit_text(sink, FL_CHAT_THINKING, whole);
+    } else {
+        say(d, whole, sink);
+    }
     return true;
 }
 

@@ -9,6 +9,7 @@
  * same for several calls, by id; a piece with neither belongs to the call before it. A server that
  * answers in the form of responses is read as one.
  */
+#include "dialect/cite.h"
 #include "dialect/openai_wire.h"
 
 #include <stdlib.h>
@@ -263,11 +264,19 @@ static void take_thinking_part(unsigned choice, struct fl_json part,
     emit_text(sink, FL_CHAT_SIGNATURE, choice, fl_json_get(part, FL_LIT("signature")));
 }
 
-static void take_content(unsigned choice, struct fl_json content, const struct fl_chat_sink *sink)
+/* *logprobs*: of the text, when it is a string. */
+static void take_content(unsigned choice, struct fl_json content, struct fl_slice logprobs,
+                         const struct fl_chat_sink *sink)
 {
     struct fl_json_iter it = fl_json_iter(content);
     struct fl_json part;
-    emit_text(sink, FL_CHAT_TEXT, choice, content);
+    struct fl_chat_event text = {.kind = FL_CHAT_TEXT,
+                                 .choice = choice,
+                                 .text = fl_get_escaped(content),
+                                 .logprobs = logprobs};
+    if (text.text.len > 0 || logprobs.len > 0) {
+        sink->event(sink->owner, &text);
+    }
     while (content.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &part)) {
         if (fl_get_is(fl_json_get(part, FL_LIT("type")), "thinking")) {
             take_thinking_part(choice, part, sink);
@@ -299,6 +308,16 @@ static void take_details(unsigned choice, struct fl_json details, bool texts,
     }
 }
 
+/* [{"type": "url_citation", "url_citation": {...}}] */
+static void take_annotations(unsigned choice, struct fl_json list, const struct fl_chat_sink *sink)
+{
+    struct fl_json_iter it = fl_json_iter(list);
+    struct fl_json one;
+    while (list.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        fl_cite_take(fl_json_get(one, FL_LIT("url_citation")), 0, choice, sink);
+    }
+}
+
 enum {
     D_CONTENT,
     D_CALLS,
@@ -307,11 +326,12 @@ enum {
     D_DETAILS,
     D_REFUSAL,
     D_FUNCTION_CALL,
+    D_ANNOTATIONS,
     D_COUNT
 };
 
 static void take_delta(struct fl_decoder *d, unsigned choice, struct fl_json delta,
-                       const struct fl_chat_sink *sink)
+                       struct fl_slice logprobs, const struct fl_chat_sink *sink)
 {
     static const struct fl_slice keys[D_COUNT] = {
         [D_CONTENT] = {"content", 7},
@@ -321,6 +341,7 @@ static void take_delta(struct fl_decoder *d, unsigned choice, struct fl_json del
         [D_DETAILS] = {"reasoning_details", 17},
         [D_REFUSAL] = {"refusal", 7},
         [D_FUNCTION_CALL] = {"function_call", 13},
+        [D_ANNOTATIONS] = {"annotations", 11},
     };
     struct fl_json v[D_COUNT];
     fl_get_fields(delta, keys, D_COUNT, v);
@@ -330,7 +351,8 @@ static void take_delta(struct fl_decoder *d, unsigned choice, struct fl_json del
     if (v[D_DETAILS].type == FL_JSON_ARRAY) {
         take_details(choice, v[D_DETAILS], fl_get_escaped(thought).len == 0, sink);
     }
-    take_content(choice, v[D_CONTENT], sink);
+    take_content(choice, v[D_CONTENT], logprobs, sink);
+    take_annotations(choice, v[D_ANNOTATIONS], sink);
     emit_text(sink, FL_CHAT_REFUSAL, choice, v[D_REFUSAL]);
     take_calls(d, choice, v[D_CALLS], sink);
     take_function_call(d, choice, v[D_FUNCTION_CALL], sink);
@@ -390,10 +412,10 @@ static void take_finish(struct fl_decoder *d, unsigned choice, enum fl_finish fi
 static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned position, bool streamed,
                         const struct fl_chat_sink *sink)
 {
-    enum { INDEX, DELTA, MESSAGE, TEXT, FINISH, STOP_REASON, COUNT };
-    static const struct fl_slice keys[COUNT] = {{"index", 5},          {"delta", 5},
-                                                {"message", 7},        {"text", 4},
-                                                {"finish_reason", 13}, {"stop_reason", 11}};
+    enum { INDEX, DELTA, MESSAGE, TEXT, FINISH, STOP_REASON, LOGPROBS, COUNT };
+    static const struct fl_slice keys[COUNT] = {
+        {"index", 5},          {"delta", 5},        {"message", 7}, {"text", 4},
+        {"finish_reason", 13}, {"stop_reason", 11}, {"logprobs", 8}};
     struct own *own = d->own;
     struct fl_json v[COUNT];
     uint64_t index = position;
@@ -407,7 +429,10 @@ static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned posit
     bool delta = v[DELTA].type == FL_JSON_OBJECT && (streamed || v[MESSAGE].type != FL_JSON_OBJECT);
     struct fl_json said = delta ? v[DELTA] : v[MESSAGE];
     if (said.type == FL_JSON_OBJECT) {
-        take_delta(d, choice, said, sink);
+        struct fl_json logprobs = v[LOGPROBS].type == FL_JSON_OBJECT
+                                      ? fl_json_get(v[LOGPROBS], FL_LIT("content"))
+                                      : (struct fl_json){FL_JSON_NONE, FL_EMPTY};
+        take_delta(d, choice, said, fl_get_elements(logprobs), sink);
     } else {
         emit_text(sink, FL_CHAT_TEXT, choice, v[TEXT]);
     }

@@ -2,6 +2,7 @@
 /* Output items and the response object around them, as clients of responses get them. */
 #include "dialect/openai_responses_put.h"
 
+#include "dialect/cite.h"
 #include "dialect/openai.h"
 
 /* --- Items --- */
@@ -44,6 +45,22 @@ void fl_responses_put_item_id(struct fl_buf *b, const struct fl_encoder *e,
     fl_buf_putc(b, '"');
 }
 
+void fl_responses_put_annotation(struct fl_buf *b, const struct fl_citation *citation,
+                                 uint64_t base)
+{
+    fl_buf_put(b, FL_LIT("{\"type\":\"url_citation\""));
+    fl_cite_put(b, citation, base);
+    fl_buf_putc(b, '}');
+}
+
+void fl_responses_put_logprobs(struct fl_buf *b, const struct fl_block *block)
+{
+    fl_put_key(b, "logprobs");
+    if (!block || !fl_put_logprobs(b, block)) {
+        fl_buf_put(b, FL_LIT("[]"));
+    }
+}
+
 void fl_responses_put_part(struct fl_buf *b, const struct fl_block *block, bool whole)
 {
     static const char *const types[] = {[FL_BLOCK_TEXT] = "output_text",
@@ -52,8 +69,14 @@ void fl_responses_put_part(struct fl_buf *b, const struct fl_block *block, bool 
     fl_buf_putc(b, '{');
     fl_put_word(b, "type", types[block->kind]);
     if (block->kind == FL_BLOCK_TEXT) {
-        fl_put_raw(b, "annotations", FL_LIT("[]"));
-        fl_put_raw(b, "logprobs", FL_LIT("[]"));
+        fl_put_key(b, "annotations");
+        fl_buf_putc(b, '[');
+        for (const struct fl_cited *c = whole ? block->cited : NULL; c; c = c->next) {
+            fl_put_comma(b);
+            fl_responses_put_annotation(b, &c->citation, block->text_from);
+        }
+        fl_buf_putc(b, ']');
+        fl_responses_put_logprobs(b, whole ? block : NULL);
     }
     fl_put_key(b, block->kind == FL_BLOCK_REFUSAL ? "refusal" : "text");
     if (whole) {
@@ -357,10 +380,21 @@ void fl_openai_responses_put_answer(struct fl_encoder *e, const struct fl_chat_a
     }
     size_t begin = fl_responses_begin(out, e, &end);
     const char *status = fl_responses_status(end.finish);
+    bool cited = false;
     for (const struct fl_block *b = answer->blocks; b; b = b->next) {
+        cited = cited || b->cited;
+    }
+    uint64_t chars = 0;
+    for (const struct fl_block *b = answer->blocks; b; b = b->next) {
+        struct fl_block item = *b;
         if (b->choice == 0) {
+            item.text_from = chars;
             fl_put_comma(out);
-            fl_responses_put_item(out, e, b, index++, status);
+            fl_responses_put_item(out, e, &item, index++, status);
+        }
+        for (const struct fl_piece *p = cited && b->kind == FL_BLOCK_TEXT ? b->pieces : NULL; p;
+             p = p->next) {
+            chars += b->choice == 0 ? fl_escaped_chars(p->text) : 0;
         }
     }
     fl_responses_finish(out, e, begin, &end, &answer->usage);

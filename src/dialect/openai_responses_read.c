@@ -467,6 +467,17 @@ static enum fl_err refuse_state(const struct reader *rd)
     return FL_OK;
 }
 
+static bool includes(const struct reader *rd, const char *what)
+{
+    struct fl_json_iter it = fl_json_iter(rd->v[K_INCLUDE]);
+    struct fl_json one;
+    bool found = false;
+    while (rd->v[K_INCLUDE].type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        found = found || fl_get_is(one, what);
+    }
+    return found;
+}
+
 static enum fl_err read_numbers(const struct reader *rd)
 {
     struct fl_chat_request *r = rd->r;
@@ -481,6 +492,7 @@ static enum fl_err read_numbers(const struct reader *rd)
         err = refuse(rd, "The field 'max_output_tokens' must be a positive integer.");
     }
     (void)fl_json_u64(rd->v[K_TOP_LOGPROBS], &r->top_logprobs);
+    r->logprobs = r->top_logprobs > 0 || includes(rd, "message.output_text.logprobs");
     return err;
 }
 

@@ -17,6 +17,9 @@
 #include "chat/loss.h"
 #include "dialect/wire.h"
 
+/* In front of what no other vendor understands. */
+#define FL_SEAL_MARK "fairlead:"
+
 /* Who makes the proofs of an answer: "anthropic" for Claude at any cloud, "gemini", else *vendor*, the provider's
  * type. *model*: as the provider knows it. */
 struct fl_slice fl_seal_maker(const struct fl_wire *provider, struct fl_slice vendor,

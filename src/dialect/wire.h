@@ -73,6 +73,7 @@ struct fl_decoder {
     } call_map[FL_CALLS_MAX];
     unsigned call_count;
     unsigned choice_calls[8]; /* calls begun, by choice, of the first few */
+    uint64_t chars, block_from; /* the form's own: characters of text told, and before the block that is open */
     void *own;                /* the form's own, from malloc: freed by fl_decoder_finish() */
 };
 

@@ -59,6 +59,7 @@ static void note(struct fl_translation *t, const struct fl_chat_event *event)
         t->done = true;
         break;
     case FL_CHAT_START:
+    case FL_CHAT_CITATION:
     case FL_CHAT_PING:
         break;
     }
