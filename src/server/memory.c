@@ -293,6 +293,15 @@ void fl_memory_maker(struct fl_memory *m, const struct fl_memory_asker *asker, s
     (void)pthread_mutex_unlock(&m->mutex);
 }
 
+bool fl_memory_holds(struct fl_memory *m, const struct fl_memory_asker *asker, struct fl_slice id)
+{
+    (void)pthread_mutex_lock(&m->mutex);
+    struct node *n = find(m, asker, id);
+    bool holds = n && n->entry->response.len > 0;
+    (void)pthread_mutex_unlock(&m->mutex);
+    return holds;
+}
+
 bool fl_memory_forget(struct fl_memory *m, const struct fl_memory_asker *asker, struct fl_slice id)
 {
     (void)pthread_mutex_lock(&m->mutex);
@@ -343,18 +352,16 @@ static enum fl_err put_item(const struct teller *t, struct fl_json item)
 {
     struct fl_slice id = id_of(item);
     bool refers = fl_get_is(fl_json_get(item, FL_LIT("type")), "item_reference");
-    if (!refers || !fl_openai_made_id(id)) {
-        fl_put_comma(t->b);
-        fl_buf_put(t->b, item.span);
-        return FL_OK;
-    }
-    struct node *n = find(t->m, t->asker, id);
-    if (!n || n->item.len == 0) {
+    struct node *n = refers ? find(t->m, t->asker, id) : NULL;
+    bool kept = n && n->item.len > 0;
+    if (refers && !kept && fl_openai_made_id(id)) {
         return is_gone(t, FL_ERR_ITEM_GONE, id);
     }
-    use(t->m, t->asker, n->entry);
+    if (kept) {
+        use(t->m, t->asker, n->entry);
+    }
     fl_put_comma(t->b);
-    fl_buf_put(t->b, n->item);
+    fl_buf_put(t->b, kept ? n->item : item.span);
     return FL_OK;
 }
 

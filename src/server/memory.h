@@ -56,6 +56,8 @@ void fl_memory_put_maker(struct fl_memory *m, const struct fl_memory_asker *aske
 /* The maker of a response or of an item into *name*, or nothing. */
 void fl_memory_maker(struct fl_memory *m, const struct fl_memory_asker *asker, struct fl_slice id,
                      struct fl_buf *name);
+/* Is the response or the item with this id kept here? */
+bool fl_memory_holds(struct fl_memory *m, const struct fl_memory_asker *asker, struct fl_slice id);
 /* Forgets it. False: it is not there. */
 bool fl_memory_forget(struct fl_memory *m, const struct fl_memory_asker *asker, struct fl_slice id);
 
@@ -79,7 +81,7 @@ enum fl_err fl_memory_put_input(struct fl_memory *m, const struct fl_memory_aske
                                 struct fl_slice id, struct fl_buf *b,
                                 struct fl_memory_gone *ret_gone) FL_CHECK_RESULT;
 /* The items of an input (a string or an array), references replaced by what they refer to; those to
- * items that others made stay. */
+ * items that others made, and keep, stay. */
 enum fl_err fl_memory_put_items(struct fl_memory *m, const struct fl_memory_asker *asker,
                                 struct fl_slice input, struct fl_buf *b,
                                 struct fl_memory_gone *ret_gone) FL_CHECK_RESULT;

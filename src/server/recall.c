@@ -133,6 +133,15 @@ static void note_foreign(struct fl_recall *r, struct fl_slice id)
     }
 }
 
+/* Is it here, or was it? Else only its maker can know it. */
+static bool is_ours(const struct fl_recall *r, struct fl_slice id)
+{
+    const struct fl_exchange *x = r->exchange;
+    struct fl_memory_asker asker = asker_of(x);
+    return fl_openai_made_id(id) ||
+           (asker.bytes > 0 && fl_memory_holds(x->worker->options.memory, &asker, id));
+}
+
 /* Does the input refer to items of ours? */
 static bool look_at_input(struct fl_recall *r, struct fl_json input)
 {
@@ -142,8 +151,9 @@ static bool look_at_input(struct fl_recall *r, struct fl_json input)
     while (input.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &item)) {
         if (fl_get_is(fl_json_get(item, FL_LIT("type")), "item_reference")) {
             struct fl_slice id = fl_get_escaped(fl_json_get(item, FL_LIT("id")));
-            ours = ours || fl_openai_made_id(id);
-            if (!fl_openai_made_id(id)) {
+            bool own = is_ours(r, id);
+            ours = ours || own;
+            if (!own) {
                 note_foreign(r, id);
             }
         }
@@ -254,7 +264,7 @@ bool fl_recall_read(struct fl_exchange *x)
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
     }
-    if (fl_openai_made_id(previous)) {
+    if (is_ours(r, previous)) {
         r->previous = fl_arena_copy(&x->arena, previous);
     } else if (previous.len > 0) {
         note_foreign(r, previous);
@@ -319,19 +329,63 @@ struct fl_keeper *fl_recall_keeper(struct fl_exchange *x, const struct fl_chat_r
     return &r->keeper;
 }
 
-void fl_recall_note_answer(struct fl_exchange *x, struct fl_slice maker, struct fl_slice response)
+/* The client's own input, for as long as it is there, unless the client does not want it to be kept. */
+static void retain_input(struct fl_exchange *x)
 {
-    struct fl_memory_asker asker = asker_of(x);
-    struct fl_json_watch store = {.key = FL_LIT("store")};
+    enum { INPUT, STORE, COUNT };
+    struct fl_json_watch w[COUNT] = {
+        [INPUT] = {.key = FL_LIT("input")}, [STORE] = {.key = FL_LIT("store")}};
     struct fl_json whole;
-    bool kept = true;
-    if (asker.bytes == 0 || fl_json_scan(response, FL_JSON_LIMITS, &store, 1, &whole, NULL)) {
+    bool store = true;
+    if ((x->recall && x->recall->retained) || x->body.len == 0 ||
+        fl_json_scan(fl_buf_slice(&x->body), FL_JSON_LIMITS, w, COUNT, &whole, NULL)) {
         return;
     }
-    (void)fl_json_bool(store.value, &kept);
-    if (kept && whole.type == FL_JSON_OBJECT) {
-        fl_memory_put_maker(x->worker->options.memory, &asker, whole.span, maker);
+    (void)fl_json_bool(w[STORE].value, &store);
+    struct fl_recall *r = store ? recall_of(x) : NULL;
+    if (!r) {
+        return;
     }
+    r->retained = true;
+    if (!r->expanded) {
+        fl_buf_put(&r->input, w[INPUT].value.span);
+        if (!fl_buf_ok(&r->input)) { /* too long to be kept */
+            fl_buf_finish(&r->input);
+        }
+    }
+}
+
+/* Does the response say that its provider does not keep it? */
+static bool is_unkept(struct fl_json response)
+{
+    return fl_json_get(response, FL_LIT("store")).type == FL_JSON_FALSE;
+}
+
+static void note_response(struct fl_exchange *x, struct fl_slice maker, struct fl_json response)
+{
+    struct fl_memory_asker asker = asker_of(x);
+    struct fl_memory *m = x->worker->options.memory;
+    if (!is_unkept(response)) {
+        fl_memory_put_maker(m, &asker, response.span, maker);
+    } else if (x->recall && x->recall->retained) {
+        struct fl_memory_response kept = {.response = response.span,
+                                          .input = fl_buf_slice(&x->recall->input),
+                                          .previous = x->recall->previous};
+        fl_memory_put(m, &asker, &kept);
+    }
+}
+
+void fl_recall_note_answer(struct fl_exchange *x, struct fl_slice maker, struct fl_slice response)
+{
+    struct fl_json whole;
+    if (asker_of(x).bytes == 0 || fl_json_scan(response, FL_JSON_LIMITS, NULL, 0, &whole, NULL) ||
+        whole.type != FL_JSON_OBJECT) {
+        return;
+    }
+    if (is_unkept(whole)) {
+        retain_input(x);
+    }
+    note_response(x, maker, whole);
 }
 
 void fl_recall_note_event(struct fl_exchange *x, struct fl_slice maker,
@@ -339,10 +393,17 @@ void fl_recall_note_event(struct fl_exchange *x, struct fl_slice maker,
 {
     struct fl_json_watch w = {.key = FL_LIT("response")};
     struct fl_json whole;
+    bool first = fl_slice_eq(event->name, FL_LIT("response.created"));
     bool last = fl_slice_eq(event->name, FL_LIT("response.completed")) ||
                 fl_slice_eq(event->name, FL_LIT("response.incomplete"));
-    if (last && fl_json_scan(event->data, FL_JSON_LIMITS, &w, 1, &whole, NULL) == FL_OK &&
-        w.value.type == FL_JSON_OBJECT) {
-        fl_recall_note_answer(x, maker, w.value.span);
+    if ((!first && !last) || asker_of(x).bytes == 0 ||
+        fl_json_scan(event->data, FL_JSON_LIMITS, &w, 1, &whole, NULL) ||
+        w.value.type != FL_JSON_OBJECT) {
+        return;
+    }
+    if (last) {
+        note_response(x, maker, w.value);
+    } else if (is_unkept(w.value)) {
+        retain_input(x);
     }
 }

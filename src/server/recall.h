@@ -21,8 +21,9 @@ struct fl_recall {
     struct fl_slice previous; /* the response it goes on from; empty: none that the gateway made */
     bool expanded;            /* the body says more than the client sent: */
     struct fl_buf input;      /* that; empty: too long to be kept */
-    struct fl_slice foreign;  /* an id that only the provider who made it can resolve; or empty */
-    struct fl_slice maker;    /* that provider's name; empty: not known */
+    bool retained; /* the same, of an answer that comes through and its provider does not keep */
+    struct fl_slice foreign; /* an id that only the provider who made it can resolve; or empty */
+    struct fl_slice maker;   /* that provider's name; empty: not known */
 };
 
 /* The body is whole: puts into it what it refers to. False: it was refused, the exchange is gone. */
@@ -34,7 +35,8 @@ bool fl_recall_demand(struct fl_exchange *x, struct fl_route_request *request);
 void fl_recall_put_refusal(const struct fl_exchange *x, struct fl_buf *b);
 /* Keeps the translated answer to *request*; NULL: there is nothing to keep or to tell. */
 struct fl_keeper *fl_recall_keeper(struct fl_exchange *x, const struct fl_chat_request *request);
-/* A response that its provider keeps itself: its last event, or the whole answer. */
+/* A response that comes through from its provider, by its events or whole: who keeps it is remembered. One that says
+ * "store": false though the client did not, as servers without a memory do, is kept here. */
 void fl_recall_note_event(struct fl_exchange *x, struct fl_slice maker,
                           const struct fl_sse_event *event);
 void fl_recall_note_answer(struct fl_exchange *x, struct fl_slice maker, struct fl_slice response);

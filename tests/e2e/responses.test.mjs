@@ -20,7 +20,8 @@ const CITY = { type: 'object', properties: { city: { type: 'string' } } };
 const TOOLS = ['weather', 'time'];
 
 // A provider of the responses API that keeps its own, as strictly as OpenAI does.
-async function keeper(name) {
+// *stateless*: says so, and knows no earlier ids.
+async function keeper(name, stateless = false) {
     const self = { name, seen: [], made: new Set() };
     const server = http.createServer(async (request, response) => {
         const chunks = [];
@@ -31,12 +32,12 @@ async function keeper(name) {
         const ids = [body.previous_response_id, ...(Array.isArray(body.input) ? body.input.filter((i) => i.type === 'item_reference').map((i) => i.id) : [])].filter(Boolean);
         const unknown = ids.find((id) => !self.made.has(id));
         const n = self.seen.length;
-        const answer = { id: `resp_${name}${n}`, object: 'response', created_at: 1, status: 'completed', model: body.model, store: body.store ?? true, error: null, incomplete_details: null, output: [{ id: `msg_${name}${n}`, type: 'message', role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: `${name} ${n}`, annotations: [] }] }], usage: { input_tokens: 1, output_tokens: 1, total_tokens: 2 } };
+        const answer = { id: `resp_${name}${n}`, object: 'response', created_at: 1, status: 'completed', model: body.model, store: stateless ? false : body.store ?? true, error: null, incomplete_details: null, output: [{ id: `msg_${name}${n}`, type: 'message', role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: `${name} ${n}`, annotations: [] }] }], usage: { input_tokens: 1, output_tokens: 1, total_tokens: 2 } };
         if (unknown) {
             response.writeHead(404, { 'content-type': 'application/json' });
             return response.end(JSON.stringify({ error: { message: `${unknown} not found`, type: 'invalid_request_error', param: null, code: null } }));
         }
-        for (const id of [answer.id, answer.output[0].id]) self.made.add(id);
+        if (!stateless) for (const id of [answer.id, answer.output[0].id]) self.made.add(id);
         if (!body.stream) {
             response.writeHead(200, { 'content-type': 'application/json' });
             return response.end(JSON.stringify(answer));
@@ -67,6 +68,7 @@ const openai = (apiKey = 'sk-one-sixteen-letters') => new OpenAI({ apiKey, baseU
 before(async () => {
     for (const name of NAMES) upstreams[name] = await vendor(name);
     for (const name of ['east', 'west']) keepers[name] = await keeper(name);
+    keepers.blank = await keeper('blank', true);
     gateway = await start({
         keys: [{ name: 'one', key: 'sk-one-sixteen-letters' }, { name: 'two', key: 'sk-two-sixteen-letters' }],
         limits: { responses: '4MiB' },
@@ -78,6 +80,7 @@ before(async () => {
             ...Object.fromEntries(NAMES.map((name) => [name, { targets: [`p-${name}/up-model`] }])),
             mixed: { targets: ['p-anthropic/up-model', 'k-east/up-model', 'k-west/up-model'], strategy: 'priority' },
             west: { targets: ['k-west/up-model'] },
+            blank: { targets: ['k-blank/up-model'] },
         },
         routing: { failover_threshold: 1000, health_check_interval: '1h' },
     });
@@ -229,6 +232,22 @@ test('ids that a provider made go to it alone', LIMIT, async () => {
     const elsewhere = await ask({ model: 'anthropic', input: [{ type: 'item_reference', id: 'msg_west1' }, { role: 'user', content: 'b' }] }).catch((e) => e);
     assert.equal(elsewhere.status, 400);
     assert.match(elsewhere.message, /msg_west1.*k-west/);
+});
+
+test('what a provider of the responses API does not keep, the gateway keeps', LIMIT, async () => {
+    for (const stream of [false, true]) {
+        const one = await ask({ model: 'blank', input: 'a' }, stream);
+        assert.match(one.id, /^resp_blank/);
+        const two = await ask({ model: 'blank', previous_response_id: one.id, input: 'b' }, stream);
+        assert.deepEqual(keepers.blank.seen.at(-1).input.map((i) => i.role), ['user', 'assistant', 'user']);
+        await ask({ model: 'blank', input: [{ type: 'item_reference', id: two.output[0].id }, { role: 'user', content: 'c' }] }, stream);
+        assert.deepEqual(keepers.blank.seen.at(-1).input[0], two.output[0]);
+        await ask({ model: 'gemini', previous_response_id: two.id, input: 'say x' }, stream); // another dialect
+        sound('gemini');
+        const off = await ask({ model: 'blank', store: false, input: 'a' }, stream);
+        const gone = await ask({ model: 'blank', previous_response_id: off.id, input: 'b' }).catch((e) => e);
+        assert.match(gone.message, /not found/); // its provider's word
+    }
 });
 
 test('what the gateway keeps can go on at a provider that keeps its own', LIMIT, async () => {
