@@ -407,10 +407,27 @@ static void take_finish(struct fl_decoder *d, unsigned choice, enum fl_finish fi
                    finish == FL_FINISH_STOP_SEQUENCE ? stop_reason : FL_EMPTY);
 }
 
+/* Perplexity and xAI list what they found beside the choices, in every chunk or the last: objects with a "url", or
+ * URLs. Nobody says which text rests on which. */
+static void take_found(struct fl_json whole, const struct fl_chat_sink *sink)
+{
+    struct fl_json list = fl_json_get(whole, FL_LIT("search_results")), one;
+    list = list.type == FL_JSON_ARRAY ? list : fl_json_get(whole, FL_LIT("citations"));
+    struct fl_json_iter it = fl_json_iter(list);
+    while (list.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        const struct fl_citation page = {.url = fl_get_escaped(one)};
+        struct fl_chat_event event = {.kind = FL_CHAT_CITATION, .citation = &page};
+        fl_cite_take(one, 0, 0, sink);
+        if (page.url.len > 0) {
+            sink->event(sink->owner, &event);
+        }
+    }
+}
+
 /* Chunks have deltas, whole answers have messages; Perplexity sends both, and the message is all
  * there was so far. Together repeats the delta as text. */
 static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned position, bool streamed,
-                        const struct fl_chat_sink *sink)
+                        struct fl_json whole, const struct fl_chat_sink *sink)
 {
     enum { INDEX, DELTA, MESSAGE, TEXT, FINISH, STOP_REASON, LOGPROBS, COUNT };
     static const struct fl_slice keys[COUNT] = {
@@ -437,6 +454,9 @@ static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned posit
         emit_text(sink, FL_CHAT_TEXT, choice, v[TEXT]);
     }
     if (v[FINISH].type == FL_JSON_STRING || !streamed) {
+        if (choice == 0) {
+            take_found(whole, sink);
+        }
         take_finish(d, choice, finish_of(v[FINISH]), fl_get_escaped(v[STOP_REASON]), sink);
     }
 }
@@ -519,7 +539,7 @@ static bool is_response(struct fl_json whole)
 }
 
 static void take_choices(struct fl_decoder *d, const struct fl_json_watch *w, bool streamed,
-                         const struct fl_chat_sink *sink)
+                         struct fl_json whole, const struct fl_chat_sink *sink)
 {
     struct fl_json_iter it = fl_json_iter(w[C_CHOICES].value);
     struct fl_json one;
@@ -528,7 +548,7 @@ static void take_choices(struct fl_decoder *d, const struct fl_json_watch *w, bo
         if (!d->started) {
             (void)start(d, w, sink);
         }
-        take_choice(d, one, position++, streamed, sink);
+        take_choice(d, one, position++, streamed, whole, sink);
     }
 }
 
@@ -557,7 +577,7 @@ enum fl_err fl_openai_chat_take_answer(struct fl_decoder *d, struct fl_slice bod
         }
         return error ? FL_ERR_ERROR_IN_200 : FL_ERR_BAD_RESPONSE;
     }
-    take_choices(d, w, false, sink);
+    take_choices(d, w, false, whole, sink);
     if (!d->started) {
         return FL_ERR_BAD_RESPONSE; /* no choice in it */
     }
@@ -622,7 +642,7 @@ enum fl_err fl_openai_chat_take_frame(struct fl_decoder *d, const struct fl_fram
         return err;
     }
     take_usage(d, w);
-    take_choices(d, w, true, sink);
+    take_choices(d, w, true, whole, sink);
     bool bare = w[C_CHOICES].value.type != FL_JSON_ARRAY;
     if (is_error(w[C_ERROR].value) || (bare && is_flat_error(whole)) ||
         fl_slice_eq(frame->name, FL_LIT("error"))) {

@@ -379,12 +379,13 @@ static bool passes(const struct fl_h1_header *h)
     return false;
 }
 
-/* OpenAI's field, Anthropic's, Amazon's. */
+/* OpenAI's field, Anthropic's, Amazon's, OpenRouter's. */
 static bool names_request(const struct fl_h1_header *h)
 {
     return h->id == FL_H_X_REQUEST_ID ||
            (h->id == FL_H_OTHER && (fl_slice_eq_nocase(h->name, FL_LIT("request-id")) ||
-                                    fl_slice_eq_nocase(h->name, FL_LIT("x-amzn-requestid"))));
+                                    fl_slice_eq_nocase(h->name, FL_LIT("x-amzn-requestid")) ||
+                                fl_slice_eq_nocase(h->name, FL_LIT("x-generation-id"))));
 }
 
 static bool names_error(const struct fl_attempt *a, const struct fl_h1_header *h)
