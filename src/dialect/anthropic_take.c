@@ -9,8 +9,6 @@
 #include "dialect/cite.h"
 #include "dialect/usage.h"
 
-enum { CALL_IS_ANSWER = FL_CALLS_MAX }; /* in call_map: the tool whose input is the answer's text */
-
 enum fl_finish fl_anthropic_finish(struct fl_json reason)
 {
     static const struct {
@@ -241,29 +239,6 @@ static void take_usage(struct fl_decoder *d, struct fl_json usage, const struct 
     }
 }
 
-/* Where the call of a block is kept, or call_count. */
-static unsigned find_call(const struct fl_decoder *d, uint64_t index)
-{
-    unsigned i = d->call_count;
-    while (i > 0) {
-        if (d->call_map[--i].key == (unsigned)index) {
-            return i;
-        }
-    }
-    return d->call_count;
-}
-
-static void call_arguments(struct fl_decoder *d, unsigned at, struct fl_slice text,
-                           const struct fl_chat_sink *sink)
-{
-    d->call_map[at].arguments = true;
-    if (d->call_map[at].call == CALL_IS_ANSWER) {
-        fl_emit(sink, FL_CHAT_TEXT, 0, text);
-    } else {
-        fl_emit_arguments(sink, 0, d->call_map[at].call, text);
-    }
-}
-
 /* *choice* of a call's place says here that its input came whole with the block's start. */
 static void start_call(struct fl_decoder *d, uint64_t index, const struct fl_json *b,
                        const struct fl_chat_sink *sink)
@@ -276,13 +251,13 @@ static void start_call(struct fl_decoder *d, uint64_t index, const struct fl_jso
     }
     d->call_count++;
     d->call_map[at].key = (unsigned)index;
-    d->call_map[at].call = CALL_IS_ANSWER;
+    d->call_map[at].call = FL_CALL_IS_ANSWER;
     if (!is_answer_tool(b[B_NAME])) {
         d->call_map[at].call = d->calls;
         begin_call(d, b[B_ID], b[B_NAME], sink);
     }
     if (b[B_INPUT].type == FL_JSON_OBJECT && fl_json_next(&it, NULL, &any)) {
-        call_arguments(d, at, input_text(d, b[B_INPUT]), sink);
+        fl_claude_arguments(d, at, input_text(d, b[B_INPUT]), sink);
         d->call_map[at].choice = 1;
     }
 }
@@ -307,21 +282,8 @@ static void block_stop(struct fl_decoder *d, const struct fl_json *e,
 {
     uint64_t index = d->blocks - 1;
     (void)fl_json_u64(e[E_INDEX], &index);
-    unsigned at = find_call(d, index);
     fl_cites_tell(d->own, d->block_from, d->chars, sink);
-    if (at < d->call_count && !d->call_map[at].arguments) {
-        call_arguments(d, at, FL_LIT("{}"), sink);
-    }
-}
-
-/* Calls whose blocks never stopped. */
-static void stop_calls(struct fl_decoder *d, const struct fl_chat_sink *sink)
-{
-    for (unsigned i = 0; i < d->call_count; i++) {
-        if (!d->call_map[i].arguments) {
-            call_arguments(d, i, FL_LIT("{}"), sink);
-        }
-    }
+    fl_claude_stop_call(d, fl_claude_call_of(d, index), sink);
 }
 
 static void take_delta(struct fl_decoder *d, const struct fl_json *e,
@@ -344,9 +306,9 @@ static void take_delta(struct fl_decoder *d, const struct fl_json *e,
         uint64_t index = d->blocks - 1;
         struct fl_slice text = fl_get_escaped(v[D_JSON]);
         (void)fl_json_u64(e[E_INDEX], &index);
-        unsigned at = find_call(d, index);
+        unsigned at = fl_claude_call_of(d, index);
         if (at < d->call_count && d->call_map[at].choice == 0 && text.len > 0) {
-            call_arguments(d, at, text, sink);
+            fl_claude_arguments(d, at, text, sink);
         }
     }
 }
@@ -358,7 +320,7 @@ static void message_delta(struct fl_decoder *d, const struct fl_json *e,
     struct fl_json v[2];
     fl_get_members(e[E_DELTA], keys, 2, v);
     if (fl_get_given(v[0])) {
-        stop_calls(d, sink);
+        fl_claude_stop_calls(d, sink);
     }
     finish(d, v[0], v[1], sink);
     take_usage(d, e[E_USAGE], sink);
@@ -366,7 +328,7 @@ static void message_delta(struct fl_decoder *d, const struct fl_json *e,
 
 static void message_stop(struct fl_decoder *d, const struct fl_chat_sink *sink)
 {
-    stop_calls(d, sink);
+    fl_claude_stop_calls(d, sink);
     if (!d->finish_seen) {
         d->finish_seen = true;
         d->finish = settle(d, FL_FINISH_STOP);
