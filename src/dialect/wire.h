@@ -42,21 +42,20 @@ enum { FL_CALLS_MAX = 128 /* tool calls of an answer that are told apart */ };
 struct fl_write_options {
     struct fl_slice model;  /* as the provider knows it, decoded */
     struct fl_slice vendor; /* row of config/vendors.c: quirks hang on it */
-    struct fl_slice betas;  /* the client's head field anthropic-beta, for forms that carry it in the
-                               body */
+    struct fl_slice betas;  /* the client's head field anthropic-beta, for forms that carry it in the body */
     bool ask_usage;         /* of a stream: add what makes the provider report usage */
-    uint64_t
-        tokens_out_default; /* where the form must have a limit and the client gave none: the model's
-                                    maximum by the catalogue; 0: not known */
+    /* Where the form must have a limit and the client gave none: the model's maximum by the catalogue; 0: not
+     * known. */
+    uint64_t tokens_out_default;
 };
 
 /* Reads a provider's answer. The caller's memory; zero it, set *options*, and it is ready. Everything below
  * is the form's own. */
 struct fl_decoder {
     const struct fl_wire *wire;
-    struct fl_arena
-        *arena; /* for what an answer needs decoded; reset by the caller after each frame of a
-                               stream, so nothing in it outlives a frame */
+    /* For what an answer needs decoded; reset by the caller after each frame of a stream, so nothing in it outlives a
+     * frame. */
+    struct fl_arena *arena;
     bool started, done, failed;
     bool finish_seen;
     enum fl_finish finish;
@@ -89,9 +88,8 @@ struct fl_keeper {
 /* Writes a client's answer. The caller's memory; zero it, set what stands above the line. */
 struct fl_encoder {
     const struct fl_wire *wire;
-    struct fl_slice
-        model; /* what the answer is said to be by, decoded: lives as long as the encoder */
-    struct fl_slice id; /* made by the gateway, without the form's prefix: 24 or more of [0-9a-z] */
+    struct fl_slice model; /* what the answer is said to be by, decoded: lives as long as the encoder */
+    struct fl_slice id;    /* made by the gateway, without the form's prefix: 24 or more of [0-9a-z] */
     uint64_t created_s; /* Unix time */
     bool usage_asked;   /* OpenAI streams: a usage chunk */
     const struct fl_chat_request *request; /* may be NULL: responses echo it */
