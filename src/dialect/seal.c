@@ -185,17 +185,3 @@ const struct fl_chat_request *fl_seal_open(const struct fl_chat_request *request
     }
     return arena->failed ? NULL : copy;
 }
-
-/* By its last byte: every request is looked through, and text has few colons. */
-bool fl_seal_found(struct fl_slice body)
-{
-    const struct fl_slice mark = FL_LIT("\"" FL_SEAL_MARK);
-    size_t at = 0, found;
-    while ((found = fl_slice_find(fl_slice_from(body, at), ':')) < body.len - at) {
-        at += found + 1;
-        if (at >= mark.len && memcmp(body.ptr + at - mark.len, mark.ptr, mark.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
