@@ -49,6 +49,10 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     /* a client's request */                                                                       \
     X(FL_ERR_REQUEST, "caller_invalid_request", 400, false, CALLER, "invalid request")             \
     X(FL_ERR_NOT_FOUND, "caller_not_found", 404, false, CALLER, "no such endpoint")                \
+    X(FL_ERR_RESPONSE_GONE, "caller_response_gone", 404, false, CALLER,                            \
+      "the response that the request goes on from is not kept")                                    \
+    X(FL_ERR_ITEM_GONE, "caller_item_gone", 404, false, CALLER,                                    \
+      "an item that the request refers to is not kept")                                            \
     X(FL_ERR_DECISION, "decision_unknown", 404, false, CALLER, "no such decision")                 \
     X(FL_ERR_NOT_ALLOWED, "caller_method_not_allowed", 405, false, CALLER,                         \
       "method not allowed on this endpoint")                                                       \

@@ -28,7 +28,7 @@ static struct fl_block *begin_block(struct fl_chat_answer *answer, enum fl_block
     return block;
 }
 
-static void add_piece(struct fl_chat_answer *answer, struct fl_block *block, struct fl_slice text)
+static struct fl_piece *add_piece(struct fl_chat_answer *answer, struct fl_block *block, struct fl_slice text)
 {
     struct fl_piece *piece = block ? fl_arena_zero(answer->arena, sizeof(*piece)) : NULL;
     if (piece) {
@@ -36,6 +36,7 @@ static void add_piece(struct fl_chat_answer *answer, struct fl_block *block, str
         *block->tail = piece;
         block->tail = &piece->next;
     }
+    return piece;
 }
 
 /* The block that a piece of this kind belongs to: the last one of its choice, if that is of the kind and not
@@ -90,8 +91,30 @@ static void finish_choice(struct fl_chat_answer *answer, const struct fl_chat_ev
 static void take_text(struct fl_chat_answer *answer, enum fl_block_kind kind,
                       const struct fl_chat_event *event)
 {
-    if (event->text.len > 0) {
-        add_piece(answer, block_for(answer, kind, event), event->text);
+    if (event->text.len > 0 || event->logprobs.len > 0) {
+        struct fl_piece *piece = add_piece(answer, block_for(answer, kind, event), event->text);
+        if (piece) {
+            piece->logprobs = event->logprobs;
+        }
+    }
+}
+
+/* Of the choice's last text. One that comes before any text begins it. */
+static void cite(struct fl_chat_answer *answer, const struct fl_chat_event *event)
+{
+    struct fl_block *text = NULL;
+    for (struct fl_block *b = answer->blocks; b; b = b->next) {
+        text = b->kind == FL_BLOCK_TEXT && b->choice == event->choice ? b : text;
+    }
+    text = text ? text : begin_block(answer, FL_BLOCK_TEXT, event);
+    struct fl_cited *cited = text ? fl_arena_zero(answer->arena, sizeof(*cited)) : NULL;
+    if (cited) {
+        struct fl_cited **tail = &text->cited;
+        while (*tail) {
+            tail = &(*tail)->next;
+        }
+        cited->citation = *event->citation;
+        *tail = cited;
     }
 }
 
@@ -125,14 +148,17 @@ void fl_chat_answer_take(void *owner, const struct fl_chat_event *event)
         sign(answer, event);
         break;
     case FL_CHAT_REDACTED:
-        add_piece(answer, begin_block(answer, FL_BLOCK_REDACTED, event), event->text);
+        (void)add_piece(answer, begin_block(answer, FL_BLOCK_REDACTED, event), event->text);
+        break;
+    case FL_CHAT_CITATION:
+        cite(answer, event);
         break;
     case FL_CHAT_CALL_BEGIN:
         begin_call(answer, event);
         break;
     case FL_CHAT_CALL_ARGUMENTS:
         if (event->text.len > 0) {
-            add_piece(answer, call_of(answer, event), event->text);
+            (void)add_piece(answer, call_of(answer, event), event->text);
         }
         break;
     case FL_CHAT_PING:

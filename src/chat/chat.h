@@ -137,6 +137,7 @@ struct fl_chat_request {
     bool parallel_off;                /* at most one tool call in an answer */
 
     bool stream, usage_asked;
+    bool store_off;          /* the answer must not be kept */
     uint64_t tokens_out_max; /* 0: absent */
     bool functions; /* a client of OpenAI that knows only the old functions: calls go back to it as
                        function_call */

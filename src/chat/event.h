@@ -3,7 +3,7 @@
  * An answer as a sequence of events, the same for a stream and for a whole answer: a provider's wire
  * form makes them, a client's wire form writes them.
  *
- *   START (TEXT | REFUSAL | THINKING | SIGNATURE | REDACTED | CALL_BEGIN | CALL_ARGUMENTS | PING)*
+ *   START (TEXT | REFUSAL | THINKING | SIGNATURE | REDACTED | CITATION | CALL_BEGIN | CALL_ARGUMENTS | PING)*
  *         FINISH [USAGE] DONE
  *   or at any place ERROR, and nothing after it
  *
@@ -24,11 +24,12 @@
 
 enum fl_chat_event_kind {
     FL_CHAT_START,          /* id, name (the model), created_s; each may be absent */
-    FL_CHAT_TEXT,           /* text */
+    FL_CHAT_TEXT,           /* text, logprobs */
     FL_CHAT_REFUSAL,        /* text */
     FL_CHAT_THINKING,       /* text */
     FL_CHAT_SIGNATURE,      /* text: of the thinking before it, which is over */
     FL_CHAT_REDACTED,       /* text: a whole block */
+    FL_CHAT_CITATION,       /* citation */
     FL_CHAT_CALL_BEGIN,     /* call, id, name; signature */
     FL_CHAT_CALL_ARGUMENTS, /* call, text: a piece of the arguments' JSON text, escaped */
     FL_CHAT_PING,           /* keeps the stream alive */
@@ -50,11 +51,24 @@ enum fl_finish {
     FL_FINISH_ERROR           /* generation failed; text may be there */
 };
 
+/* A page of the web that the text from one place to another rests on; before the finish, when that text was told or
+ * is about to be. Places are characters (code points) of all the text of the choice; 0 to 0: not known. Texts are
+ * escaped. */
+struct fl_citation {
+    struct fl_slice url, title;
+    struct fl_slice quote; /* of the page */
+    uint64_t from, to;
+};
+
 struct fl_chat_event {
     enum fl_chat_event_kind kind;
     unsigned choice; /* of n; 0 but for n > 1 */
     unsigned call;   /* tool calls of a choice count from 0 in order of their beginning */
     struct fl_slice text, id, name, signature;
+    /* What the model thought of the text's tokens: raw elements of an array, without its brackets, each {"token",
+     * "logprob", "bytes", "top_logprobs": [the same without the last]} as OpenAI has them. */
+    struct fl_slice logprobs;
+    const struct fl_citation *citation;
     uint64_t created_s;
     enum fl_finish finish;
     struct fl_slice stop_sequence;
@@ -79,7 +93,13 @@ enum fl_block_kind {
 
 struct fl_piece {
     struct fl_piece *next;
-    struct fl_slice text; /* escaped */
+    struct fl_slice text;     /* escaped */
+    struct fl_slice logprobs; /* see fl_chat_event */
+};
+
+struct fl_cited {
+    struct fl_cited *next;
+    struct fl_citation citation;
 };
 
 struct fl_block {
@@ -88,6 +108,8 @@ struct fl_block {
     unsigned choice, call;
     struct fl_slice id, name, signature;
     struct fl_piece *pieces, **tail;
+    struct fl_cited *cited; /* of a text, in the order they were told */
+    uint64_t text_from; /* characters of the choice's text before it; set by those who write places in a block */
 };
 
 struct fl_chat_answer {

@@ -136,6 +136,8 @@ struct fl_limits {
                                 first byte is sent on, so that a broken one can still fail over */
     size_t event_bytes;      /* 1 MiB: one stream event */
     size_t resume_bytes;     /* 256 KiB: text of a stream that is kept to continue it */
+    size_t responses_bytes;  /* 64 MiB: responses kept for requests that refer to them; 0: none */
+    uint64_t responses_age_ns; /* 1 h since a response was last used */
     unsigned client_connections; /* 10,000 per worker */
     unsigned queue;              /* 256: requests that wait for one target, per worker */
     uint64_t queue_wait_ns;      /* 0: as long as for a connection */

@@ -467,6 +467,11 @@ enum fl_enum {
       "A plain answer up to this size is checked whole before it is sent on.", "")                 \
     X(LIMITS, resume, SIZE, NONE, "256KiB", "0", "64MiB", "0.4", "",                               \
       "Text of a stream kept at most to continue it; a longer one is not continued.", "")          \
+    X(LIMITS, responses, SIZE, NONE, "64MiB", "0", "64GiB", "0.5", "",                             \
+      "Memory for translated answers of the responses API, so that requests can refer to them by " \
+      "id. 0: none is kept.", "")                                                                  \
+    X(LIMITS, responses_age, DURATION, NONE, "1h", "1s", "720h", "0.5", "",                        \
+      "How long such an answer is kept after its last use.", "")                                   \
     X(LIMITS, event, SIZE, NONE, "1MiB", "1KiB", "64MiB", "0.1", "", "One event of a stream.", "") \
     X(LIMITS, client_connections, UINT, NONE, "10000", "1", "1000000", "0.1", "",                  \
       "Client connections, for each worker.", "")                                                  \

@@ -200,6 +200,8 @@ static void build_limits(struct fl_load *load)
         .response_hold_bytes = unsigned_value(o, FL_KEY_LIMITS_response_hold),
         .event_bytes = unsigned_value(o, FL_KEY_LIMITS_event),
         .resume_bytes = unsigned_value(o, FL_KEY_LIMITS_resume),
+        .responses_bytes = unsigned_value(o, FL_KEY_LIMITS_responses),
+        .responses_age_ns = unsigned_value(o, FL_KEY_LIMITS_responses_age),
         .client_connections = (unsigned)unsigned_value(o, FL_KEY_LIMITS_client_connections),
         .queue = (unsigned)unsigned_value(o, FL_KEY_LIMITS_queue),
         .queue_wait_ns = unsigned_value(o, FL_KEY_LIMITS_queue_wait),

@@ -122,12 +122,14 @@ static void attach_keys(struct fl_load *load, const struct fl_provider *p, struc
 }
 
 /* What clients of OpenAI cannot ask of another dialect. */
-static unsigned lacks_of(struct fl_slice dialect)
+static unsigned lacks_of(const struct fl_provider *p)
 {
+    const struct fl_slice dialect = p->dialect;
     static const char *const embeds[] = {"gemini", "vertex", "bedrock", "ollama_native"};
-    unsigned lacks = FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS | FL_NEED_PASS;
+    unsigned lacks =
+        FL_NEED_COMPLETIONS | FL_NEED_EMBEDDINGS | FL_NEED_PASS | FL_NEED_RESPONSES;
     if (fl_slice_eq(dialect, FL_LIT("openai")) || fl_slice_eq(dialect, FL_LIT("azure"))) {
-        return 0;
+        return p->responses || p->api == FL_API_RESPONSES ? 0 : FL_NEED_RESPONSES;
     }
     for (size_t i = 0; i < sizeof(embeds) / sizeof(*embeds); i++) {
         if (fl_slice_eq(dialect, fl_slice_cstr(embeds[i]))) {
@@ -156,7 +158,7 @@ static bool add_target(struct fl_load *load, struct fl_targets *t, unsigned prov
         .performance_bonus = fl_value_real(fl_object_value(o, FL_KEY_PROVIDER_performance_bonus))};
     attach_fates(&load->config->providers[provider], target);
     fl_models_attach(load, target);
-    target->lacks |= lacks_of(load->config->providers[provider].dialect);
+    target->lacks |= lacks_of(&load->config->providers[provider]);
     t->places[t->count] = NULL;
     if (load->env->registry) {
         attach_keys(load, &load->config->providers[provider], target);

@@ -40,27 +40,6 @@ static void put_thinking(struct fl_anthropic_writer *w, const struct fl_thought 
     fl_buf_putc(w->out, '}');
 }
 
-static void put_stops(struct fl_anthropic_writer *w)
-{
-    bool begun = false;
-    for (const struct fl_text_item *s = w->request->stops; s; s = s->next) {
-        if (fl_text_is_blank(s->text)) {
-            fl_losses_add(w->losses, FL_LOSS_DROPPED, "stop");
-            continue;
-        }
-        if (!begun) {
-            fl_put_key(w->out, "stop_sequences");
-            fl_buf_putc(w->out, '[');
-        }
-        begun = true;
-        fl_put_comma(w->out);
-        fl_put_quoted(w->out, s->text);
-    }
-    if (begun) {
-        fl_buf_putc(w->out, ']');
-    }
-}
-
 static void put_service(struct fl_anthropic_writer *w)
 {
     struct fl_slice tier = w->request->service_tier;
@@ -199,7 +178,7 @@ enum fl_err fl_anthropic_write(enum fl_anthropic_host host, const struct fl_chat
     fl_anthropic_put_tools(&w, way == FL_WAY_TOOL);
     fl_anthropic_put_system(&w, way == FL_WAY_ORDER);
     fl_anthropic_put_messages(&w);
-    put_stops(&w);
+    fl_claude_put_stops(w.out, "stop_sequences", w.request->stops, w.losses);
     put_thinking(&w, &t);
     put_output_config(&w, t.effort, way);
     struct fl_sampling sampling = fl_claude_sampling(c, q, t.enabled || t.adaptive, losses);

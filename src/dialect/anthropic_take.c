@@ -6,9 +6,8 @@
  */
 #include "dialect/anthropic_wire.h"
 
+#include "dialect/cite.h"
 #include "dialect/usage.h"
-
-enum { CALL_IS_ANSWER = FL_CALLS_MAX }; /* in call_map: the tool whose input is the answer's text */
 
 enum fl_finish fl_anthropic_finish(struct fl_json reason)
 {
@@ -97,10 +96,22 @@ static void fail(struct fl_decoder *d, struct fl_json error, struct fl_slice bod
 
 /* --- Whole answers --- */
 
-enum { B_TYPE, B_TEXT, B_THINKING, B_SIGNATURE, B_DATA, B_ID, B_NAME, B_INPUT, B_COUNT };
+enum {
+    B_TYPE,
+    B_TEXT,
+    B_THINKING,
+    B_SIGNATURE,
+    B_DATA,
+    B_ID,
+    B_NAME,
+    B_INPUT,
+    B_CITATIONS,
+    B_COUNT
+};
 static const char *const block_keys[B_COUNT] = {
-    [B_TYPE] = "type", [B_TEXT] = "text", [B_THINKING] = "thinking", [B_SIGNATURE] = "signature",
-    [B_DATA] = "data", [B_ID] = "id",     [B_NAME] = "name",         [B_INPUT] = "input"};
+    [B_TYPE] = "type",           [B_TEXT] = "text",   [B_THINKING] = "thinking",
+    [B_SIGNATURE] = "signature", [B_DATA] = "data",   [B_ID] = "id",
+    [B_NAME] = "name",           [B_INPUT] = "input", [B_CITATIONS] = "citations"};
 
 /* The input as escaped text; {} when there is none. */
 static struct fl_slice input_text(struct fl_decoder *d, struct fl_json input)
@@ -118,12 +129,47 @@ static void emit_text(const struct fl_chat_sink *sink, enum fl_chat_event_kind k
     }
 }
 
+static void say(struct fl_decoder *d, struct fl_json text, const struct fl_chat_sink *sink)
+{
+    d->chars += fl_escaped_chars(fl_get_escaped(text));
+    emit_text(sink, FL_CHAT_TEXT, text);
+}
+
+/* A block's citation is of all its text, and comes before it: kept until the block is over. Those of documents, which
+ * have no URL, are nobody else's to understand. */
+static void hold_citation(struct fl_decoder *d, struct fl_json citation)
+{
+    enum { URL, TITLE, QUOTE, COUNT };
+    static const char *const keys[COUNT] = {"url", "title", "cited_text"};
+    struct fl_json v[COUNT];
+    struct fl_cites *cites = d->own;
+    fl_get_members(citation, keys, COUNT, v);
+    const struct fl_citation c = {.url = fl_get_escaped(v[URL]),
+                                  .title = fl_get_escaped(v[TITLE]),
+                                  .quote = fl_get_escaped(v[QUOTE])};
+    if (c.url.len > 0) {
+        fl_cites_hold(&cites, &c);
+        d->own = cites;
+    }
+}
+
+static void hold_citations(struct fl_decoder *d, struct fl_json list)
+{
+    struct fl_json_iter it = fl_json_iter(list);
+    struct fl_json one;
+    while (list.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        hold_citation(d, one);
+    }
+}
+
 static void take_block(struct fl_decoder *d, struct fl_json block, const struct fl_chat_sink *sink)
 {
     struct fl_json b[B_COUNT];
     fl_get_members(block, block_keys, B_COUNT, b);
+    d->block_from = d->chars;
     if (fl_get_is(b[B_TYPE], "text")) {
-        emit_text(sink, FL_CHAT_TEXT, b[B_TEXT]);
+        say(d, b[B_TEXT], sink);
+        hold_citations(d, b[B_CITATIONS]);
     } else if (fl_get_is(b[B_TYPE], "thinking")) {
         emit_text(sink, FL_CHAT_THINKING, b[B_THINKING]);
         emit_text(sink, FL_CHAT_SIGNATURE, b[B_SIGNATURE]);
@@ -164,6 +210,7 @@ enum fl_err fl_anthropic_take_answer(struct fl_decoder *d, struct fl_slice body,
     struct fl_json_iter it = fl_json_iter(w[A_CONTENT].value);
     while (fl_json_next(&it, NULL, &block)) {
         take_block(d, block, sink);
+        fl_cites_tell(d->own, d->block_from, d->chars, sink);
     }
     finish(d, w[A_REASON].value, w[A_SEQUENCE].value, sink);
     if (!d->finish_seen) {
@@ -192,29 +239,6 @@ static void take_usage(struct fl_decoder *d, struct fl_json usage, const struct 
     }
 }
 
-/* Where the call of a block is kept, or call_count. */
-static unsigned find_call(const struct fl_decoder *d, uint64_t index)
-{
-    unsigned i = d->call_count;
-    while (i > 0) {
-        if (d->call_map[--i].key == (unsigned)index) {
-            return i;
-        }
-    }
-    return d->call_count;
-}
-
-static void call_arguments(struct fl_decoder *d, unsigned at, struct fl_slice text,
-                           const struct fl_chat_sink *sink)
-{
-    d->call_map[at].arguments = true;
-    if (d->call_map[at].call == CALL_IS_ANSWER) {
-        fl_emit(sink, FL_CHAT_TEXT, 0, text);
-    } else {
-        fl_emit_arguments(sink, 0, d->call_map[at].call, text);
-    }
-}
-
 /* *choice* of a call's place says here that its input came whole with the block's start. */
 static void start_call(struct fl_decoder *d, uint64_t index, const struct fl_json *b,
                        const struct fl_chat_sink *sink)
@@ -227,13 +251,13 @@ static void start_call(struct fl_decoder *d, uint64_t index, const struct fl_jso
     }
     d->call_count++;
     d->call_map[at].key = (unsigned)index;
-    d->call_map[at].call = CALL_IS_ANSWER;
+    d->call_map[at].call = FL_CALL_IS_ANSWER;
     if (!is_answer_tool(b[B_NAME])) {
         d->call_map[at].call = d->calls;
         begin_call(d, b[B_ID], b[B_NAME], sink);
     }
     if (b[B_INPUT].type == FL_JSON_OBJECT && fl_json_next(&it, NULL, &any)) {
-        call_arguments(d, at, input_text(d, b[B_INPUT]), sink);
+        fl_claude_arguments(d, at, input_text(d, b[B_INPUT]), sink);
         d->call_map[at].choice = 1;
     }
 }
@@ -258,32 +282,22 @@ static void block_stop(struct fl_decoder *d, const struct fl_json *e,
 {
     uint64_t index = d->blocks - 1;
     (void)fl_json_u64(e[E_INDEX], &index);
-    unsigned at = find_call(d, index);
-    if (at < d->call_count && !d->call_map[at].arguments) {
-        call_arguments(d, at, FL_LIT("{}"), sink);
-    }
-}
-
-/* Calls whose blocks never stopped. */
-static void stop_calls(struct fl_decoder *d, const struct fl_chat_sink *sink)
-{
-    for (unsigned i = 0; i < d->call_count; i++) {
-        if (!d->call_map[i].arguments) {
-            call_arguments(d, i, FL_LIT("{}"), sink);
-        }
-    }
+    fl_cites_tell(d->own, d->block_from, d->chars, sink);
+    fl_claude_stop_call(d, fl_claude_call_of(d, index), sink);
 }
 
 static void take_delta(struct fl_decoder *d, const struct fl_json *e,
                        const struct fl_chat_sink *sink)
 {
-    enum { D_TYPE, D_TEXT, D_JSON, D_THINKING, D_SIGNATURE, D_COUNT };
-    static const char *const keys[D_COUNT] = {"type", "text", "partial_json", "thinking",
-                                              "signature"};
+    enum { D_TYPE, D_TEXT, D_JSON, D_THINKING, D_SIGNATURE, D_CITATION, D_COUNT };
+    static const char *const keys[D_COUNT] = {"type",     "text",      "partial_json",
+                                              "thinking", "signature", "citation"};
     struct fl_json v[D_COUNT];
     fl_get_members(e[E_DELTA], keys, D_COUNT, v);
     if (fl_get_is(v[D_TYPE], "text_delta")) {
-        emit_text(sink, FL_CHAT_TEXT, v[D_TEXT]);
+        say(d, v[D_TEXT], sink);
+    } else if (fl_get_is(v[D_TYPE], "citations_delta")) {
+        hold_citation(d, v[D_CITATION]);
     } else if (fl_get_is(v[D_TYPE], "thinking_delta")) {
         emit_text(sink, FL_CHAT_THINKING, v[D_THINKING]);
     } else if (fl_get_is(v[D_TYPE], "signature_delta")) {
@@ -292,9 +306,9 @@ static void take_delta(struct fl_decoder *d, const struct fl_json *e,
         uint64_t index = d->blocks - 1;
         struct fl_slice text = fl_get_escaped(v[D_JSON]);
         (void)fl_json_u64(e[E_INDEX], &index);
-        unsigned at = find_call(d, index);
+        unsigned at = fl_claude_call_of(d, index);
         if (at < d->call_count && d->call_map[at].choice == 0 && text.len > 0) {
-            call_arguments(d, at, text, sink);
+            fl_claude_arguments(d, at, text, sink);
         }
     }
 }
@@ -306,7 +320,7 @@ static void message_delta(struct fl_decoder *d, const struct fl_json *e,
     struct fl_json v[2];
     fl_get_members(e[E_DELTA], keys, 2, v);
     if (fl_get_given(v[0])) {
-        stop_calls(d, sink);
+        fl_claude_stop_calls(d, sink);
     }
     finish(d, v[0], v[1], sink);
     take_usage(d, e[E_USAGE], sink);
@@ -314,7 +328,7 @@ static void message_delta(struct fl_decoder *d, const struct fl_json *e,
 
 static void message_stop(struct fl_decoder *d, const struct fl_chat_sink *sink)
 {
-    stop_calls(d, sink);
+    fl_claude_stop_calls(d, sink);
     if (!d->finish_seen) {
         d->finish_seen = true;
         d->finish = settle(d, FL_FINISH_STOP);
@@ -410,7 +424,11 @@ static bool take_text_delta(struct fl_decoder *d, struct fl_slice data,
         whole.type != FL_JSON_STRING) {
         return false;
     }
-    emit_text(sink, thinking ? FL_CHAT_THINKING : FL_CHAT_TEXT, whole);
+    if (thinking) {
+        emit_text(sink, FL_CHAT_THINKING, whole);
+    } else {
+        say(d, whole, sink);
+    }
     return true;
 }
 

@@ -360,3 +360,25 @@ void fl_put_format_order(struct fl_buf *b, const struct fl_chat_request *q)
     }
     fl_buf_putc(b, '"');
 }
+
+void fl_claude_put_stops(struct fl_buf *b, const char *key, const struct fl_text_item *stops,
+                         struct fl_losses *losses)
+{
+    bool begun = false;
+    for (const struct fl_text_item *s = stops; s; s = s->next) {
+        if (fl_text_is_blank(s->text)) {
+            fl_losses_add(losses, FL_LOSS_DROPPED, "stop");
+            continue;
+        }
+        if (!begun) {
+            fl_put_key(b, key);
+            fl_buf_putc(b, '[');
+        }
+        begun = true;
+        fl_put_comma(b);
+        fl_put_quoted(b, s->text);
+    }
+    if (begun) {
+        fl_buf_putc(b, ']');
+    }
+}

@@ -111,11 +111,23 @@ struct fl_sampling {
 };
 struct fl_sampling fl_claude_sampling(struct fl_claude c, const struct fl_chat_request *q,
                                       bool thinks, struct fl_losses *losses);
+/* The texts that end an answer, as the member *key*; those of nothing but white space are not taken. */
+void fl_claude_put_stops(struct fl_buf *b, const char *key, const struct fl_text_item *stops,
+                         struct fl_losses *losses);
 /* What a model is told when it must answer in JSON and knows no format. */
 void fl_put_format_order(struct fl_buf *b, const struct fl_chat_request *q);
 
 /* --- Reading from a provider --- */
 
+/* Calls of a stream, in d->call_map by the index of their block. */
+enum { FL_CALL_IS_ANSWER = FL_CALLS_MAX /* the call of the tool whose input is the answer's text */ };
+/* Where the call of a block is kept, or call_count. */
+unsigned fl_claude_call_of(const struct fl_decoder *d, uint64_t index);
+void fl_claude_arguments(struct fl_decoder *d, unsigned at, struct fl_slice text,
+                         const struct fl_chat_sink *sink);
+/* Its block is over: a call without arguments gets {}; all of them. */
+void fl_claude_stop_call(struct fl_decoder *d, unsigned at, const struct fl_chat_sink *sink);
+void fl_claude_stop_calls(struct fl_decoder *d, const struct fl_chat_sink *sink);
 enum fl_finish fl_anthropic_finish(struct fl_json stop_reason);
 enum fl_err fl_anthropic_take_answer(struct fl_decoder *d, struct fl_slice body,
                                      const struct fl_chat_sink *sink);

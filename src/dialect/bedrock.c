@@ -149,4 +149,6 @@ const struct fl_dialect fl_dialect_bedrock = {
     .read_error = read_error,
     .error_field = "x-amzn-errortype",
     .read_named_error = fl_bedrock_error_of,
+    .tokens_in_field = "x-amzn-bedrock-input-token-count",
+    .tokens_out_field = "x-amzn-bedrock-output-token-count",
 };

@@ -143,27 +143,6 @@ static void put_tools(struct fl_converse_writer *w, bool answer_tool)
 
 /* --- Settings --- */
 
-static void put_stops(struct fl_converse_writer *w)
-{
-    bool begun = false;
-    for (const struct fl_text_item *s = w->request->stops; s; s = s->next) {
-        if (fl_text_is_blank(s->text)) {
-            fl_losses_add(w->losses, FL_LOSS_DROPPED, "stop");
-            continue;
-        }
-        if (!begun) {
-            fl_put_key(w->out, "stopSequences");
-            fl_buf_putc(w->out, '[');
-        }
-        begun = true;
-        fl_put_comma(w->out);
-        fl_put_quoted(w->out, s->text);
-    }
-    if (begun) {
-        fl_buf_putc(w->out, ']');
-    }
-}
-
 static void put_inference(struct fl_converse_writer *w, const struct fl_thought *t,
                           const struct fl_sampling *sampling)
 {
@@ -174,7 +153,7 @@ static void put_inference(struct fl_converse_writer *w, const struct fl_thought 
     }
     fl_put_raw_if(w->out, "temperature", sampling->temperature);
     fl_put_raw_if(w->out, "topP", sampling->top_p);
-    put_stops(w);
+    fl_claude_put_stops(w->out, "stopSequences", w->request->stops, w->losses);
     fl_buf_putc(w->out, '}');
 }
 

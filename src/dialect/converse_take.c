@@ -8,8 +8,7 @@
 
 #include "dialect/usage.h"
 
-enum { CALL_IS_ANSWER = FL_CALLS_MAX }; /* in call_map: the tool whose input is the answer's text */
-enum { OF_CONVERSE, OF_INVOKE };        /* in block_kind */
+enum { OF_CONVERSE, OF_INVOKE }; /* in block_kind */
 
 static void start(struct fl_decoder *d, const struct fl_chat_sink *sink)
 {
@@ -162,28 +161,6 @@ enum fl_err fl_converse_take_answer(struct fl_decoder *d, struct fl_slice body,
 
 enum { E_INDEX, E_START, E_DELTA, E_REASON, E_USAGE, E_COUNT };
 
-static unsigned find_call(const struct fl_decoder *d, uint64_t index)
-{
-    unsigned i = d->call_count;
-    while (i > 0) {
-        if (d->call_map[--i].key == (unsigned)index) {
-            return i;
-        }
-    }
-    return d->call_count;
-}
-
-static void call_arguments(struct fl_decoder *d, unsigned at, struct fl_slice text,
-                           const struct fl_chat_sink *sink)
-{
-    d->call_map[at].arguments = true;
-    if (d->call_map[at].call == CALL_IS_ANSWER) {
-        fl_emit(sink, FL_CHAT_TEXT, 0, text);
-    } else {
-        fl_emit_arguments(sink, 0, d->call_map[at].call, text);
-    }
-}
-
 static void block_start(struct fl_decoder *d, const struct fl_json *e,
                         const struct fl_chat_sink *sink)
 {
@@ -197,7 +174,7 @@ static void block_start(struct fl_decoder *d, const struct fl_json *e,
     (void)fl_json_u64(e[E_INDEX], &index);
     d->call_count++;
     d->call_map[at].key = (unsigned)index;
-    d->call_map[at].call = CALL_IS_ANSWER;
+    d->call_map[at].call = FL_CALL_IS_ANSWER;
     if (!fl_get_is(u[1], FL_ANSWER_TOOL)) {
         d->call_map[at].call = d->calls;
         begin_call(d, u, sink);
@@ -216,9 +193,9 @@ static void block_delta(struct fl_decoder *d, const struct fl_json *e,
         uint64_t index = 0;
         struct fl_slice text = fl_get_escaped(fl_json_get(v[1], FL_LIT("input")));
         (void)fl_json_u64(e[E_INDEX], &index);
-        unsigned at = find_call(d, index);
+        unsigned at = fl_claude_call_of(d, index);
         if (at < d->call_count && text.len > 0) {
-            call_arguments(d, at, text, sink);
+            fl_claude_arguments(d, at, text, sink);
         }
     }
     if (v[2].type == FL_JSON_OBJECT) {
@@ -229,24 +206,12 @@ static void block_delta(struct fl_decoder *d, const struct fl_json *e,
     }
 }
 
-static void stop_calls(struct fl_decoder *d, const struct fl_chat_sink *sink)
-{
-    for (unsigned i = 0; i < d->call_count; i++) {
-        if (!d->call_map[i].arguments) {
-            call_arguments(d, i, FL_LIT("{}"), sink);
-        }
-    }
-}
-
 static void block_stop(struct fl_decoder *d, const struct fl_json *e,
                        const struct fl_chat_sink *sink)
 {
     uint64_t index = 0;
     (void)fl_json_u64(e[E_INDEX], &index);
-    unsigned at = find_call(d, index);
-    if (at < d->call_count && !d->call_map[at].arguments) {
-        call_arguments(d, at, FL_LIT("{}"), sink);
-    }
+    fl_claude_stop_call(d, fl_claude_call_of(d, index), sink);
 }
 
 static void take_event(struct fl_decoder *d, struct fl_slice name, const struct fl_json *e,
@@ -259,7 +224,7 @@ static void take_event(struct fl_decoder *d, struct fl_slice name, const struct 
     } else if (fl_slice_eq(name, FL_LIT("contentBlockStop"))) {
         block_stop(d, e, sink);
     } else if (fl_slice_eq(name, FL_LIT("messageStop"))) {
-        stop_calls(d, sink);
+        fl_claude_stop_calls(d, sink);
         finish(d, e[E_REASON], sink);
     } else if (fl_slice_eq(name, FL_LIT("metadata"))) {
         take_usage(d, e[E_USAGE], sink);

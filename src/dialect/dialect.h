@@ -157,6 +157,8 @@ struct fl_dialect {
      * instead of read_error, with the field's value. NULL: the body tells all. */
     const char *error_field;
     enum fl_err (*read_named_error)(int status, struct fl_slice name, struct fl_slice body);
+    /* Where an answer's head counts tokens, for bodies that tell none; NULL: it does not. */
+    const char *tokens_in_field, *tokens_out_field;
     void (*put_error)(struct fl_buf *b, enum fl_err err, const struct fl_envelope *envelope);
 };
 

@@ -23,8 +23,9 @@ enum fl_err fl_gemini_write(const struct fl_chat_request *request,
  * because the model cannot be told it otherwise. */
 void fl_gemini_put_tools(const struct fl_chat_request *request, struct fl_buf *out,
                          struct fl_losses *losses);
+/* *logprobs*: may be asked for. */
 void fl_gemini_put_config(const struct fl_chat_request *request, struct fl_gemini_model model,
-                          struct fl_buf *out, struct fl_losses *losses);
+                          bool logprobs, struct fl_buf *out, struct fl_losses *losses);
 /* The format cannot be asked for together with tools, so it is asked for in words. */
 bool fl_gemini_format_in_words(const struct fl_chat_request *request, struct fl_gemini_model model);
 

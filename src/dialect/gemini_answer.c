@@ -10,6 +10,7 @@
 #include "dialect/gemini.h"
 
 #include "base/hash.h"
+#include "dialect/cite.h"
 #include "dialect/put.h"
 #include "dialect/usage.h"
 
@@ -81,6 +82,7 @@ struct chunk {
     const struct fl_chat_sink *sink;
     struct fl_json members[C_COUNT];
     unsigned choice;
+    struct fl_slice logprobs; /* of the candidate's text, not told yet */
 };
 
 /* The same answer gives the same ids, whole or in pieces. */
@@ -127,6 +129,117 @@ static void take_call(struct chunk *c, struct fl_json call, struct fl_slice sign
     c->d->calls++;
 }
 
+static void say(struct chunk *c, struct fl_slice text)
+{
+    struct fl_chat_event event = {
+        .kind = FL_CHAT_TEXT, .choice = c->choice, .text = text, .logprobs = c->logprobs};
+    char bytes[256];
+    struct fl_json_pieces pieces = {text};
+    struct fl_slice piece;
+    c->logprobs = FL_EMPTY;
+    if (c->choice == 0) {
+        c->d->chars += fl_escaped_chars(text);
+        while (fl_json_pieces_next(&pieces, bytes, sizeof(bytes), &piece)) {
+            c->d->block_from += piece.len; /* here: bytes of text told */
+        }
+    }
+    c->sink->event(c->sink->owner, &event);
+}
+
+/* --- What the text rests on --- */
+
+/* The places are in bytes of the text: the same as in characters when there are as many. */
+static void take_support(struct chunk *c, struct fl_json support, struct fl_json pages)
+{
+    enum { SEGMENT, INDICES, COUNT };
+    static const char *const keys[COUNT] = {"segment", "groundingChunkIndices"};
+    static const char *const page_keys[] = {"uri", "title"};
+    struct fl_json v[COUNT], p[2], index, page;
+    uint64_t from = 0, to = 0, wanted = 0;
+    fl_get_members(support, keys, COUNT, v);
+    (void)fl_json_u64(fl_json_get(v[SEGMENT], FL_LIT("startIndex")), &from);
+    (void)fl_json_u64(fl_json_get(v[SEGMENT], FL_LIT("endIndex")), &to);
+    bool placed = c->choice == 0 && c->d->chars == c->d->block_from && to <= c->d->chars;
+    struct fl_json_iter it = fl_json_iter(v[INDICES]);
+    while (v[INDICES].type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &index)) {
+        struct fl_json_iter at = fl_json_iter(pages);
+        bool found = fl_json_u64(index, &wanted);
+        for (uint64_t i = 0; found && i <= wanted; i++) {
+            found = fl_json_next(&at, NULL, &page);
+        }
+        fl_get_members(found ? fl_json_get(page, FL_LIT("web")) : support, page_keys, 2, p);
+        const struct fl_citation cited = {.url = fl_get_escaped(p[0]),
+                                          .title = fl_get_escaped(p[1]),
+                                          .from = placed ? from : 0,
+                                          .to = placed ? to : 0};
+        struct fl_chat_event event = {
+            .kind = FL_CHAT_CITATION, .choice = c->choice, .citation = &cited};
+        if (cited.url.len > 0) {
+            c->sink->event(c->sink->owner, &event);
+        }
+    }
+}
+
+/* Told once, with the last chunk. */
+static void take_grounding(struct chunk *c, struct fl_json grounding)
+{
+    enum { pages_max = 256 };
+    struct fl_json pages = fl_json_get(grounding, FL_LIT("groundingChunks")), one;
+    struct fl_json supports = fl_json_get(grounding, FL_LIT("groundingSupports"));
+    struct fl_json_iter it = fl_json_iter(supports);
+    unsigned count = 0;
+    while (pages.type == FL_JSON_ARRAY && supports.type == FL_JSON_ARRAY && count++ < pages_max &&
+           fl_json_next(&it, NULL, &one)) {
+        take_support(c, one, pages);
+    }
+}
+
+/* --- How likely its tokens were --- */
+
+/* {"token", "logProbability"} */
+static void put_token(struct fl_buf *b, struct fl_json candidate)
+{
+    static const char *const keys[] = {"token", "logProbability"};
+    struct fl_json v[2];
+    struct fl_slice number;
+    fl_get_members(candidate, keys, 2, v);
+    number = fl_get_number(v[1]);
+    fl_put_comma(b);
+    fl_buf_putc(b, '{');
+    fl_put_text(b, "token", fl_get_escaped(v[0]));
+    fl_put_raw(b, "logprob", number.len > 0 ? number : FL_LIT("0"));
+    fl_put_raw(b, "bytes", FL_LIT("null"));
+}
+
+/* chosenCandidates[i] with topCandidates[i], as OpenAI tells them; into the arena. */
+static struct fl_slice take_logprobs(struct chunk *c, struct fl_json result)
+{
+    struct fl_json chosen = fl_json_get(result, FL_LIT("chosenCandidates")), one, top, candidate;
+    struct fl_json tops = fl_json_get(result, FL_LIT("topCandidates"));
+    struct fl_json_iter it = fl_json_iter(chosen), at = fl_json_iter(tops);
+    size_t most = 4 * result.span.len; /* each is told in fewer words than that */
+    char *text = chosen.type == FL_JSON_ARRAY ? fl_arena_take(c->d->arena, most) : NULL;
+    struct fl_buf b;
+    if (!text) {
+        return FL_EMPTY;
+    }
+    fl_buf_init_in(&b, text, most);
+    while (fl_json_next(&it, NULL, &one)) {
+        bool some = tops.type == FL_JSON_ARRAY && fl_json_next(&at, NULL, &top);
+        put_token(&b, one);
+        fl_put_key(&b, "top_logprobs");
+        fl_buf_putc(&b, '[');
+        struct fl_json list = some ? fl_json_get(top, FL_LIT("candidates")) : chosen;
+        struct fl_json_iter each = fl_json_iter(list);
+        while (some && list.type == FL_JSON_ARRAY && fl_json_next(&each, NULL, &candidate)) {
+            put_token(&b, candidate);
+            fl_buf_putc(&b, '}');
+        }
+        fl_buf_put(&b, FL_LIT("]}"));
+    }
+    return fl_buf_ok(&b) ? fl_buf_slice(&b) : FL_EMPTY;
+}
+
 static void take_part(struct chunk *c, struct fl_json part)
 {
     enum { P_TEXT, P_THOUGHT, P_SIGNATURE, P_CALL, P_COUNT };
@@ -136,8 +249,10 @@ static void take_part(struct chunk *c, struct fl_json part)
     fl_get_members(part, keys, P_COUNT, m);
     struct fl_slice text = fl_get_escaped(m[P_TEXT]), signature = fl_get_escaped(m[P_SIGNATURE]);
     bool thought = m[P_THOUGHT].type == FL_JSON_TRUE;
-    if (text.len > 0) {
-        fl_emit(c->sink, thought ? FL_CHAT_THINKING : FL_CHAT_TEXT, c->choice, text);
+    if (text.len > 0 && thought) {
+        fl_emit(c->sink, FL_CHAT_THINKING, c->choice, text);
+    } else if (text.len > 0) {
+        say(c, text);
     }
     if (m[P_CALL].type == FL_JSON_OBJECT) {
         take_call(c, m[P_CALL], signature);
@@ -148,8 +263,9 @@ static void take_part(struct chunk *c, struct fl_json part)
 
 static void take_candidate(struct chunk *c, struct fl_json candidate)
 {
-    enum { D_INDEX, D_CONTENT, D_FINISH, D_COUNT };
-    static const char *const keys[D_COUNT] = {"index", "content", "finishReason"};
+    enum { D_INDEX, D_CONTENT, D_FINISH, D_GROUNDING, D_LOGPROBS, D_COUNT };
+    static const char *const keys[D_COUNT] = {"index", "content", "finishReason",
+                                              "groundingMetadata", "logprobsResult"};
     struct fl_json m[D_COUNT], part;
     uint64_t index = 0;
     fl_get_members(candidate, keys, D_COUNT, m);
@@ -158,12 +274,16 @@ static void take_candidate(struct chunk *c, struct fl_json candidate)
         return;
     }
     c->choice = (unsigned)index;
+    c->logprobs = m[D_LOGPROBS].type == FL_JSON_OBJECT ? take_logprobs(c, m[D_LOGPROBS]) : FL_EMPTY;
     struct fl_json parts = fl_json_get(m[D_CONTENT], FL_LIT("parts"));
     if (parts.type == FL_JSON_ARRAY) {
         struct fl_json_iter it = fl_json_iter(parts);
         while (fl_json_next(&it, NULL, &part)) {
             take_part(c, part);
         }
+    }
+    if (m[D_GROUNDING].type == FL_JSON_OBJECT) {
+        take_grounding(c, m[D_GROUNDING]);
     }
     enum fl_finish finish = read_finish(m[D_FINISH]);
     if (finish != FL_FINISH_NONE) {

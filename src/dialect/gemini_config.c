@@ -240,7 +240,7 @@ static void put_choices(const struct fl_chat_request *r, struct fl_buf *out,
 }
 
 void fl_gemini_put_config(const struct fl_chat_request *r, struct fl_gemini_model model,
-                          struct fl_buf *out, struct fl_losses *losses)
+                          bool logprobs, struct fl_buf *out, struct fl_losses *losses)
 {
     size_t before = out->len;
     fl_put_key(out, "generationConfig");
@@ -253,6 +253,12 @@ void fl_gemini_put_config(const struct fl_chat_request *r, struct fl_gemini_mode
     fl_put_raw_if(out, "frequencyPenalty", r->frequency_penalty);
     if (r->tokens_out_max > 0) {
         fl_put_number(out, "maxOutputTokens", r->tokens_out_max);
+    }
+    if (logprobs && r->logprobs) {
+        fl_put_flag(out, "responseLogprobs", true);
+        if (r->top_logprobs > 0) {
+            fl_put_number(out, "logprobs", r->top_logprobs);
+        }
     }
     put_seed(r, out, losses);
     put_choices(r, out, losses);

@@ -521,7 +521,8 @@ static void put_contents(struct writer *w)
     fl_buf_putc(w->out, ']');
 }
 
-static void lose_rest(const struct fl_chat_request *r, struct fl_losses *losses)
+/* *logprobs*: they were asked for. */
+static void lose_rest(const struct fl_chat_request *r, bool logprobs, struct fl_losses *losses)
 {
     bool tier = r->service_tier.len > 0 && !fl_escaped_is(r->service_tier, "auto") &&
                 !fl_escaped_is(r->service_tier, "default");
@@ -529,8 +530,8 @@ static void lose_rest(const struct fl_chat_request *r, struct fl_losses *losses)
         bool given;
         const char *name;
     } rest[] = {{r->logit_bias.len > 0, "logit_bias"},
-                {r->logprobs, "logprobs"},
-                {r->top_logprobs > 0, "top_logprobs"},
+                {r->logprobs && !logprobs, "logprobs"},
+                {r->top_logprobs > 0 && !logprobs, "top_logprobs"},
                 {r->parallel_off, "parallel_tool_calls"},
                 {r->user.len > 0, "user"},
                 {r->metadata.len > 0, "metadata"},
@@ -558,9 +559,11 @@ enum fl_err fl_gemini_write(const struct fl_chat_request *request,
     put_system(&w);
     put_contents(&w);
     fl_gemini_put_tools(request, out, losses);
-    fl_gemini_put_config(request, w.model, out, losses);
+    /* Gemini's own API refuses them for most models; Vertex tells them. */
+    bool tells_logprobs = fl_slice_eq(options->vendor, FL_LIT("vertex"));
+    fl_gemini_put_config(request, w.model, tells_logprobs, out, losses);
     fl_buf_putc(out, '}');
-    lose_rest(request, losses);
+    lose_rest(request, tells_logprobs, losses);
     if (w.err) {
         return w.err;
     }

@@ -16,6 +16,8 @@ enum {
     FL_OPENAI_TEXT, /* of responses: {"format": ...} */
     FL_OPENAI_FUNCTIONS
 };
+/* Did this gateway make the id of a response or of an item? */
+bool fl_openai_made_id(struct fl_slice id);
 void fl_openai_read_texts(const struct fl_facts *facts, const struct fl_text_sink *sink,
                           struct fl_needs *ret_needs);
 void fl_openai_read_event(enum fl_endpoint endpoint, const struct fl_sse_event *in, bool check,

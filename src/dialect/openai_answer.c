@@ -24,6 +24,12 @@ const char *fl_openai_error_code(enum fl_err err)
     if (err == FL_ERR_CONTEXT) {
         return "context_length_exceeded";
     }
+    if (err == FL_ERR_RESPONSE_GONE) {
+        return "previous_response_not_found";
+    }
+    if (err == FL_ERR_ITEM_GONE) {
+        return "item_not_found";
+    }
     return err == FL_ERR_AUTH ? "invalid_api_key" : fl_err_name(err);
 }
 

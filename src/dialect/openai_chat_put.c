@@ -5,6 +5,7 @@
  * Thinking goes out as reasoning_content, and once more as reasoning_details, whose entries a client
  * can send back with their signatures; signatures of tool calls as extra_content, as Gemini does.
  */
+#include "dialect/cite.h"
 #include "dialect/openai_wire.h"
 
 #include <stdlib.h>
@@ -81,19 +82,26 @@ static void begin_chunk(struct fl_encoder *e, unsigned choice, struct fl_buf *ou
     fl_buf_put(out, FL_LIT(",\"delta\":{"));
 }
 
-static void end_chunk(const struct fl_encoder *e, const char *finish, struct fl_buf *out)
+/* Behind the delta and its log probabilities. */
+static void end_choice(const struct fl_encoder *e, const char *finish, struct fl_buf *out)
 {
     if (finish) {
-        fl_buf_put(out, FL_LIT("},\"logprobs\":null,\"finish_reason\":"));
+        fl_buf_put(out, FL_LIT(",\"finish_reason\":"));
         fl_put_quoted(out, fl_slice_cstr(finish));
         fl_buf_put(out, FL_LIT("}]"));
     } else {
-        fl_buf_put(out, FL_LIT("},\"logprobs\":null,\"finish_reason\":null}]"));
+        fl_buf_put(out, FL_LIT(",\"finish_reason\":null}]"));
     }
     if (e->usage_asked) {
         fl_buf_put(out, FL_LIT(",\"usage\":null"));
     }
     fl_buf_put(out, FL_LIT("}\n\n"));
+}
+
+static void end_chunk(const struct fl_encoder *e, const char *finish, struct fl_buf *out)
+{
+    fl_buf_put(out, FL_LIT("},\"logprobs\":null"));
+    end_choice(e, finish, out);
 }
 
 /* Each choice begins with a role; *content* is what stands beside it. */
@@ -114,12 +122,39 @@ static void put_role(struct fl_encoder *e, unsigned choice, const char *content,
 static void put_text_chunk(struct fl_encoder *e, const struct fl_chat_event *event, const char *key,
                            struct fl_buf *out)
 {
-    if (event->text.len > 0) {
-        put_role(e, event->choice, event->kind == FL_CHAT_TEXT ? "\"\"" : "null", out);
-        begin_chunk(e, event->choice, out);
-        fl_put_text(out, key, event->text);
-        end_chunk(e, NULL, out);
+    if (event->text.len == 0 && event->logprobs.len == 0) {
+        return;
     }
+    put_role(e, event->choice, event->kind == FL_CHAT_TEXT ? "\"\"" : "null", out);
+    begin_chunk(e, event->choice, out);
+    fl_put_text(out, key, event->text);
+    if (event->logprobs.len == 0) {
+        end_chunk(e, NULL, out);
+        return;
+    }
+    fl_buf_put(out, FL_LIT("},\"logprobs\":{\"content\":["));
+    fl_buf_put(out, event->logprobs);
+    fl_buf_put(out, FL_LIT("],\"refusal\":null}"));
+    end_choice(e, NULL, out);
+}
+
+static void put_annotation(struct fl_buf *out, const struct fl_citation *citation)
+{
+    fl_put_comma(out);
+    fl_buf_put(out, FL_LIT("{\"type\":\"url_citation\",\"url_citation\":{"));
+    fl_cite_put(out, citation, 0);
+    fl_buf_put(out, FL_LIT("}}"));
+}
+
+static void put_citation_chunk(struct fl_encoder *e, const struct fl_chat_event *event,
+                               struct fl_buf *out)
+{
+    put_role(e, event->choice, "\"\"", out);
+    begin_chunk(e, event->choice, out);
+    fl_buf_put(out, FL_LIT("\"annotations\":["));
+    put_annotation(out, event->citation);
+    fl_buf_putc(out, ']');
+    end_chunk(e, NULL, out);
 }
 
 static void put_detail(struct fl_buf *out, const char *type, const char *key, struct fl_slice text,
@@ -254,6 +289,9 @@ void fl_openai_chat_put_event(struct fl_encoder *e, const struct fl_chat_event *
     case FL_CHAT_REDACTED:
         put_thought_chunk(e, event, "reasoning.encrypted", "data", out);
         break;
+    case FL_CHAT_CITATION:
+        put_citation_chunk(e, event, out);
+        break;
     case FL_CHAT_CALL_BEGIN:
         put_call_chunk(e, event, out);
         break;
@@ -302,6 +340,41 @@ static bool put_texts(struct fl_buf *out, const struct fl_chat_answer *answer, u
         fl_buf_putc(out, '"');
     }
     return some;
+}
+
+static void put_annotations(struct fl_buf *out, const struct fl_chat_answer *answer,
+                            unsigned choice)
+{
+    bool some = false;
+    for (const struct fl_block *b = answer->blocks; b; b = b->next) {
+        for (const struct fl_cited *c = b->choice == choice ? b->cited : NULL; c; c = c->next) {
+            if (!some) {
+                fl_put_key(out, "annotations");
+                fl_buf_putc(out, '[');
+            }
+            put_annotation(out, &c->citation);
+            some = true;
+        }
+    }
+    fl_buf_put(out, some ? FL_LIT("]") : FL_EMPTY);
+}
+
+/* Of all the texts of a choice. */
+static void put_logprobs(struct fl_buf *out, const struct fl_chat_answer *answer, unsigned choice)
+{
+    bool some = false;
+    fl_put_key(out, "logprobs");
+    for (const struct fl_block *b = answer->blocks; b; b = b->next) {
+        bool text = b->kind == FL_BLOCK_TEXT && b->choice == choice;
+        for (const struct fl_piece *p = text ? b->pieces : NULL; p; p = p->next) {
+            if (p->logprobs.len > 0) {
+                fl_buf_put(out, some ? FL_LIT(",") : FL_LIT("{\"content\":["));
+                fl_buf_put(out, p->logprobs);
+                some = true;
+            }
+        }
+    }
+    fl_buf_put(out, some ? FL_LIT("],\"refusal\":null}") : FL_LIT("null"));
 }
 
 static void put_details(struct fl_buf *out, const struct fl_chat_answer *answer, unsigned choice)
@@ -393,9 +466,10 @@ static void put_choice(const struct fl_encoder *e, struct fl_buf *out,
     }
     (void)put_texts(out, answer, choice, FL_BLOCK_THINKING, "reasoning_content");
     put_details(out, answer, choice);
+    put_annotations(out, answer, choice);
     put_calls(e, out, answer, choice);
     fl_buf_putc(out, '}');
-    fl_put_raw(out, "logprobs", FL_LIT("null"));
+    put_logprobs(out, answer, choice);
     enum fl_finish finish = FL_FINISH_STOP;
     if (answer->choices && choice < answer->choice_count) {
         finish = answer->choices[choice].finish;

@@ -42,6 +42,7 @@ enum {
     K_COUNT
 };
 
+_Static_assert((int)K_COUNT <= (int)FL_OPENAI_KEYS_MAX, "fl_openai_open() has no room");
 static const struct fl_slice top_keys[K_COUNT] = {
     [K_MODEL] = {"model", 5},
     [K_MESSAGES] = {"messages", 8},
@@ -337,27 +338,9 @@ static enum fl_err read_all(struct reader *rd, struct fl_json whole)
 enum fl_err fl_openai_chat_read(struct fl_slice body, struct fl_arena *arena,
                                 struct fl_chat_request *ret_request, struct fl_reterr *reterr)
 {
-    struct fl_json_watch w[K_COUNT];
     struct fl_json whole;
     struct reader rd = {.arena = arena, .r = ret_request, .reterr = reterr};
-    for (unsigned i = 0; i < K_COUNT; i++) {
-        w[i] = (struct fl_json_watch){.key = top_keys[i]};
-    }
-    enum fl_err err = fl_json_scan(body, FL_JSON_LIMITS, w, K_COUNT, &whole, reterr);
-    if (err) {
-        return err;
-    }
-    if (whole.type != FL_JSON_OBJECT) {
-        return fl_refuse(reterr, FL_ERR_JSON_TYPE, "The request body must be a JSON object.");
-    }
-    *ret_request = (struct fl_chat_request){0};
+    enum fl_err err = fl_openai_open(body, top_keys, K_COUNT, rd.v, &whole, ret_request, reterr);
     rd.others = &ret_request->others;
-    for (unsigned i = 0; i < K_COUNT; i++) {
-        rd.v[i] = w[i].value;
-    }
-    ret_request->model = fl_get_escaped(rd.v[K_MODEL]);
-    if (ret_request->model.len == 0) {
-        return refuse(&rd, "The field 'model' must be a string that is not empty.");
-    }
-    return read_all(&rd, whole);
+    return err ? err : read_all(&rd, whole);
 }

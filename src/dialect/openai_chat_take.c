@@ -9,6 +9,7 @@
  * same for several calls, by id; a piece with neither belongs to the call before it. A server that
  * answers in the form of responses is read as one.
  */
+#include "dialect/cite.h"
 #include "dialect/openai_wire.h"
 
 #include <stdlib.h>
@@ -263,11 +264,19 @@ static void take_thinking_part(unsigned choice, struct fl_json part,
     emit_text(sink, FL_CHAT_SIGNATURE, choice, fl_json_get(part, FL_LIT("signature")));
 }
 
-static void take_content(unsigned choice, struct fl_json content, const struct fl_chat_sink *sink)
+/* *logprobs*: of the text, when it is a string. */
+static void take_content(unsigned choice, struct fl_json content, struct fl_slice logprobs,
+                         const struct fl_chat_sink *sink)
 {
     struct fl_json_iter it = fl_json_iter(content);
     struct fl_json part;
-    emit_text(sink, FL_CHAT_TEXT, choice, content);
+    struct fl_chat_event text = {.kind = FL_CHAT_TEXT,
+                                 .choice = choice,
+                                 .text = fl_get_escaped(content),
+                                 .logprobs = logprobs};
+    if (text.text.len > 0 || logprobs.len > 0) {
+        sink->event(sink->owner, &text);
+    }
     while (content.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &part)) {
         if (fl_get_is(fl_json_get(part, FL_LIT("type")), "thinking")) {
             take_thinking_part(choice, part, sink);
@@ -299,6 +308,16 @@ static void take_details(unsigned choice, struct fl_json details, bool texts,
     }
 }
 
+/* [{"type": "url_citation", "url_citation": {...}}] */
+static void take_annotations(unsigned choice, struct fl_json list, const struct fl_chat_sink *sink)
+{
+    struct fl_json_iter it = fl_json_iter(list);
+    struct fl_json one;
+    while (list.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        fl_cite_take(fl_json_get(one, FL_LIT("url_citation")), 0, choice, sink);
+    }
+}
+
 enum {
     D_CONTENT,
     D_CALLS,
@@ -307,11 +326,12 @@ enum {
     D_DETAILS,
     D_REFUSAL,
     D_FUNCTION_CALL,
+    D_ANNOTATIONS,
     D_COUNT
 };
 
 static void take_delta(struct fl_decoder *d, unsigned choice, struct fl_json delta,
-                       const struct fl_chat_sink *sink)
+                       struct fl_slice logprobs, const struct fl_chat_sink *sink)
 {
     static const struct fl_slice keys[D_COUNT] = {
         [D_CONTENT] = {"content", 7},
@@ -321,6 +341,7 @@ static void take_delta(struct fl_decoder *d, unsigned choice, struct fl_json del
         [D_DETAILS] = {"reasoning_details", 17},
         [D_REFUSAL] = {"refusal", 7},
         [D_FUNCTION_CALL] = {"function_call", 13},
+        [D_ANNOTATIONS] = {"annotations", 11},
     };
     struct fl_json v[D_COUNT];
     fl_get_fields(delta, keys, D_COUNT, v);
@@ -330,7 +351,8 @@ static void take_delta(struct fl_decoder *d, unsigned choice, struct fl_json del
     if (v[D_DETAILS].type == FL_JSON_ARRAY) {
         take_details(choice, v[D_DETAILS], fl_get_escaped(thought).len == 0, sink);
     }
-    take_content(choice, v[D_CONTENT], sink);
+    take_content(choice, v[D_CONTENT], logprobs, sink);
+    take_annotations(choice, v[D_ANNOTATIONS], sink);
     emit_text(sink, FL_CHAT_REFUSAL, choice, v[D_REFUSAL]);
     take_calls(d, choice, v[D_CALLS], sink);
     take_function_call(d, choice, v[D_FUNCTION_CALL], sink);
@@ -385,15 +407,32 @@ static void take_finish(struct fl_decoder *d, unsigned choice, enum fl_finish fi
                    finish == FL_FINISH_STOP_SEQUENCE ? stop_reason : FL_EMPTY);
 }
 
+/* Perplexity and xAI list what they found beside the choices, in every chunk or the last: objects with a "url", or
+ * URLs. Nobody says which text rests on which. */
+static void take_found(struct fl_json whole, const struct fl_chat_sink *sink)
+{
+    struct fl_json list = fl_json_get(whole, FL_LIT("search_results")), one;
+    list = list.type == FL_JSON_ARRAY ? list : fl_json_get(whole, FL_LIT("citations"));
+    struct fl_json_iter it = fl_json_iter(list);
+    while (list.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        const struct fl_citation page = {.url = fl_get_escaped(one)};
+        struct fl_chat_event event = {.kind = FL_CHAT_CITATION, .citation = &page};
+        fl_cite_take(one, 0, 0, sink);
+        if (page.url.len > 0) {
+            sink->event(sink->owner, &event);
+        }
+    }
+}
+
 /* Chunks have deltas, whole answers have messages; Perplexity sends both, and the message is all
  * there was so far. Together repeats the delta as text. */
 static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned position, bool streamed,
-                        const struct fl_chat_sink *sink)
+                        struct fl_json whole, const struct fl_chat_sink *sink)
 {
-    enum { INDEX, DELTA, MESSAGE, TEXT, FINISH, STOP_REASON, COUNT };
-    static const struct fl_slice keys[COUNT] = {{"index", 5},          {"delta", 5},
-                                                {"message", 7},        {"text", 4},
-                                                {"finish_reason", 13}, {"stop_reason", 11}};
+    enum { INDEX, DELTA, MESSAGE, TEXT, FINISH, STOP_REASON, LOGPROBS, COUNT };
+    static const struct fl_slice keys[COUNT] = {
+        {"index", 5},          {"delta", 5},        {"message", 7}, {"text", 4},
+        {"finish_reason", 13}, {"stop_reason", 11}, {"logprobs", 8}};
     struct own *own = d->own;
     struct fl_json v[COUNT];
     uint64_t index = position;
@@ -407,11 +446,17 @@ static void take_choice(struct fl_decoder *d, struct fl_json one, unsigned posit
     bool delta = v[DELTA].type == FL_JSON_OBJECT && (streamed || v[MESSAGE].type != FL_JSON_OBJECT);
     struct fl_json said = delta ? v[DELTA] : v[MESSAGE];
     if (said.type == FL_JSON_OBJECT) {
-        take_delta(d, choice, said, sink);
+        struct fl_json logprobs = v[LOGPROBS].type == FL_JSON_OBJECT
+                                      ? fl_json_get(v[LOGPROBS], FL_LIT("content"))
+                                      : (struct fl_json){FL_JSON_NONE, FL_EMPTY};
+        take_delta(d, choice, said, fl_get_elements(logprobs), sink);
     } else {
         emit_text(sink, FL_CHAT_TEXT, choice, v[TEXT]);
     }
     if (v[FINISH].type == FL_JSON_STRING || !streamed) {
+        if (choice == 0) {
+            take_found(whole, sink);
+        }
         take_finish(d, choice, finish_of(v[FINISH]), fl_get_escaped(v[STOP_REASON]), sink);
     }
 }
@@ -494,7 +539,7 @@ static bool is_response(struct fl_json whole)
 }
 
 static void take_choices(struct fl_decoder *d, const struct fl_json_watch *w, bool streamed,
-                         const struct fl_chat_sink *sink)
+                         struct fl_json whole, const struct fl_chat_sink *sink)
 {
     struct fl_json_iter it = fl_json_iter(w[C_CHOICES].value);
     struct fl_json one;
@@ -503,7 +548,7 @@ static void take_choices(struct fl_decoder *d, const struct fl_json_watch *w, bo
         if (!d->started) {
             (void)start(d, w, sink);
         }
-        take_choice(d, one, position++, streamed, sink);
+        take_choice(d, one, position++, streamed, whole, sink);
     }
 }
 
@@ -532,7 +577,7 @@ enum fl_err fl_openai_chat_take_answer(struct fl_decoder *d, struct fl_slice bod
         }
         return error ? FL_ERR_ERROR_IN_200 : FL_ERR_BAD_RESPONSE;
     }
-    take_choices(d, w, false, sink);
+    take_choices(d, w, false, whole, sink);
     if (!d->started) {
         return FL_ERR_BAD_RESPONSE; /* no choice in it */
     }
@@ -597,7 +642,7 @@ enum fl_err fl_openai_chat_take_frame(struct fl_decoder *d, const struct fl_fram
         return err;
     }
     take_usage(d, w);
-    take_choices(d, w, true, sink);
+    take_choices(d, w, true, whole, sink);
     bool bare = w[C_CHOICES].value.type != FL_JSON_ARRAY;
     if (is_error(w[C_ERROR].value) || (bare && is_flat_error(whole)) ||
         fl_slice_eq(frame->name, FL_LIT("error"))) {

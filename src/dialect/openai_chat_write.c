@@ -154,9 +154,8 @@ static void put_sampling(const struct fl_chat_writer *w)
         if (r->top_logprobs > 0) {
             fl_put_number(w->b, "top_logprobs", r->top_logprobs);
         }
-    }
-    if (r->logprobs || r->top_logprobs > 0) {
-        fl_chat_lose(w, FL_LOSS_DROPPED, "logprobs"); /* answers cannot carry them */
+    } else if (r->logprobs) {
+        fl_chat_lose(w, FL_LOSS_DROPPED, "logprobs");
     }
     put_stops(w);
 }

@@ -5,6 +5,34 @@
 static const char *const efforts[] = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
 enum { effort_count = sizeof(efforts) / sizeof(*efforts) };
 
+enum fl_err fl_openai_open(struct fl_slice body, const struct fl_slice *keys, unsigned count,
+                           struct fl_json *ret_values, struct fl_json *ret_whole,
+                           struct fl_chat_request *ret_request, struct fl_reterr *reterr)
+{
+    struct fl_json_watch w[FL_OPENAI_KEYS_MAX];
+    for (unsigned i = 0; i < count; i++) {
+        w[i] = (struct fl_json_watch){.key = keys[i]};
+    }
+    enum fl_err err = fl_json_scan(body, FL_JSON_LIMITS, w, count, ret_whole, reterr);
+    if (err) {
+        return err;
+    }
+    if (ret_whole->type != FL_JSON_OBJECT) {
+        return fl_refuse(reterr, FL_ERR_JSON_TYPE, "The request body must be a JSON object.");
+    }
+    *ret_request = (struct fl_chat_request){0};
+    for (unsigned i = 0; i < count; i++) {
+        ret_values[i] = w[i].value;
+        if (fl_slice_eq(keys[i], FL_LIT("model"))) {
+            ret_request->model = fl_get_escaped(w[i].value);
+        }
+    }
+    return ret_request->model.len > 0
+               ? FL_OK
+               : fl_refuse(reterr, FL_ERR_REQUEST,
+                           "The field 'model' must be a string that is not empty.");
+}
+
 bool fl_openai_get_effort(struct fl_json value, enum fl_effort *ret_effort)
 {
     int i = fl_get_word(value, efforts, effort_count);

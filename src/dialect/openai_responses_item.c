@@ -2,6 +2,9 @@
 /* Output items and the response object around them, as clients of responses get them. */
 #include "dialect/openai_responses_put.h"
 
+#include "dialect/cite.h"
+#include "dialect/openai.h"
+
 /* --- Items --- */
 
 static const char *prefix_of(const struct fl_encoder *e, const struct fl_block *block)
@@ -12,12 +15,24 @@ static const char *prefix_of(const struct fl_encoder *e, const struct fl_block *
     case FL_BLOCK_REDACTED:
         return FL_RS_REDACTED;
     case FL_BLOCK_CALL:
-        return fl_openai_is_custom(e->request, block->name) ? "ctc_" : "fc_";
+        return fl_openai_is_custom(e->request, block->name) ? FL_CUSTOM_ID : FL_CALL_ID;
     case FL_BLOCK_TEXT:
     case FL_BLOCK_REFUSAL:
     default:
-        return "msg_";
+        return FL_MSG_ID;
     }
+}
+
+bool fl_openai_made_id(struct fl_slice id)
+{
+    static const char *const prefixes[] = {FL_RESP_ID,   FL_MSG_ID,      FL_CALL_ID,
+                                           FL_CUSTOM_ID, FL_RS_THINKING, FL_RS_REDACTED};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+        if (fl_slice_starts(id, fl_slice_cstr(prefixes[i]))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void fl_responses_put_item_id(struct fl_buf *b, const struct fl_encoder *e,
@@ -30,6 +45,22 @@ void fl_responses_put_item_id(struct fl_buf *b, const struct fl_encoder *e,
     fl_buf_putc(b, '"');
 }
 
+void fl_responses_put_annotation(struct fl_buf *b, const struct fl_citation *citation,
+                                 uint64_t base)
+{
+    fl_buf_put(b, FL_LIT("{\"type\":\"url_citation\""));
+    fl_cite_put(b, citation, base);
+    fl_buf_putc(b, '}');
+}
+
+void fl_responses_put_logprobs(struct fl_buf *b, const struct fl_block *block)
+{
+    fl_put_key(b, "logprobs");
+    if (!block || !fl_put_logprobs(b, block)) {
+        fl_buf_put(b, FL_LIT("[]"));
+    }
+}
+
 void fl_responses_put_part(struct fl_buf *b, const struct fl_block *block, bool whole)
 {
     static const char *const types[] = {[FL_BLOCK_TEXT] = "output_text",
@@ -38,8 +69,14 @@ void fl_responses_put_part(struct fl_buf *b, const struct fl_block *block, bool 
     fl_buf_putc(b, '{');
     fl_put_word(b, "type", types[block->kind]);
     if (block->kind == FL_BLOCK_TEXT) {
-        fl_put_raw(b, "annotations", FL_LIT("[]"));
-        fl_put_raw(b, "logprobs", FL_LIT("[]"));
+        fl_put_key(b, "annotations");
+        fl_buf_putc(b, '[');
+        for (const struct fl_cited *c = whole ? block->cited : NULL; c; c = c->next) {
+            fl_put_comma(b);
+            fl_responses_put_annotation(b, &c->citation, block->text_from);
+        }
+        fl_buf_putc(b, ']');
+        fl_responses_put_logprobs(b, whole ? block : NULL);
     }
     fl_put_key(b, block->kind == FL_BLOCK_REFUSAL ? "refusal" : "text");
     if (whole) {
@@ -202,11 +239,16 @@ static void put_echoed_format(struct fl_buf *b, const struct fl_chat_request *r)
 }
 
 /* What the client asked, told again; the defaults where it did not say. */
-static void put_echo(struct fl_buf *b, const struct fl_chat_request *r)
+static void put_echo(struct fl_buf *b, const struct fl_encoder *e)
 {
+    const struct fl_chat_request *r = e->request;
     const char *effort = r ? fl_openai_effort_word(r->effort) : NULL;
     fl_put_flag(b, "parallel_tool_calls", !(r && r->parallel_off));
-    fl_put_raw(b, "previous_response_id", FL_LIT("null"));
+    if (e->keeper && e->keeper->previous.len > 0) {
+        fl_put_text(b, "previous_response_id", e->keeper->previous);
+    } else {
+        fl_put_raw(b, "previous_response_id", FL_LIT("null"));
+    }
     fl_put_key(b, "reasoning");
     fl_buf_put(b, FL_LIT("{\"effort\":"));
     if (effort) {
@@ -215,7 +257,6 @@ static void put_echo(struct fl_buf *b, const struct fl_chat_request *r)
         fl_buf_put(b, FL_LIT("null"));
     }
     fl_buf_put(b, FL_LIT(",\"summary\":null}"));
-    fl_put_flag(b, "store", false);
     fl_put_raw(b, "temperature", r && r->temperature.len > 0 ? r->temperature : FL_LIT("1.0"));
     put_echoed_format(b, r);
     put_echoed_choice(b, r);
@@ -267,13 +308,14 @@ static void put_error(struct fl_buf *b, const struct fl_responses_end *end)
     fl_buf_putc(b, '}');
 }
 
-void fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
-                        const struct fl_responses_end *end)
+size_t fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
+                          const struct fl_responses_end *end)
 {
+    size_t begin = b->len;
     const char *status = end ? fl_responses_status(end->finish) : "in_progress";
     const char *reason = end ? reason_of(end->finish) : NULL;
     const struct fl_chat_request *r = e->request;
-    fl_buf_put(b, FL_LIT("{\"id\":\"resp_"));
+    fl_buf_put(b, FL_LIT("{\"id\":\"" FL_RESP_ID));
     fl_buf_put(b, e->id);
     fl_buf_put(b, FL_LIT("\",\"object\":\"response\""));
     fl_put_number(b, "created_at", e->created_s);
@@ -302,19 +344,30 @@ void fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
     fl_put_plain(b, "model", e->model);
     fl_put_key(b, "output");
     fl_buf_putc(b, '[');
+    return begin;
 }
 
-void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e, const struct fl_usage *usage)
+void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e, size_t begin,
+                         const struct fl_responses_end *end, const struct fl_usage *usage)
 {
+    enum { rest_bytes = 16 /* what is still to be written */ };
+    struct fl_keeper *keeper = e->keeper;
     fl_buf_putc(b, ']');
-    put_echo(b, e->request);
+    put_echo(b, e);
     fl_put_key(b, "usage");
     if (usage && usage->known) {
         fl_openai_put_responses_usage(b, usage);
     } else {
         fl_buf_put(b, FL_LIT("null"));
     }
+    /* Last, since it hangs on how long all the rest is. */
+    bool stored = keeper && keeper->keep && b->len - begin + rest_bytes <= keeper->bytes_max &&
+                  !(end && end->finish == FL_FINISH_ERROR);
+    fl_put_flag(b, "store", stored);
     fl_buf_putc(b, '}');
+    if (end && stored && fl_buf_ok(b)) {
+        keeper->keep(keeper, fl_slice_from(fl_buf_slice(b), begin));
+    }
 }
 
 void fl_openai_responses_put_answer(struct fl_encoder *e, const struct fl_chat_answer *answer,
@@ -325,14 +378,25 @@ void fl_openai_responses_put_answer(struct fl_encoder *e, const struct fl_chat_a
     if (answer->choices && answer->choice_count > 0) {
         end.finish = answer->choices[0].finish;
     }
-    fl_responses_begin(out, e, &end);
+    size_t begin = fl_responses_begin(out, e, &end);
     const char *status = fl_responses_status(end.finish);
+    bool cited = false;
     for (const struct fl_block *b = answer->blocks; b; b = b->next) {
+        cited = cited || b->cited;
+    }
+    uint64_t chars = 0;
+    for (const struct fl_block *b = answer->blocks; b; b = b->next) {
+        struct fl_block item = *b;
         if (b->choice == 0) {
+            item.text_from = chars;
             fl_put_comma(out);
-            fl_responses_put_item(out, e, b, index++, status);
+            fl_responses_put_item(out, e, &item, index++, status);
+        }
+        for (const struct fl_piece *p = cited && b->kind == FL_BLOCK_TEXT ? b->pieces : NULL; p;
+             p = p->next) {
+            chars += b->choice == 0 ? fl_escaped_chars(p->text) : 0;
         }
     }
-    fl_responses_finish(out, e, &answer->usage);
+    fl_responses_finish(out, e, begin, &end, &answer->usage);
     e->done = true;
 }

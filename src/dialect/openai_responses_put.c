@@ -7,6 +7,8 @@
  */
 #include "dialect/openai_responses_put.h"
 
+#include "dialect/cite.h"
+
 #include <stdlib.h>
 
 enum { items_max = 1024 };
@@ -14,7 +16,8 @@ enum { items_max = 1024 };
 struct item {
     struct fl_block block; /* its words lie in *words*, its text in *text* */
     struct fl_piece piece;
-    struct fl_buf text;
+    struct fl_buf text, logprobs;
+    unsigned cited; /* how many citations */
     char *words;
     bool closed;
 };
@@ -32,7 +35,12 @@ static void free_own(void *memory)
     struct own *own = memory;
     for (unsigned i = 0; i < own->count; i++) {
         fl_buf_finish(&own->items[i].text);
+        fl_buf_finish(&own->items[i].logprobs);
         free(own->items[i].words);
+        for (struct fl_cited *c = own->items[i].block.cited, *next; c; c = next) {
+            next = c->next;
+            free(c);
+        }
     }
     free(own->items);
 }
@@ -40,7 +48,8 @@ static void free_own(void *memory)
 /* The item as a block, with its text as it is now. */
 static const struct fl_block *view(struct item *item)
 {
-    item->piece = (struct fl_piece){.text = fl_buf_slice(&item->text)};
+    item->piece = (struct fl_piece){.text = fl_buf_slice(&item->text),
+                                    .logprobs = fl_buf_slice(&item->logprobs)};
     item->block.pieces = item->text.len > 0 ? &item->piece : NULL;
     return &item->block;
 }
@@ -83,13 +92,13 @@ static void put_response_event(struct fl_encoder *e, struct fl_buf *out, const c
     const char *status = end ? fl_responses_status(end->finish) : NULL;
     begin_event(e, out, type);
     fl_put_key(out, "response");
-    fl_responses_begin(out, e, end);
+    size_t begin = fl_responses_begin(out, e, end);
     for (unsigned i = 0; end && own && i < own->count; i++) {
         fl_put_comma(out);
         fl_responses_put_item(out, e, view(&own->items[i]), i,
                               strcmp(status, "failed") == 0 ? "incomplete" : status);
     }
-    fl_responses_finish(out, e, end ? &e->usage : NULL);
+    fl_responses_finish(out, e, begin, end, end ? &e->usage : NULL);
     end_event(out);
 }
 
@@ -162,6 +171,16 @@ static void keep_text(struct fl_encoder *e, struct item *item, struct fl_slice t
     own->failed = own->failed || item->text.failed;
 }
 
+static void keep_logprobs(struct fl_encoder *e, struct item *item, struct fl_slice logprobs)
+{
+    struct own *own = e->own;
+    own->kept_bytes += logprobs.len;
+    fl_buf_put(&item->logprobs,
+               item->logprobs.len > 0 && logprobs.len > 0 ? FL_LIT(",") : FL_EMPTY);
+    fl_buf_put(&item->logprobs, logprobs);
+    own->failed = own->failed || item->logprobs.failed || own->kept_bytes > e->kept_bytes_max;
+}
+
 /* A text's content part, or a thought's summary part, begins or is over. */
 static void put_part_event(struct fl_encoder *e, struct fl_buf *out, struct item *item,
                            unsigned index, bool done)
@@ -189,6 +208,7 @@ static int add_item(struct fl_encoder *e, enum fl_block_kind kind,
     struct item *item = &own->items[index];
     *item = (struct item){.block = {.kind = kind, .call = event->call}};
     fl_buf_init(&item->text, e->kept_bytes_max);
+    fl_buf_init(&item->logprobs, e->kept_bytes_max);
     if (kind == FL_BLOCK_CALL) {
         keep_words(item, event);
         own->failed = own->failed || item->text.failed;
@@ -210,7 +230,7 @@ static void put_text_done(struct fl_encoder *e, struct fl_buf *out, struct item 
     fl_put_key(out, rows[item->block.kind].key);
     fl_put_pieces(out, view(item));
     if (item->block.kind == FL_BLOCK_TEXT) {
-        fl_put_raw(out, "logprobs", FL_LIT("[]"));
+        fl_responses_put_logprobs(out, view(item));
     }
     end_event(out);
     put_part_event(e, out, item, index, true);
@@ -266,6 +286,23 @@ static void close_open(struct fl_encoder *e, struct fl_buf *out)
 
 /* --- What comes --- */
 
+/* The text item of this kind that grows, begun if need be; NULL without memory. */
+static struct item *text_item(struct fl_encoder *e, enum fl_block_kind kind,
+                              const struct fl_chat_event *event, struct fl_buf *out)
+{
+    struct own *own = e->own;
+    if (own->open == 0 || own->items[own->open - 1].block.kind != kind) {
+        close_open(e, out);
+        int index = add_item(e, kind, event, out);
+        if (index < 0) {
+            return NULL;
+        }
+        own->open = (unsigned)index + 1;
+        put_part_event(e, out, &own->items[index], (unsigned)index, false);
+    }
+    return &own->items[own->open - 1];
+}
+
 static void put_text(struct fl_encoder *e, enum fl_block_kind kind,
                      const struct fl_chat_event *event, struct fl_buf *out)
 {
@@ -274,25 +311,75 @@ static void put_text(struct fl_encoder *e, enum fl_block_kind kind,
                                          [FL_BLOCK_THINKING] =
                                              "response.reasoning_summary_text.delta"};
     struct own *own = e->own;
-    if (event->text.len == 0) {
+    struct item *item = event->text.len > 0 ? text_item(e, kind, event, out) : NULL;
+    if (!item) {
         return;
     }
-    if (own->open == 0 || own->items[own->open - 1].block.kind != kind) {
-        close_open(e, out);
-        int index = add_item(e, kind, event, out);
-        if (index < 0) {
-            return;
-        }
-        own->open = (unsigned)index + 1;
-        put_part_event(e, out, &own->items[index], (unsigned)index, false);
-    }
-    struct item *item = &own->items[own->open - 1];
     keep_text(e, item, event->text);
+    keep_logprobs(e, item, event->logprobs);
     begin_item_event(e, out, deltas[kind], item, own->open - 1);
     fl_put_text(out, "delta", event->text);
     if (kind == FL_BLOCK_TEXT) {
-        fl_put_raw(out, "logprobs", FL_LIT("[]"));
+        fl_put_key(out, "logprobs");
+        fl_buf_putc(out, '[');
+        fl_buf_put(out, event->logprobs);
+        fl_buf_putc(out, ']');
     }
+    end_event(out);
+}
+
+/* A copy, in one allocation; NULL without memory. */
+static struct fl_cited *copy_citation(const struct fl_citation *c)
+{
+    struct fl_cited *copy = malloc(sizeof(*copy) + c->url.len + c->title.len);
+    char *text = (char *)(copy + 1);
+    if (copy) {
+        struct fl_buf b;
+        fl_buf_init_in(&b, text, c->url.len + c->title.len);
+        fl_buf_put(&b, c->url);
+        fl_buf_put(&b, c->title);
+        *copy = (struct fl_cited){.citation = *c};
+        copy->citation.url = fl_slice(text, c->url.len);
+        copy->citation.title = fl_slice(text + c->url.len, c->title.len);
+    }
+    return copy;
+}
+
+/* Characters of the texts before an item. */
+static uint64_t text_before(const struct own *own, const struct item *item)
+{
+    uint64_t chars = 0;
+    for (const struct item *i = own->items; i < item; i++) {
+        chars += i->block.kind == FL_BLOCK_TEXT ? fl_escaped_chars(fl_buf_slice(&i->text)) : 0;
+    }
+    return chars;
+}
+
+/* Of the text that grows; one that comes before it begins it. */
+static void put_citation(struct fl_encoder *e, const struct fl_chat_event *event,
+                         struct fl_buf *out)
+{
+    struct own *own = e->own;
+    struct item *item = text_item(e, FL_BLOCK_TEXT, event, out);
+    struct fl_cited *cited = item ? copy_citation(event->citation) : NULL;
+    if (!cited) {
+        own->failed = true;
+        return;
+    }
+    struct fl_cited **tail = &item->block.cited;
+    while (*tail) {
+        tail = &(*tail)->next;
+    }
+    *tail = cited;
+    if (item->cited == 0) {
+        item->block.text_from = text_before(own, item);
+    }
+    own->kept_bytes += sizeof(*cited) + cited->citation.url.len + cited->citation.title.len;
+    own->failed = own->failed || own->kept_bytes > e->kept_bytes_max;
+    begin_item_event(e, out, "response.output_text.annotation.added", item, own->open - 1);
+    fl_put_number(out, "annotation_index", item->cited++);
+    fl_put_key(out, "annotation");
+    fl_responses_put_annotation(out, &cited->citation, item->block.text_from);
     end_event(out);
 }
 
@@ -388,6 +475,9 @@ static void put_first_choice(struct fl_encoder *e, const struct fl_chat_event *e
         break;
     case FL_CHAT_REDACTED:
         put_redacted(e, event, out);
+        break;
+    case FL_CHAT_CITATION:
+        put_citation(e, event, out);
         break;
     case FL_CHAT_CALL_BEGIN:
         close_open(e, out);

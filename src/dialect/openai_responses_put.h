@@ -15,6 +15,10 @@ struct fl_responses_end {
 /* A block is an output item; *index* is its place in the output. */
 void fl_responses_put_item_id(struct fl_buf *b, const struct fl_encoder *e,
                               const struct fl_block *block, unsigned index);
+/* {"type": "url_citation", ...}, its places less *base*. */
+void fl_responses_put_annotation(struct fl_buf *b, const struct fl_citation *citation, uint64_t base);
+/* The member "logprobs" of a text; NULL: it has none. */
+void fl_responses_put_logprobs(struct fl_buf *b, const struct fl_block *block);
 /* The content part, or the summary part, of a text; without its text when not *whole*. */
 void fl_responses_put_part(struct fl_buf *b, const struct fl_block *block, bool whole);
 /* The text of a custom tool's call, as a string. */
@@ -26,10 +30,10 @@ void fl_responses_put_item(struct fl_buf *b, const struct fl_encoder *e,
 /* "completed", "incomplete", "failed" */
 const char *fl_responses_status(enum fl_finish finish);
 /* The response object up to its first output item, and from behind the last. *end* NULL: in
- * progress. */
-void fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
-                        const struct fl_responses_end *end);
-void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e,
-                         const struct fl_usage *usage);
+ * progress. Returns where it begins; one that has ended is kept by the encoder's keeper. */
+size_t fl_responses_begin(struct fl_buf *b, const struct fl_encoder *e,
+                          const struct fl_responses_end *end);
+void fl_responses_finish(struct fl_buf *b, const struct fl_encoder *e, size_t begin,
+                         const struct fl_responses_end *end, const struct fl_usage *usage);
 
 #endif

@@ -40,6 +40,7 @@ enum {
     K_COUNT
 };
 
+_Static_assert((int)K_COUNT <= (int)FL_OPENAI_KEYS_MAX, "fl_openai_open() has no room");
 static const struct fl_slice top_keys[K_COUNT] = {
     [K_MODEL] = {"model", 5},
     [K_INPUT] = {"input", 5},
@@ -467,6 +468,17 @@ static enum fl_err refuse_state(const struct reader *rd)
     return FL_OK;
 }
 
+static bool includes(const struct reader *rd, const char *what)
+{
+    struct fl_json_iter it = fl_json_iter(rd->v[K_INCLUDE]);
+    struct fl_json one;
+    bool found = false;
+    while (rd->v[K_INCLUDE].type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &one)) {
+        found = found || fl_get_is(one, what);
+    }
+    return found;
+}
+
 static enum fl_err read_numbers(const struct reader *rd)
 {
     struct fl_chat_request *r = rd->r;
@@ -481,6 +493,7 @@ static enum fl_err read_numbers(const struct reader *rd)
         err = refuse(rd, "The field 'max_output_tokens' must be a positive integer.");
     }
     (void)fl_json_u64(rd->v[K_TOP_LOGPROBS], &r->top_logprobs);
+    r->logprobs = r->top_logprobs > 0 || includes(rd, "message.output_text.logprobs");
     return err;
 }
 
@@ -507,12 +520,14 @@ static enum fl_err read_text(struct reader *rd)
 
 static enum fl_err read_flags(const struct reader *rd)
 {
-    bool parallel = true;
+    bool parallel = true, store = true;
+    (void)fl_json_bool(rd->v[K_STORE], &store);
     if ((fl_get_given(rd->v[K_STREAM]) && !fl_json_bool(rd->v[K_STREAM], &rd->r->stream)) ||
         (fl_get_given(rd->v[K_PARALLEL]) && !fl_json_bool(rd->v[K_PARALLEL], &parallel))) {
         return refuse(rd, "The fields 'stream' and 'parallel_tool_calls' must be true or false.");
     }
     rd->r->parallel_off = !parallel;
+    rd->r->store_off = !store;
     rd->r->usage_asked = true; /* a response always tells it */
     return FL_OK;
 }
@@ -543,30 +558,12 @@ static void read_rest(struct reader *rd, struct fl_json whole)
 enum fl_err fl_openai_responses_read(struct fl_slice body, struct fl_arena *arena,
                                      struct fl_chat_request *ret_request, struct fl_reterr *reterr)
 {
-    struct fl_json_watch w[K_COUNT];
     struct fl_json whole;
     struct reader rd = {.arena = arena, .r = ret_request, .reterr = reterr};
-    for (unsigned i = 0; i < K_COUNT; i++) {
-        w[i] = (struct fl_json_watch){.key = top_keys[i]};
-    }
-    enum fl_err err = fl_json_scan(body, FL_JSON_LIMITS, w, K_COUNT, &whole, reterr);
-    if (err) {
-        return err;
-    }
-    if (whole.type != FL_JSON_OBJECT) {
-        return fl_refuse(reterr, FL_ERR_JSON_TYPE, "The request body must be a JSON object.");
-    }
-    *ret_request = (struct fl_chat_request){0};
+    enum fl_err err = fl_openai_open(body, top_keys, K_COUNT, rd.v, &whole, ret_request, reterr);
     rd.messages = &ret_request->messages;
     rd.others = &ret_request->others;
-    for (unsigned i = 0; i < K_COUNT; i++) {
-        rd.v[i] = w[i].value;
-    }
-    ret_request->model = fl_get_escaped(rd.v[K_MODEL]);
-    if (ret_request->model.len == 0) {
-        return refuse(&rd, "The field 'model' must be a string that is not empty.");
-    }
-    err = refuse_state(&rd);
+    err = err ? err : refuse_state(&rd);
     err = err ? err : read_instructions(&rd);
     err = err ? err : read_input(&rd);
     err = err ? err : read_tools(&rd);

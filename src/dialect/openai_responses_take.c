@@ -8,6 +8,7 @@
  * the provider runs itself are passed over. A server that answers in chunks of chat completions is
  * read as one.
  */
+#include "dialect/cite.h"
 #include "dialect/openai_wire.h"
 
 #include <stdlib.h>
@@ -18,10 +19,12 @@ enum { marks_max = 64 };
 struct own {
     uint64_t told[marks_max];
     unsigned told_count, told_next;
-    unsigned items; /* seen in events */
+    unsigned items;            /* seen in events */
+    uint64_t part;             /* mark of the last text that was told of: */
+    uint64_t part_from, chars; /* characters of text before it, and in all */
 };
 
-enum told_kind { TOLD_TEXT, TOLD_REFUSAL, TOLD_SUMMARY, TOLD_REASONING, TOLD_ITEM };
+enum told_kind { TOLD_TEXT, TOLD_REFUSAL, TOLD_SUMMARY, TOLD_REASONING, TOLD_ITEM, TOLD_CITATION };
 
 static uint64_t mark_of(uint64_t item, uint64_t part, enum told_kind kind)
 {
@@ -145,15 +148,60 @@ static enum fl_chat_event_kind event_of(enum told_kind kind)
                                   : FL_CHAT_THINKING;
 }
 
-/* *late*: a whole text, told only if no piece of it was. */
-static void take_text(struct fl_decoder *d, uint64_t item, uint64_t part, enum told_kind kind,
-                      struct fl_json text, bool late, const struct fl_chat_sink *sink)
+struct said {
+    uint64_t item, part;
+    enum told_kind kind;
+    struct fl_json text, logprobs;
+};
+
+/* Where in the whole text citations of a part count from. */
+static void count_text(struct own *own, uint64_t mark, struct fl_slice text)
 {
-    struct fl_slice escaped = fl_get_escaped(text);
-    uint64_t mark = mark_of(item, part, kind);
-    if (escaped.len > 0 && !(late && is_told(d->own, mark))) {
-        tell(d->own, mark);
-        fl_emit(sink, event_of(kind), 0, escaped);
+    own->part_from = own->part == mark ? own->part_from : own->chars;
+    own->part = mark;
+    own->chars += fl_escaped_chars(text);
+}
+
+/* *late*: a whole text, told only if no piece of it was. */
+static void take_text(struct fl_decoder *d, struct said said, bool late,
+                      const struct fl_chat_sink *sink)
+{
+    struct fl_chat_event event = {.kind = event_of(said.kind), .text = fl_get_escaped(said.text)};
+    uint64_t mark = mark_of(said.item, said.part, said.kind);
+    if (event.text.len == 0 || (late && is_told(d->own, mark))) {
+        return;
+    }
+    tell(d->own, mark);
+    if (said.kind == TOLD_TEXT) {
+        event.logprobs = fl_get_elements(said.logprobs);
+        count_text(d->own, mark, event.text);
+    }
+    sink->event(sink->owner, &event);
+}
+
+/* {"type": "url_citation", ...}; its places are of the part alone. */
+static void take_annotation(const struct fl_decoder *d, uint64_t item, uint64_t part,
+                            struct fl_json annotation, const struct fl_chat_sink *sink)
+{
+    struct own *own = d->own;
+    tell(own, mark_of(item, part, TOLD_CITATION));
+    if (fl_get_is(fl_json_get(annotation, FL_LIT("type")), "url_citation")) {
+        bool known = own->part == mark_of(item, part, TOLD_TEXT);
+        fl_cite_take(annotation, known ? own->part_from : own->chars, 0, sink);
+    }
+}
+
+/* All of a part's, unless they were told one by one. */
+static void take_annotations(const struct fl_decoder *d, uint64_t item, uint64_t part,
+                             struct fl_json list, const struct fl_chat_sink *sink)
+{
+    struct fl_json_iter it = fl_json_iter(list);
+    struct fl_json one;
+    if (list.type != FL_JSON_ARRAY || is_told(d->own, mark_of(item, part, TOLD_CITATION))) {
+        return;
+    }
+    while (fl_json_next(&it, NULL, &one)) {
+        take_annotation(d, item, part, one, sink);
     }
 }
 
@@ -164,10 +212,15 @@ static void take_parts(struct fl_decoder *d, uint64_t item, struct fl_json parts
     struct fl_json part;
     uint64_t n = 0;
     while (parts.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &part)) {
-        struct fl_json refusal = fl_json_get(part, FL_LIT("refusal"));
-        take_text(d, item, n, kind, fl_json_get(part, FL_LIT("text")), true, sink);
+        enum { TEXT, REFUSAL, LOGPROBS, ANNOTATIONS, COUNT };
+        static const struct fl_slice keys[COUNT] = {
+            {"text", 4}, {"refusal", 7}, {"logprobs", 8}, {"annotations", 11}};
+        struct fl_json v[COUNT];
+        fl_get_fields(part, keys, COUNT, v);
+        take_text(d, (struct said){item, n, kind, v[TEXT], v[LOGPROBS]}, true, sink);
         if (kind == TOLD_TEXT) {
-            take_text(d, item, n, TOLD_REFUSAL, refusal, true, sink);
+            take_text(d, (struct said){item, n, TOLD_REFUSAL, v[REFUSAL], v[LOGPROBS]}, true, sink);
+            take_annotations(d, item, n, v[ANNOTATIONS], sink);
         }
         n++;
     }
@@ -385,16 +438,26 @@ enum {
     F_RESPONSE,
     F_ERROR,
     F_CHOICES,
+    F_LOGPROBS,
+    F_ANNOTATION,
     F_COUNT
 };
 static const struct fl_slice frame_keys[F_COUNT] = {
-    [F_TYPE] = {"type", 4},           [F_INDEX] = {"output_index", 12},
-    [F_PART] = {"content_index", 13}, [F_SUMMARY] = {"summary_index", 13},
-    [F_DELTA] = {"delta", 5},         [F_TEXT] = {"text", 4},
-    [F_REFUSAL] = {"refusal", 7},     [F_ARGUMENTS] = {"arguments", 9},
-    [F_INPUT] = {"input", 5},         [F_ITEM] = {"item", 4},
-    [F_RESPONSE] = {"response", 8},   [F_ERROR] = {"error", 5},
+    [F_TYPE] = {"type", 4},
+    [F_INDEX] = {"output_index", 12},
+    [F_PART] = {"content_index", 13},
+    [F_SUMMARY] = {"summary_index", 13},
+    [F_DELTA] = {"delta", 5},
+    [F_TEXT] = {"text", 4},
+    [F_REFUSAL] = {"refusal", 7},
+    [F_ARGUMENTS] = {"arguments", 9},
+    [F_INPUT] = {"input", 5},
+    [F_ITEM] = {"item", 4},
+    [F_RESPONSE] = {"response", 8},
+    [F_ERROR] = {"error", 5},
     [F_CHOICES] = {"choices", 7},
+    [F_LOGPROBS] = {"logprobs", 8},
+    [F_ANNOTATION] = {"annotation", 10},
 };
 
 enum frame_type {
@@ -410,6 +473,7 @@ enum frame_type {
     T_REASONING_DONE,
     T_REFUSAL_DONE,
     T_INPUT_DONE,
+    T_ANNOTATION,
     T_ITEM_ADDED,
     T_ITEM_DONE,
     T_CREATED,
@@ -440,6 +504,7 @@ static enum frame_type type_of(struct fl_json type)
         TYPE("response.reasoning_text.done", T_REASONING_DONE),
         TYPE("response.refusal.done", T_REFUSAL_DONE),
         TYPE("response.custom_tool_call_input.done", T_INPUT_DONE),
+        TYPE("response.output_text.annotation.added", T_ANNOTATION),
         TYPE("response.output_item.added", T_ITEM_ADDED),
         TYPE("response.output_item.done", T_ITEM_DONE),
         TYPE("response.created", T_CREATED),
@@ -496,38 +561,42 @@ static void take_event(struct fl_decoder *d, enum frame_type type, const struct 
     (void)fl_json_u64(w[F_INDEX].value, &item);
     (void)fl_json_u64(w[F_PART].value, &part);
     (void)fl_json_u64(w[F_SUMMARY].value, &summary);
-    struct fl_json delta = w[F_DELTA].value, text = w[F_TEXT].value;
+    struct fl_json delta = w[F_DELTA].value, text = w[F_TEXT].value, likely = w[F_LOGPROBS].value;
     switch (type) {
     case T_TEXT_DELTA:
-        take_text(d, item, part, TOLD_TEXT, delta, false, sink);
+        take_text(d, (struct said){item, part, TOLD_TEXT, delta, likely}, false, sink);
         break;
     case T_REFUSAL_DELTA:
-        take_text(d, item, part, TOLD_REFUSAL, delta, false, sink);
+        take_text(d, (struct said){item, part, TOLD_REFUSAL, delta, likely}, false, sink);
         break;
     case T_SUMMARY_DELTA:
-        take_text(d, item, summary, TOLD_SUMMARY, delta, false, sink);
+        take_text(d, (struct said){item, summary, TOLD_SUMMARY, delta, likely}, false, sink);
         break;
     case T_REASONING_DELTA:
-        take_text(d, item, part, TOLD_REASONING, delta, false, sink);
+        take_text(d, (struct said){item, part, TOLD_REASONING, delta, likely}, false, sink);
         break;
     case T_ARGUMENTS_DELTA:
         take_arguments(d, find_call(d, item), fl_get_escaped(delta), sink);
         break;
     case T_TEXT_DONE:
-        take_text(d, item, part, TOLD_TEXT, text, true, sink);
+        take_text(d, (struct said){item, part, TOLD_TEXT, text, likely}, true, sink);
         break;
     case T_REFUSAL_DONE:
-        take_text(d, item, part, TOLD_REFUSAL, w[F_REFUSAL].value, true, sink);
+        take_text(d, (struct said){item, part, TOLD_REFUSAL, w[F_REFUSAL].value, likely}, true,
+                  sink);
         break;
     case T_SUMMARY_DONE:
-        take_text(d, item, summary, TOLD_SUMMARY, text, true, sink);
+        take_text(d, (struct said){item, summary, TOLD_SUMMARY, text, likely}, true, sink);
         break;
     case T_REASONING_DONE:
-        take_text(d, item, part, TOLD_REASONING, text, true, sink);
+        take_text(d, (struct said){item, part, TOLD_REASONING, text, likely}, true, sink);
         break;
     case T_ARGUMENTS_DONE:
     case T_INPUT_DONE:
         take_late_arguments(d, find_call(d, item), w[F_ARGUMENTS].value, w[F_INPUT].value, sink);
+        break;
+    case T_ANNOTATION:
+        take_annotation(d, item, part, w[F_ANNOTATION].value, sink);
         break;
     case T_ITEM_ADDED:
         take_item_added(d, item, w[F_ITEM].value, sink);

@@ -446,6 +446,11 @@ static void put_reasoning(const struct writer *w)
     fl_put_flag(w->b, "store", false);
     if (reasons) {
         fl_put_raw(w->b, "include", FL_LIT("[\"reasoning.encrypted_content\"]"));
+    } else if (r->logprobs) {
+        fl_put_raw(w->b, "include", FL_LIT("[\"message.output_text.logprobs\"]"));
+        if (r->top_logprobs > 0) {
+            fl_put_number(w->b, "top_logprobs", r->top_logprobs);
+        }
     }
 }
 
@@ -462,7 +467,7 @@ static void lose_sampling(const struct writer *w)
         {r->presence_penalty.len > 0, FL_LOSS_DROPPED, "presence_penalty"},
         {r->frequency_penalty.len > 0, FL_LOSS_DROPPED, "frequency_penalty"},
         {r->logit_bias.len > 0, FL_LOSS_DROPPED, "logit_bias"},
-        {r->logprobs || r->top_logprobs > 0, FL_LOSS_DROPPED, "logprobs"},
+        {r->logprobs && fl_openai_reasons(w->q, w->o->model), FL_LOSS_DROPPED, "logprobs"},
         {r->stops != NULL, FL_LOSS_DROPPED, "stop"},
         {r->choices > 1, FL_LOSS_FATAL, "n"},
     };

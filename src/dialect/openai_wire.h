@@ -8,7 +8,12 @@
 #include "dialect/usage.h"
 #include "dialect/wire.h"
 
-/* Ids of reasoning items that this gateway makes of another maker's thinking. */
+/* Ids that this gateway makes say so in front (fl_openai_made_id()). Those of reasoning items also tell whose
+ * thinking it is: another maker's, or such that is opaque. */
+#define FL_RESP_ID     "resp_fl_"
+#define FL_MSG_ID      "msg_fl_"
+#define FL_CALL_ID     "fc_fl_"
+#define FL_CUSTOM_ID   "ctc_fl_"
 #define FL_RS_THINKING "rs_fl_"
 #define FL_RS_REDACTED "rs_flr_"
 
@@ -33,6 +38,12 @@ void fl_openai_put_call_id(struct fl_buf *b, const struct fl_encoder *e, struct 
 
 /* --- openai_read.c: what both forms' requests share --- */
 
+/* The body's members by *keys* (at most FL_OPENAI_KEYS_MAX) into *ret_values*, all of it into *ret_whole*; and an empty
+ * request with its model's name. Refused in words for the client. */
+enum { FL_OPENAI_KEYS_MAX = 48 };
+enum fl_err fl_openai_open(struct fl_slice body, const struct fl_slice *keys, unsigned count,
+                           struct fl_json *ret_values, struct fl_json *ret_whole,
+                           struct fl_chat_request *ret_request, struct fl_reterr *reterr);
 /* A text that is one of the scale's words. */
 bool fl_openai_get_effort(struct fl_json value, enum fl_effort *ret_effort);
 /* "none", "minimal" ...; NULL when absent. */

@@ -142,6 +142,20 @@ void fl_put_pieces(struct fl_buf *b, const struct fl_block *block)
     fl_buf_putc(b, '"');
 }
 
+bool fl_put_logprobs(struct fl_buf *b, const struct fl_block *block)
+{
+    bool some = false;
+    for (const struct fl_piece *p = block->pieces; p; p = p->next) {
+        if (p->logprobs.len > 0) {
+            fl_buf_putc(b, some ? ',' : '[');
+            fl_buf_put(b, p->logprobs);
+            some = true;
+        }
+    }
+    fl_buf_put(b, some ? FL_LIT("]") : FL_EMPTY);
+    return some;
+}
+
 void fl_put_input(struct fl_buf *b, const struct fl_block *call, struct fl_arena *arena)
 {
     struct fl_slice whole = call->pieces ? call->pieces->text : FL_EMPTY, raw;
@@ -182,6 +196,14 @@ void fl_put_data_url(struct fl_buf *b, const struct fl_media *media)
 }
 
 /* --- Reading --- */
+
+struct fl_slice fl_get_elements(struct fl_json array)
+{
+    struct fl_json_iter it = fl_json_iter(array);
+    struct fl_json first;
+    bool some = array.type == FL_JSON_ARRAY && fl_json_next(&it, NULL, &first);
+    return some ? fl_slice(array.span.ptr + 1, array.span.len - 2) : FL_EMPTY;
+}
 
 struct fl_slice fl_get_escaped(struct fl_json value)
 {

@@ -42,6 +42,8 @@ void fl_put_decoded(struct fl_buf *b, struct fl_slice escaped);
 /* A block's pieces one after another: as a string, and as escaped text without quotes. */
 void fl_put_pieces(struct fl_buf *b, const struct fl_block *block);
 void fl_put_pieces_bare(struct fl_buf *b, const struct fl_block *block);
+/* The log probabilities of a block's pieces, as one array; false, and nothing, when there are none. */
+bool fl_put_logprobs(struct fl_buf *b, const struct fl_block *block);
 /* The arguments of a call, a block's pieces, as a raw JSON object. Nothing at all is {}; what is no
  * object goes into one as a string: {"_unparsed": "..."}. *arena* takes the decoded text. */
 void fl_put_input(struct fl_buf *b, const struct fl_block *call, struct fl_arena *arena);
@@ -53,6 +55,8 @@ void fl_put_data_url(struct fl_buf *b, const struct fl_media *media);
 
 /* --- Reading: what fl_json_scan() has accepted --- */
 
+/* The elements of an array, without its brackets; empty when it has none, or is no array. */
+struct fl_slice fl_get_elements(struct fl_json array);
 /* What stands between the quotes; empty when the value is no string. */
 struct fl_slice fl_get_escaped(struct fl_json value);
 /* The number as it is spelled; empty when the value is none. */

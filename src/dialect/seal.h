@@ -17,7 +17,8 @@
 #include "chat/loss.h"
 #include "dialect/wire.h"
 
-/* A string value of a client's body that begins so is a marked proof: the body cannot go through as it came. */
+/* In front of what no other vendor understands. A string value of a client's body that begins so is a marked proof:
+ * the body cannot go through as it came. */
 #define FL_SEAL_MARK "fairlead:"
 
 /* Who makes the proofs of an answer: "anthropic" for Claude at any cloud, "gemini", else *vendor*, the provider's

@@ -42,21 +42,20 @@ enum { FL_CALLS_MAX = 128 /* tool calls of an answer that are told apart */ };
 struct fl_write_options {
     struct fl_slice model;  /* as the provider knows it, decoded */
     struct fl_slice vendor; /* row of config/vendors.c: quirks hang on it */
-    struct fl_slice betas;  /* the client's head field anthropic-beta, for forms that carry it in the
-                               body */
+    struct fl_slice betas;  /* the client's head field anthropic-beta, for forms that carry it in the body */
     bool ask_usage;         /* of a stream: add what makes the provider report usage */
-    uint64_t
-        tokens_out_default; /* where the form must have a limit and the client gave none: the model's
-                                    maximum by the catalogue; 0: not known */
+    /* Where the form must have a limit and the client gave none: the model's maximum by the catalogue; 0: not
+     * known. */
+    uint64_t tokens_out_default;
 };
 
 /* Reads a provider's answer. The caller's memory; zero it, set *options*, and it is ready. Everything below
  * is the form's own. */
 struct fl_decoder {
     const struct fl_wire *wire;
-    struct fl_arena
-        *arena; /* for what an answer needs decoded; reset by the caller after each frame of a
-                               stream, so nothing in it outlives a frame */
+    /* For what an answer needs decoded; reset by the caller after each frame of a stream, so nothing in it outlives a
+     * frame. */
+    struct fl_arena *arena;
     bool started, done, failed;
     bool finish_seen;
     enum fl_finish finish;
@@ -73,19 +72,29 @@ struct fl_decoder {
     } call_map[FL_CALLS_MAX];
     unsigned call_count;
     unsigned choice_calls[8]; /* calls begun, by choice, of the first few */
+    uint64_t chars, block_from; /* the form's own: characters of text told, and before the block that is open */
     void *own;                /* the form's own, from malloc: freed by fl_decoder_finish() */
+};
+
+/* Who keeps a client's answers for its requests to come (responses: `store`). */
+struct fl_keeper {
+    struct fl_slice previous; /* id of the response that the request goes on from; empty: none */
+    size_t bytes_max;         /* a longer answer is not kept, and says so */
+    /* The whole answer, one JSON object, before the client has its end; it lives until this returns. NULL: no
+     * answer is kept. */
+    void (*keep)(struct fl_keeper *keeper, struct fl_slice answer);
 };
 
 /* Writes a client's answer. The caller's memory; zero it, set what stands above the line. */
 struct fl_encoder {
     const struct fl_wire *wire;
-    struct fl_slice
-        model; /* what the answer is said to be by, decoded: lives as long as the encoder */
-    struct fl_slice id; /* made by the gateway, without the form's prefix: 24 or more of [0-9a-z] */
+    struct fl_slice model; /* what the answer is said to be by, decoded: lives as long as the encoder */
+    struct fl_slice id;    /* made by the gateway, without the form's prefix: 24 or more of [0-9a-z] */
     uint64_t created_s; /* Unix time */
     bool usage_asked;   /* OpenAI streams: a usage chunk */
     const struct fl_chat_request *request; /* may be NULL: responses echo it */
     size_t kept_bytes_max; /* ceiling of what a form must keep of a stream (responses) */
+    struct fl_keeper *keeper; /* NULL: none; lives as long */
     /* --- the form's own */
     bool started, done;
     unsigned open;       /* what is open now */

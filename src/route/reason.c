@@ -38,7 +38,8 @@ void fl_needs_put(uint32_t needs, struct fl_buf *b)
 {
     static const char *const names[] = {"tools",       "vision",    "audio",
                                         "json schema", "reasoning", "streaming",
-                                        "completions", "embeddings", "endpoint"};
+                                        "completions", "embeddings", "endpoint",
+                                        "responses"};
     const char *before = "";
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (needs >> i & 1) {

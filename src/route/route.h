@@ -85,7 +85,8 @@ enum {
     /* Requests that are passed on as they are or not at all: */
     FL_NEED_COMPLETIONS = 64,
     FL_NEED_EMBEDDINGS = 128,
-    FL_NEED_PASS = 256 /* OpenAI's other endpoints: images, audio, files ... */
+    FL_NEED_PASS = 256, /* OpenAI's other endpoints: images, audio, files ... */
+    FL_NEED_RESPONSES = 512 /* refers to what only a provider of OpenAI's responses keeps */
 };
 
 const char *fl_strategy_name(enum fl_strategy s);

@@ -379,18 +379,32 @@ static bool passes(const struct fl_h1_header *h)
     return false;
 }
 
-/* OpenAI's field, Anthropic's, Amazon's. */
+/* OpenAI's field, Anthropic's, Amazon's, OpenRouter's. */
 static bool names_request(const struct fl_h1_header *h)
 {
     return h->id == FL_H_X_REQUEST_ID ||
            (h->id == FL_H_OTHER && (fl_slice_eq_nocase(h->name, FL_LIT("request-id")) ||
-                                    fl_slice_eq_nocase(h->name, FL_LIT("x-amzn-requestid"))));
+                                    fl_slice_eq_nocase(h->name, FL_LIT("x-amzn-requestid")) ||
+                                fl_slice_eq_nocase(h->name, FL_LIT("x-generation-id"))));
 }
 
 static bool names_error(const struct fl_attempt *a, const struct fl_h1_header *h)
 {
     const char *field = a->dialect->error_field;
     return field && a->status >= 400 && fl_slice_eq_nocase(h->name, fl_slice_cstr(field));
+}
+
+/* Tokens that the answer's head counts. */
+static void take_counts(struct fl_attempt *a, const struct fl_h1_header *h)
+{
+    struct fl_usage *told = &a->translation->told;
+    const char *in = a->dialect->tokens_in_field, *out = a->dialect->tokens_out_field;
+    if (in && fl_slice_eq_nocase(h->name, fl_slice_cstr(in)) && fl_slice_u64(h->value, &told->tokens_in)) {
+        told->known = true;
+        told->requests = 1;
+    } else if (out && fl_slice_eq_nocase(h->name, fl_slice_cstr(out))) {
+        (void)fl_slice_u64(h->value, &told->tokens_out);
+    }
 }
 
 static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
@@ -410,6 +424,8 @@ static void take_fields(struct fl_attempt *a, const struct fl_h1_head *head)
             fl_h1_put_parsed(&a->fields, h);
         } else if (names_error(a, h)) {
             a->error_name = fl_arena_copy(arena, fl_slice_first(h->value, 200));
+        } else if (a->translation && a->dialect->tokens_in_field) {
+            take_counts(a, h);
         }
     }
 }

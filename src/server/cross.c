@@ -118,6 +118,7 @@ static struct fl_translation_options options_of(struct fl_attempt *a, const stru
         .frame_bytes_max = x->config->limits.event_bytes,
         .answer_bytes_max = x->config->limits.body_bytes,
         .resume = x->resume,
+        .keeper = client == &fl_wire_openai_responses ? fl_recall_keeper(x, &x->canonical->request) : NULL,
     };
 }
 

@@ -141,8 +141,15 @@ static void refuse_plan(struct fl_exchange *x, const struct fl_route_request *re
     char text[1024];
     struct fl_buf b;
     fl_buf_init_in(&b, text, sizeof(text));
-    fl_plan_put_refusal(&x->config->table, x->plan, request, &b);
-    fl_exchange_refuse(x, x->plan->err, fl_buf_slice(&b), "model");
+    enum fl_skip why = x->plan->binding;
+    if (why == FL_SKIP_DENIED || why == FL_SKIP_CAPABILITY) {
+        fl_recall_put_refusal(x, &b);
+    }
+    bool told = b.len > 0; /* it refers to what no target of the model can know */
+    if (!told) {
+        fl_plan_put_refusal(&x->config->table, x->plan, request, &b);
+    }
+    fl_exchange_refuse(x, told ? FL_ERR_CAPABILITY : x->plan->err, fl_buf_slice(&b), told ? "input" : "model");
 }
 
 static void copy_text(char *to, size_t cap, struct fl_slice text)
@@ -286,6 +293,10 @@ bool fl_decide(struct fl_exchange *x)
     begin_record(x);
     struct fl_route_request request = request_of(x, route, client_key);
     if (!prefer(x, &preference, &request)) {
+        return false;
+    }
+    if (!fl_recall_demand(x, &request)) {
+        fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return false;
     }
     fl_choice_note(x->choice, &request);

@@ -18,7 +18,8 @@ enum action {
     ACT_ROOT,
     ACT_DECISIONS,
     ACT_FEEDBACK,
-    ACT_PROVIDERS
+    ACT_PROVIDERS,
+    ACT_RESPONSES
 };
 
 /* Whose API it is part of; none: it needs no key, and has no version in front. */
@@ -36,6 +37,7 @@ static const struct endpoint table[] = {
     {"/completions", ACT_EXCHANGE, FL_ENDPOINT_COMPLETIONS, OPENAI},
     {"/embeddings", ACT_EXCHANGE, FL_ENDPOINT_EMBEDDINGS, OPENAI},
     {"/responses", ACT_EXCHANGE, FL_ENDPOINT_RESPONSES, OPENAI},
+    {"/responses", ACT_RESPONSES, FL_ENDPOINT_RESPONSES, OPENAI}, /* one that is kept */
     {"/messages", ACT_EXCHANGE, FL_ENDPOINT_MESSAGES, ANTHROPIC},
     {"/messages/count_tokens", ACT_EXCHANGE, FL_ENDPOINT_COUNT_TOKENS, ANTHROPIC},
     {"/images", ACT_PASS, FL_ENDPOINT_PASS, OPENAI},
@@ -76,7 +78,8 @@ static struct fl_slice without_prefix(struct fl_slice path)
 
 static bool has_items(enum action action)
 {
-    return action == ACT_MODELS || action == ACT_DECISIONS || action == ACT_PASS || action == ACT_PROVIDERS;
+    return action == ACT_MODELS || action == ACT_DECISIONS || action == ACT_PASS || action == ACT_PROVIDERS ||
+           action == ACT_RESPONSES;
 }
 
 /* *ret_rest*: of "/models/ID" the ID. */
@@ -296,7 +299,7 @@ static void answer_providers(struct fl_session *s, const struct fl_h1_head *head
 }
 
 static void answer(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
-                   struct fl_slice rest)
+                   struct fl_slice rest, const struct fl_client_key *key)
 {
     const struct fl_slice text = FL_LIT("text/plain; charset=utf-8");
     bool head_only = head->method == FL_H1_HEAD, keep = head->keep_alive;
@@ -324,6 +327,9 @@ static void answer(struct fl_session *s, const struct fl_h1_head *head, const st
         break;
     case ACT_PROVIDERS:
         answer_providers(s, head, rest);
+        break;
+    case ACT_RESPONSES:
+        fl_responses_answer(s, head, rest, key);
         break;
     case ACT_EXCHANGE:
     case ACT_PASS:
@@ -387,6 +393,9 @@ static bool takes_method(const struct endpoint *e, enum fl_h1_method method, str
     if (e->action == ACT_PROVIDERS && rest.len > 0 && method == FL_H1_POST) { /* drains or enables one */
         return true;
     }
+    if (e->action == ACT_RESPONSES && method == FL_H1_DELETE) {
+        return true;
+    }
     return e->action == ACT_PASS ? get || method == FL_H1_POST || method == FL_H1_DELETE
                                  : get || method == FL_H1_HEAD;
 }
@@ -429,6 +438,6 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
         fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("This request has no body here."), false);
         return false;
     }
-    answer(s, head, e, rest);
+    answer(s, head, e, rest, key);
     return false;
 }

@@ -162,6 +162,7 @@ static struct fl_session *detach(struct fl_exchange *x)
     s->exchange = NULL;
     fl_buf_finish(&x->body);
     fl_canonical_destroy(x->canonical);
+    fl_recall_finish(x->recall);
     fl_resume_destroy(x->resume);
     end_asking(x);
     fl_arena_finish(&x->arena);
@@ -604,7 +605,8 @@ void fl_exchange_run(struct fl_exchange *x)
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return;
     }
-    if (fl_wishes_refused(x) || !(x->pass ? fl_pass_read(x) : read_facts(x)) || !fl_decide(x)) {
+    if (fl_wishes_refused(x) || !fl_recall_read(x) || !(x->pass ? fl_pass_read(x) : read_facts(x)) ||
+        !fl_decide(x)) {
         return;
     }
     if (x->endpoint == FL_ENDPOINT_COUNT_TOKENS && !counts_tokens(x)) {

@@ -24,6 +24,7 @@
 #include "server/credentials.h"
 #include "server/decisions.h"
 #include "server/quality.h"
+#include "server/recall.h"
 #include "server/resume.h"
 #include "server/server.h"
 #include "server/translate.h"
@@ -322,6 +323,7 @@ struct fl_exchange {
     struct fl_plan *plan;    /* of the choice */
     struct fl_used used;     /* by the last attempt that has ended */
     unsigned tokens_in, tokens_out; /* expected, 0: unknown */
+    struct fl_recall *recall;    /* of earlier responses, in the arena; NULL: nothing to do with any */
     struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
     bool step_ready;         /* of asking */
     bool admitted;           /* it has waited for the step's place, and got it */
@@ -572,6 +574,11 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
 /* feedback.c */
 /* Takes the score in the body, answers, ends the exchange. */
 void fl_feedback_answer(struct fl_exchange *x);
+
+/* responses.c */
+/* Answers GET and DELETE of a response that is kept. *path*: behind "/responses/"; *key* NULL: none was asked for. */
+void fl_responses_answer(struct fl_session *s, const struct fl_h1_head *head, struct fl_slice path,
+                         const struct fl_client_key *key);
 
 /* admin.c */
 /* *path*: behind "/admin/v1/providers/". The caller has checked who asks. */

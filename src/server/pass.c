@@ -61,6 +61,24 @@ static bool is_model_part(struct fl_slice head)
            fl_slice_find_text(head, FL_LIT("name=model\r\n")) < head.len;
 }
 
+/* A part is told from the next by a line that begins with two hyphens and the boundary (RFC 2046, 5.1.1): blanks
+ * and a line's end behind them, or two hyphens where it was the last. In the middle of a line they are text.
+ * *mark*: with the line's end before it. Its offset, or text.len. */
+static size_t find_delimiter(struct fl_slice text, struct fl_slice mark)
+{
+    size_t from = 0;
+    while (from < text.len) {
+        size_t at = from + fl_slice_find_text(fl_slice_from(text, from), mark);
+        struct fl_slice behind = fl_slice_from(text, at + mark.len);
+        struct fl_slice end = fl_slice_trim(fl_slice_first(behind, fl_slice_find(behind, '\n') + 1));
+        if (at >= text.len || fl_slice_starts(behind, FL_LIT("--")) || fl_slice_eq(end, FL_LIT("\r\n"))) {
+            return at < text.len ? at : text.len;
+        }
+        from = at + mark.len;
+    }
+    return text.len;
+}
+
 /* The value of the form's field "model", where it stands in *body*; empty: there is none. */
 static struct fl_slice form_model(struct fl_slice body, struct fl_slice boundary)
 {
@@ -68,26 +86,26 @@ static struct fl_slice form_model(struct fl_slice body, struct fl_slice boundary
     char memory[boundary_bytes_max + 4];
     struct fl_buf mark;
     fl_buf_init_in(&mark, memory, sizeof(memory));
-    fl_buf_put_cstr(&mark, "--");
+    fl_buf_put_cstr(&mark, "\r\n--");
     fl_buf_put(&mark, boundary);
     struct fl_slice delimiter = fl_buf_slice(&mark), rest = body;
     if (boundary.len == 0 || !fl_buf_ok(&mark)) {
         return FL_EMPTY;
     }
-    for (;;) {
-        rest = fl_slice_from(rest, fl_slice_find_text(rest, delimiter));
-        rest = fl_slice_from(rest, delimiter.len);
+    /* The first one may stand where no line ends before it. */
+    size_t at = fl_slice_starts(body, fl_slice_from(delimiter, 2)) ? 0 : find_delimiter(rest, delimiter) + 2;
+    rest = fl_slice_from(rest, at + delimiter.len - 2);
+    while (rest.len > 0) {
         struct fl_slice window = fl_slice_first(rest, part_head_bytes_max);
         size_t end = fl_slice_find_text(window, FL_LIT("\r\n\r\n"));
-        if (rest.len == 0) {
-            return FL_EMPTY;
-        }
         if (end < window.len && is_model_part(fl_slice_first(window, end + 2))) {
             struct fl_slice value = fl_slice_from(rest, end + 4);
-            size_t len = fl_slice_find_text(value, delimiter);
-            return len >= 2 && len < value.len ? fl_slice_first(value, len - 2) : FL_EMPTY;
+            size_t len = find_delimiter(value, delimiter);
+            return len < value.len ? fl_slice_first(value, len) : FL_EMPTY;
         }
+        rest = fl_slice_from(rest, find_delimiter(rest, delimiter) + delimiter.len);
     }
+    return FL_EMPTY;
 }
 
 /* --- which model --- */

@@ -278,6 +278,9 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     if (fl_lessons_curious(x->worker->options.lessons)) {
         fl_signals_read(body, x->length_limited, x->schema_asked, &x->signals);
     }
+    if (x->endpoint == FL_ENDPOINT_RESPONSES && !a->translation) {
+        fl_recall_note_answer(x, a->target->provider, body);
+    }
     fl_exchange_commit(a);
     if (!x->head_by_heartbeat) {
         fl_reply_head(x, a->status, a->content_type, body.len);
@@ -511,6 +514,9 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     }
     a->error_seen = a->error_seen || facts.kind == FL_EVENT_ERROR;
     a->finish_seen = a->finish_seen || facts.finish;
+    if (x->endpoint == FL_ENDPOINT_RESPONSES) {
+        fl_recall_note_event(x, a->target->provider, event);
+    }
     if (facts.finish) {
         fl_signals_read_event(event->data, x->length_limited, &x->signals);
     }

@@ -156,6 +156,7 @@ static void keep_event(struct fl_resume *r, const struct fl_chat_event *event)
         r->finished = true;
         break;
     case FL_CHAT_START:
+    case FL_CHAT_CITATION:
     case FL_CHAT_PING:
     case FL_CHAT_USAGE:
     case FL_CHAT_ERROR:
@@ -451,7 +452,8 @@ static void pass_on(struct fl_resume *r, const struct fl_chat_event *event,
     case FL_CHAT_THINKING: /* over an answer that has begun already */
     case FL_CHAT_SIGNATURE:
     case FL_CHAT_REDACTED:
-    case FL_CHAT_ERROR: /* not the last word */
+    case FL_CHAT_CITATION: /* its place is one of another text */
+    case FL_CHAT_ERROR:    /* not the last word */
         return;
     case FL_CHAT_TEXT:
         go_on_with_text(r, event->text, next);

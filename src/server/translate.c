@@ -2,6 +2,7 @@
 #include "server/translate.h"
 
 #include "codec/eventstream.h"
+#include "dialect/put.h"
 #include "dialect/seal.h"
 #include "server/resume.h"
 
@@ -58,6 +59,7 @@ static void note(struct fl_translation *t, const struct fl_chat_event *event)
         t->done = true;
         break;
     case FL_CHAT_START:
+    case FL_CHAT_CITATION:
     case FL_CHAT_PING:
         break;
     }
@@ -106,7 +108,8 @@ struct fl_encoder fl_translation_encoder(const struct fl_translation_options *op
                                .created_s = options->created_s,
                                .usage_asked = options->request && options->request->usage_asked,
                                .request = options->request,
-                               .kept_bytes_max = options->answer_bytes_max};
+                               .kept_bytes_max = options->answer_bytes_max,
+                               .keeper = options->keeper};
 }
 
 struct fl_translation *fl_translation_create(const struct fl_translation_options *options)
@@ -333,6 +336,9 @@ static enum fl_err whole_as_answer(struct fl_translation *t, struct fl_slice bod
     struct fl_chat_sink sink = {&c, collect};
     fl_chat_answer_init(&c.answer, &t->arena);
     enum fl_err err = t->options.provider->take_answer(&t->decoder, body, &sink);
+    if (!t->usage.known && t->told.known) {
+        fl_emit_usage(&sink, &t->told);
+    }
     if (!err && !t->err && !t->arena.failed) {
         t->options.client->put_answer(t->encoder, &c.answer, &t->out);
     }
@@ -345,6 +351,10 @@ static enum fl_err embeddings(struct fl_translation *t, struct fl_slice body)
     enum fl_err err = t->options.embed_form->take(body, &t->arena, &answer);
     if (err || answer.count != t->options.embed->count) {
         return FL_ERR_BAD_RESPONSE;
+    }
+    if (!answer.tokens_known && t->told.known) {
+        answer.tokens_known = true;
+        answer.tokens_in = t->told.tokens_in;
     }
     if (answer.tokens_known) {
         t->usage = (struct fl_usage){.known = true, .tokens_in = answer.tokens_in, .requests = 1};

@@ -18,22 +18,21 @@ struct fl_translation_options {
     const struct fl_chat_request *request;   /* lives as long as the translation */
     const struct fl_embed_form *embed_form;
     const struct fl_embed_request *embed; /* lives as long */
-    uint64_t tokens_in_guess;             /* of embeddings, for providers that do not tell */
-    struct fl_slice model;                 /* as the provider knows it; lives as long */
-    struct fl_slice vendor;                /* the provider's type; lives as long */
-    struct fl_slice betas;                 /* see fl_write_options; lives as long */
-    bool ask_usage;                        /* the same */
-    bool strict;                           /* nothing may be lost */
-    struct fl_slice id; /* for the client's answer, without prefix; lives as long */
+    uint64_t tokens_in_guess; /* of embeddings, for providers that do not tell */
+    struct fl_slice model;    /* as the provider knows it; lives as long */
+    struct fl_slice vendor;   /* the provider's type; lives as long */
+    struct fl_slice betas;    /* see fl_write_options; lives as long */
+    bool ask_usage;           /* the same */
+    bool strict;              /* nothing may be lost */
+    struct fl_slice id;       /* for the client's answer, without prefix; lives as long */
     uint64_t created_s;
-    struct fl_resume
-        *resume;    /* sees the events of a stream first (server/resume.h); NULL: none does;
-                                 lives as long */
+    /* Sees the events of a stream first (server/resume.h); NULL: none does; lives as long. */
+    struct fl_resume *resume;
+    struct fl_keeper *keeper; /* of the client's answer; NULL: it is not kept; lives as long */
     bool continues; /* a stream that broke off elsewhere: *resume* has the encoder */
     uint64_t tokens_out_default; /* see fl_write_options */
     size_t frame_bytes_max;      /* of one frame of a stream */
-    size_t
-        answer_bytes_max; /* of a whole answer as the client gets it, and of what a form keeps of a stream */
+    size_t answer_bytes_max;     /* of a whole answer as the client gets it, and of what a form keeps of a stream */
 };
 
 struct fl_translation {
@@ -50,6 +49,7 @@ struct fl_translation {
     struct fl_encoder own_encoder;
     struct fl_encoder *encoder; /* that, until the answer begins and *resume* keeps it */
     struct fl_usage usage;
+    struct fl_usage told; /* set by the owner: what the answer's head counts, for a body that tells nothing */
     bool committed; /* set by the owner: the client has been sent the answer's head */
     bool content;   /* something was said: the answer has begun */
     bool done;      /* the answer is whole */

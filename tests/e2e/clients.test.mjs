@@ -196,7 +196,7 @@ const messages = {
 
 // Vercel's SDK, over one of its own providers.
 // *more*: what is asked for beside the model. Without `store: false` this SDK refers to items of earlier answers by
-// their ids alone, which needs the memory of the provider that made them.
+// their ids alone.
 const vercel = (model, more = {}) => ({
     async text(name, prompt, { stream = false, image = false } = {}) {
         const content = [{ type: 'text', text: prompt }, ...(image ? [{ type: 'image', image: Buffer.from(PIXEL, 'base64'), mediaType: 'image/png' }] : [])];
@@ -272,7 +272,8 @@ const CLIENTS = {
     'openai, responses': responses,
     '@anthropic-ai/sdk': messages,
     'ai, @ai-sdk/openai chat': vercel((name) => createOpenAI(base()).chat(name)),
-    'ai, @ai-sdk/openai responses': vercel((name) => createOpenAI(base()).responses(name), { providerOptions: { openai: { store: false } } }),
+    'ai, @ai-sdk/openai responses': vercel((name) => createOpenAI(base()).responses(name)),
+    'ai, @ai-sdk/openai responses, not stored': vercel((name) => createOpenAI(base()).responses(name), { providerOptions: { openai: { store: false } } }),
     'ai, @ai-sdk/openai-compatible': vercel((name) => createOpenAICompatible({ name: 'fairlead', supportsStructuredOutputs: true, includeUsage: true, ...base() })(name)),
     // It leaves cached tokens out of its sum, and asks for JSON by a forced tool, of which Ollama knows nothing.
     'ai, @ai-sdk/anthropic': { ...vercel((name) => createAnthropic(base())(name)), usage: [8, 7, 15], forces: true },

@@ -69,6 +69,9 @@ test('usage: the provider\'s, or ours, which is said', LIMIT, async () => {
     const told = await client.embeddings.create({ model: 'ollama', input: TEXTS }).withResponse();
     assert.deepEqual(told.data.usage, { prompt_tokens: 5, total_tokens: 5 });
     assert.equal(told.response.headers.get('x-fairlead-dropped'), null);
+    const byHead = await client.embeddings.create({ model: 'cohere', input: TEXTS }).withResponse(); // Bedrock's headers tell it
+    assert.deepEqual(byHead.data.usage, { prompt_tokens: 9, total_tokens: 9 });
+    assert.equal(byHead.response.headers.get('x-fairlead-dropped'), null);
     const guessed = await client.embeddings.create({ model: 'gemini', input: 'a few words, which are some tokens' }).withResponse();
     assert.ok(guessed.data.usage.prompt_tokens >= 5 && guessed.data.usage.prompt_tokens <= 20, JSON.stringify(guessed.data.usage));
     assert.equal(guessed.data.usage.total_tokens, guessed.data.usage.prompt_tokens);

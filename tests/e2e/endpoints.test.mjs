@@ -100,6 +100,23 @@ describe('endpoints that are passed through', () => {
             assert.equal((await send(body, boundary)).status, 400);
         }
     });
+
+    test('a boundary that stands inside a line is text (RFC 2046: a delimiter is a line\'s beginning)', LIMIT, async () => {
+        f.a.answers((seen) => seen.send(200, { text: 'ok' }));
+        const send = (body) => fetch(`${f.origin}/v1/audio/transcriptions`, { method: 'POST', headers: { authorization: 'Bearer client-key', 'content-type': 'multipart/form-data; boundary=XY' }, body });
+        const part = (name, value) => `--XY\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+        const inside = `a file that says ${part('model', 'nobody')}`;
+        for (const [prompt, model] of [[inside, 'only'], [`${inside}\n--XY\n`, 'only'], ['a--XY', 'only']]) {
+            const r = await send(`${part('prompt', prompt)}${part('model', model)}--XY--\r\n`);
+            assert.equal(r.status, 200, await r.text());
+            assert.equal(f.a.last.text, `${part('prompt', prompt)}${part('model', 'model-a')}--XY--\r\n`);
+        }
+        const preamble = `not a part --XY\r\n${part('model', 'only')}--XY--\r\n`;
+        assert.equal((await send(preamble)).status, 200);
+        assert.equal(f.a.last.text, preamble.replace('only', 'model-a'));
+        assert.equal((await send(`${part('file', 'x')}${part('model', 'only--XY')}--XY--\r\n`)).status, 404); // its name is all of that
+        assert.equal((await send(`${part('model', 'only')}-XY--\r\n`)).status, 400); // it never ends
+    });
 });
 
 describe('with a single provider', () => {

@@ -43,6 +43,14 @@ describe('openai SDK', () => {
         assert.equal(response.headers.get('x-fairlead-upstream-request-id'), 'req_of_provider');
     });
 
+    test('the provider\'s id of the request, whatever its field is called', LIMIT, async () => {
+        for (const name of ['request-id', 'x-amzn-RequestId', 'X-Generation-Id']) {
+            f.a.answers((seen) => seen.send(200, completion('hi'), { [name]: `by ${name}` }));
+            const { response } = await openai.chat.completions.create({ model: 'only', messages: MESSAGES }).withResponse();
+            assert.equal(response.headers.get('x-fairlead-upstream-request-id'), `by ${name}`);
+        }
+    });
+
     test('a stream arrives event by event', LIMIT, async () => {
         // The provider sends a word only when the client has the one before: a lump would never end.
         const gate = [];

@@ -51,7 +51,9 @@ void rig_open(struct rig *r, uint64_t seed)
     *r = (struct rig){.seed = seed};
     r->world = fl_world_create(seed);
     r->registry = fl_registry_create();
+    r->memory = fl_memory_create();
     assert_non_null(r->registry);
+    assert_non_null(r->memory);
     if (rig_number("FL_SIM_TRACE", 0) > 0) {
         fl_world_on_note(r->world, print_note, NULL);
     }
@@ -160,7 +162,8 @@ void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers)
     load(r, yaml);
     r->worker_count = workers;
     for (unsigned i = 0; i < workers; i++) {
-        struct fl_worker_options options = {.index = i, .seed = r->seed + i};
+        struct fl_worker_options options = {
+            .index = i, .seed = r->seed + i, .memory = r->memory};
         r->nodes[i] = fl_world_sys(r->world, "10.0.0.1");
         assert_int_equal(fl_worker_create(r->nodes[i], r->snapshot, options, &r->workers[i]),
                          FL_OK);
@@ -204,6 +207,7 @@ void rig_close(struct rig *r)
     fl_snapshot_unref(r->snapshot);
     fl_world_destroy(r->world);
     fl_registry_destroy(r->registry);
+    fl_memory_destroy(r->memory);
 }
 
 /* --- looking in --- */

@@ -5,6 +5,7 @@
  * FL_SIM_SEEDS=n so many, FL_SIM_EXCHANGES=n of a seed, FL_SIM_TRACE=1 all that happens.
  */
 #include "sim/chaos.h"
+#include "sim/heap.h"
 
 #include "unit/cm.h"
 
@@ -12,40 +13,6 @@
 #include <stdlib.h>
 
 enum { seeds_usual = 200, exchanges_usual = 100 };
-
-/* --- failing allocations: the linker sends all calls of malloc, calloc and realloc here --- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static struct {
-    bool in_server;
-    unsigned left; /* allocations until the one that fails; 0: none does */
-} heap;
-
-static bool fails(void)
-{
-    return heap.in_server && heap.left > 0 && --heap.left == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
 
 static void heap_inside(bool server)
 {

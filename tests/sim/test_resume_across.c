@@ -6,6 +6,7 @@
  * says the text as if nothing had happened. And without memory for it.
  */
 #include "codec/json.h"
+#include "sim/heap.h"
 #include "sim/rig.h"
 #include "sim/speech.h"
 #include "sim/upstream.h"
@@ -15,40 +16,6 @@
 static const char *const words[] = {"First ",      "light ", "over \xc3\xa4nd ",
                                     "\"slow\"\n ", "wheels", ", tell."};
 enum { word_count = sizeof(words) / sizeof(words[0]), bytes_max = 1 << 16 };
-
-/* --- failing allocations: the linker sends all calls of malloc, calloc and realloc here --- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static struct {
-    bool in_server; /* the server's code runs */
-    unsigned left;  /* allocations until the one that fails; 0: none does */
-} heap;
-
-static bool fails(void)
-{
-    return heap.in_server && heap.left > 0 && --heap.left == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
 
 static void on_note(void *owner, const struct fl_world_note *note)
 {

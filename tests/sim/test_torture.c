@@ -4,6 +4,7 @@
  * until nothing fails any more. Every client gets a right answer, or an end that is not taken for
  * one, and at once; nothing is left; and no provider is blamed for it.
  */
+#include "sim/heap.h"
 #include "sim/rig.h"
 #include "sim/upstream.h"
 
@@ -11,45 +12,12 @@
 
 #define MS(n) ((n)*FL_NS_MS)
 
-/* --- failing allocations: the linker sends all calls of malloc, calloc and realloc here --- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static struct {
-    bool in_server; /* the server's code runs */
-    unsigned left;  /* allocations until the one that fails; 0: none does */
-    uint32_t node;
-} heap;
-
-static bool fails(void)
-{
-    return heap.in_server && heap.left > 0 && --heap.left == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
+static uint32_t server_node;
 
 static void on_note(void *owner, const struct fl_world_note *note)
 {
     (void)owner;
-    heap.in_server = note->kind <= FL_WORLD_DRAINED && note->node == heap.node;
+    heap.in_server = note->kind <= FL_WORLD_DRAINED && note->node == server_node;
 }
 
 static void on_step(void *owner)
@@ -215,7 +183,7 @@ static bool run(enum what what, unsigned n)
         fl_world_fail_write(s.rig.nodes[0], n);
     } else {
         heap.left = n;
-        heap.node = 3; /* behind the two providers */
+        server_node = 3; /* behind the two providers */
         fl_world_on_note(s.rig.world, on_note, NULL);
         fl_world_on_step(s.rig.world, on_step, &s.rig);
     }

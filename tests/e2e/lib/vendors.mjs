@@ -314,6 +314,7 @@ const bedrock = {
         if (model !== 'cohere.embed-v4%3A0') return null;
         assert.equal(headers.authorization, 'Bearer bedrock-key');
         assert.ok(body.input_type, 'input_type is required');
+        this.embedHeaders = { 'x-amzn-bedrock-input-token-count': '9', 'x-amzn-bedrock-invocation-latency': '12' }; // all that tells of tokens
         return { id: 'e', response_type: 'embeddings_by_type', embeddings: { float: body.texts.map((t) => vectorOf(t, body.output_dimension)) } };
     },
     read(body, path, headers) {
@@ -435,7 +436,8 @@ export async function vendor(name) {
             const embedded = v.embed?.(body, path, request.headers);
             if (embedded) {
                 self.seen.push({ body, url: request.url });
-                send(200, embedded);
+                send(200, embedded, v.embedHeaders);
+                v.embedHeaders = undefined;
                 return;
             }
             assert.ok(v.match(path), `${name} does not know ${request.method} ${request.url}`);

@@ -19,7 +19,7 @@ struct heard {
     struct {
         struct fl_buf id, name, arguments;
     } calls[HEARD_CALLS];
-    unsigned call_count, starts, finishes, pings;
+    unsigned call_count, starts, finishes, pings, cited;
     struct fl_buf model, signature, stop_sequence, error;
     enum fl_finish finish;
     struct fl_usage usage;
@@ -59,7 +59,7 @@ static void heard_finish(struct heard *h)
 /* Pieces are kept escaped and put together so: a surrogate pair may come in two of them. */
 static void heard_take(void *owner, const struct fl_chat_event *e)
 {
-    static const char letters[] = "STRHGXCAPFUE.";
+    static const char letters[] = "STRHGXWCAPFUE.";
     struct heard *h = owner;
     char letter = letters[e->kind];
     assert_false(h->done);
@@ -97,6 +97,9 @@ static void heard_take(void *owner, const struct fl_chat_event *e)
     case FL_CHAT_CALL_ARGUMENTS:
         assert_true(e->call < h->call_count);
         fl_buf_put(&h->calls[e->call].arguments, e->text);
+        break;
+    case FL_CHAT_CITATION:
+        h->cited++;
         break;
     case FL_CHAT_PING:
         h->pings++;

@@ -91,6 +91,13 @@ static void hear_event(void *owner, const struct fl_chat_event *e)
         hear_call(b, "arguments ", e);
         hear_slice(b, e->text);
         break;
+    case FL_CHAT_CITATION:
+        hear_number(b, "cites ", e->choice);
+        hear_slice(b, e->citation->url);
+        hear_slice(b, e->citation->title);
+        hear_number(b, " ", e->citation->from);
+        hear_number(b, "-", e->citation->to);
+        break;
     case FL_CHAT_PING:
         fl_buf_put_cstr(b, "ping");
         break;

@@ -74,7 +74,8 @@ static void input_of_a_call_is_joined_first(void **state)
     char memory[128];
     struct fl_arena arena;
     struct fl_buf b;
-    struct fl_piece second = {.text = FL_LIT("n\\\":1}")}, first = {&second, FL_LIT("{\\\"")};
+    struct fl_piece second = {.text = FL_LIT("n\\\":1}")};
+    struct fl_piece first = {.next = &second, .text = FL_LIT("{\\\"")};
     struct fl_block call = {.pieces = &first}, bare = {.pieces = NULL};
     fl_arena_init(&arena, 4096, 65536);
     fl_buf_init_in(&b, memory, sizeof(memory));

@@ -47,6 +47,41 @@ static const struct stream_case streams[] = {
      "\"b\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}"
      "\r\n\r\n",
      "text \"ab\" finish stop usage 1/2"},
+    {"what was found stands in every chunk, told once (Perplexity)",
+     "data: "
+     "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a[1]\"}}],\"citations\":[\"https://u\"],"
+     "\"search_results\":[{\"title\":\"T\",\"url\":\"https://u\",\"snippet\":\"s\"}]}\n\n"
+     "data: "
+     "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}],"
+     "\"citations\":["
+     "\"https://u\"],\"search_results\":[{\"title\":\"T\",\"url\":\"https://"
+     "u\",\"snippet\":\"s\"}]}\n\n",
+     "text \"a[1]\" cites https://u T 0-0 finish stop"},
+    {"only URLs (xAI)",
+     DELTA("\"content\":\"a\"") "data: "
+                                "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
+                                "\"stop\"}],"
+                                "\"citations\":[\"https://u\",7]}\n\n" DONE,
+     "text \"a\" cites https://u  0-0 finish stop"},
+    {"several chunks of usage, the last counts (Cerebras)",
+     DELTA("\"reasoning\":\"hm\"") DELTA("\"content\":\"a\"")
+         FINISH("stop") "data: "
+                        "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1},"
+                        "\"time_info\":{\"queue_time\":"
+                        "0.01}}\n\ndata: "
+                        "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}"
+                        "\n\n" DONE,
+     "thinking \"hm\" text \"a\" finish stop usage 3/2"},
+    {"the role in every delta, empty calls, a token for a stop reason (vLLM, Z.ai)",
+     DELTA("\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[]")
+         CHUNK("{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":"
+               "null},\"finish_reason\":"
+               "\"stop\",\"stop_reason\":128009,\"token_ids\":null}") DONE,
+     "text \"ab\" finish stop"},
+    {"no resources left (DeepSeek), keep-alives",
+     ": keep-alive\n\n" DELTA("\"content\":\"a\"") ": keep-alive\n\n" FINISH(
+         "insufficient_system_resource") DONE,
+     "text \"a\" finish error"},
     {"the delta repeated as text, an odd finish (Together)",
      CHUNK("{\"index\":0,\"text\":\"a\",\"delta\":{\"content\":\"a\"},\"finish_reason\":null}")
          FINISH("eos") DONE,
@@ -522,6 +557,94 @@ static void each_vendor_is_asked_in_its_own_way(void **state)
             "response_format=approximated");
 }
 
+/* The same request at every vendor: what its row in quirks.c makes of it. */
+static void a_rich_request_at_every_vendor(void **state)
+{
+    static const char *const rich = "{\"model\":\"m\",\"messages\":[{\"role\":\"developer\","
+                                    "\"content\":\"d\"},{\"role\":\"user\",\"name\":\"n\","
+                                    "\"content\":\"u\"}],\"max_completion_tokens\":5,\"seed\":1,"
+                                    "\"logprobs\":true,\"top_k\":4,\"logit_bias\":{},"
+                                    "\"presence_penalty\":1,\"user\":\"me\",\"service_tier\":"
+                                    "\"flex\",\"reasoning_effort\":\"minimal\",\"tools\":["
+                                    "{\"type\":\"function\",\"function\":{\"name\":\"f\","
+                                    "\"parameters\":{},\"strict\":true}}],\"tool_choice\":"
+                                    "\"required\",\"parallel_tool_calls\":false}";
+    static const struct {
+        const char *vendor, *body, *losses;
+    } rows[] = {
+        {"groq",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+         "\"f\",\"parameters\":{},\"strict\":true}}],\"tool_choice\":\"required\",\"parallel_tool_"
+         "calls\":false,\"max_completion_tokens\":5,\"seed\":1,\"reasoning_effort\":\"low\","
+         "\"user\":\"me\",\"service_tier\":\"flex\"}",
+         "messages.name, top_k, presence_penalty, logit_bias, logprobs, "
+         "reasoning_effort=approximated"},
+        {"xai",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"name\":\"n\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\","
+         "\"function\":{\"name\":\"f\",\"parameters\":{}}}],\"tool_choice\":\"required\","
+         "\"parallel_tool_calls\":false,\"max_completion_tokens\":5,\"seed\":1,\"logprobs\":true,"
+         "\"reasoning_effort\":\"low\",\"user\":\"me\"}",
+         "tools.strict, top_k, presence_penalty, logit_bias, reasoning_effort=approximated, "
+         "service_tier"},
+        {"together",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"name\":\"n\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\","
+         "\"function\":{\"name\":\"f\",\"parameters\":{}}}],\"tool_choice\":\"required\",\"max_"
+         "tokens\":5,\"top_k\":4,\"seed\":1,\"presence_penalty\":1,\"logit_bias\":{},\"logprobs\":"
+         "true,\"reasoning_effort\":\"low\"}",
+         "tools.strict, parallel_tool_calls, reasoning_effort=approximated, user, service_tier"},
+        {"fireworks",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+         "\"f\",\"parameters\":{}}}],\"tool_choice\":\"required\",\"parallel_tool_calls\":false,"
+         "\"max_tokens\":5,\"top_k\":4,\"seed\":1,\"presence_penalty\":1,\"logit_bias\":{},"
+         "\"logprobs\":true,\"reasoning_effort\":\"low\",\"user\":\"me\"}",
+         "messages.name, tools.strict, reasoning_effort=approximated, service_tier"},
+        {"cerebras",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+         "\"f\",\"parameters\":{},\"strict\":true}}],\"tool_choice\":\"required\",\"parallel_tool_"
+         "calls\":false,\"max_completion_tokens\":5,\"seed\":1,\"logprobs\":true,\"reasoning_"
+         "effort\":\"low\",\"user\":\"me\"}",
+         "messages.name, top_k, presence_penalty, logit_bias, reasoning_effort=approximated, "
+         "service_tier"},
+        {"ollama",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+         "\"f\",\"parameters\":{}}}],\"max_tokens\":5,\"seed\":1,\"presence_penalty\":1,"
+         "\"reasoning_effort\":\"low\"}",
+         "messages.name, tools.strict, tool_choice, parallel_tool_calls, top_k, logit_bias, "
+         "logprobs, reasoning_effort=approximated, user, service_tier"},
+        {"vllm",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"developer\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"name\":\"n\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\","
+         "\"function\":{\"name\":\"f\",\"parameters\":{},\"strict\":true}}],\"tool_choice\":"
+         "\"required\",\"parallel_tool_calls\":false,\"max_tokens\":5,\"top_k\":4,\"seed\":1,"
+         "\"presence_penalty\":1,\"logit_bias\":{},\"logprobs\":true,\"reasoning_effort\":\"low\","
+         "\"user\":\"me\"}",
+         "reasoning_effort=approximated, service_tier"},
+        {"deepseek",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"name\":\"n\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\","
+         "\"function\":{\"name\":\"f\",\"parameters\":{}}}],\"tool_choice\":\"required\",\"max_"
+         "tokens\":5,\"presence_penalty\":1,\"logprobs\":true,\"thinking\":{\"type\":\"enabled\"}}",
+         "tools.strict, parallel_tool_calls, top_k, seed, logit_bias, thinking=approximated, user, "
+         "service_tier"},
+        {"mistral",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"d\"},{\"role\":"
+         "\"user\",\"content\":\"u\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+         "\"f\",\"parameters\":{},\"strict\":true}}],\"tool_choice\":\"any\",\"parallel_tool_"
+         "calls\":false,\"max_tokens\":5,\"random_seed\":1,\"presence_penalty\":1}",
+         "messages.name, top_k, logit_bias, logprobs, reasoning_effort, user, service_tier"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        becomes(rich, rows[i].vendor, "m", rows[i].body, rows[i].losses);
+    }
+}
+
 static void what_cannot_be_said_is_not_sent(void **state)
 {
     (void)state;
@@ -565,6 +688,14 @@ static void thinking_comes_back_with_its_signature(void **state)
             "openrouter", "m", BACK(DETAILS ",\"content\":\"x\""), "");
     becomes(BACK("\"reasoning_content\":\"hm\",\"content\":\"x\""), "deepseek", "m",
             BACK("\"reasoning_content\":\"hm\",\"content\":\"x\""), "");
+    /* of the turns since the user spoke alone */
+    becomes("{\"model\":\"m\",\"messages\":[" USER
+            ",{\"role\":\"assistant\",\"reasoning_content\":\"hm\","
+            "\"content\":\"x\"}," USER "]}",
+            "deepseek", "m",
+            "{\"model\":\"m\",\"messages\":[" USER
+            ",{\"role\":\"assistant\",\"content\":\"x\"}," USER "]}",
+            "messages.thinking");
     becomes(BACK("\"reasoning_content\":\"hm\",\"content\":\"x\""), "openai", "m",
             BACK("\"content\":\"x\""), "messages.thinking");
     becomes(BACK("\"content\":null,\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\""
@@ -653,6 +784,7 @@ int main(void)
         cmocka_unit_test(a_client_gets_a_whole_answer),
         cmocka_unit_test(nothing_of_a_request_is_lost),
         cmocka_unit_test(each_vendor_is_asked_in_its_own_way),
+        cmocka_unit_test(a_rich_request_at_every_vendor),
         cmocka_unit_test(what_cannot_be_said_is_not_sent),
         cmocka_unit_test(thinking_comes_back_with_its_signature),
         cmocka_unit_test(old_functions_become_tools_with_ids),

@@ -269,14 +269,14 @@ static void events_come_in_openais_order(void **state)
 }
 
 #define HEAD(status, error, details)                                                               \
-    "{\"id\":\"resp_" RIG_ID "\",\"object\":\"response\",\"created_at\":1700000000,\"status\":"    \
+    "{\"id\":\"resp_fl_" RIG_ID "\",\"object\":\"response\",\"created_at\":1700000000,\"status\":"    \
     "\"" status "\",\"background\":false,\"error\":" error ",\"incomplete_details\":" details      \
     ",\"instructions\":null,\"max_output_tokens\":null,\"model\":\"m\",\"output\":["
 #define TAIL(usage)                                                                                \
     "],\"parallel_tool_calls\":true,\"previous_response_id\":null,\"reasoning\":{\"effort\":null," \
-    "\"summary\":null},\"store\":false,\"temperature\":1.0,\"text\":{\"format\":{\"type\":"        \
+    "\"summary\":null},\"temperature\":1.0,\"text\":{\"format\":{\"type\":"                           \
     "\"text\"}},\"tool_choice\":\"auto\",\"tools\":[],\"top_p\":1.0,\"truncation\":\"disabled\","  \
-    "\"metadata\":{},\"usage\":" usage "}"
+    "\"metadata\":{},\"usage\":" usage ",\"store\":false}"
 
 static void a_clients_stream_is_as_openai_writes_it(void **state)
 {
@@ -291,7 +291,7 @@ static void a_clients_stream_is_as_openai_writes_it(void **state)
                                                                        "\n\ndata: [DONE]\n\n"),
         NULL, 0);
 #define AT(n, type) "event: " type "\ndata: {\"type\":\"" type "\",\"sequence_number\":" n
-#define MSG         "\"msg_" RIG_ID "0000\""
+#define MSG         "\"msg_fl_" RIG_ID "0000\""
 #define WHERE       ",\"item_id\":" MSG ",\"output_index\":0,\"content_index\":0"
 #define PART(text)                                                                                 \
     "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"" text "\"}"
@@ -485,7 +485,7 @@ static void custom_tools_are_functions_to_others(void **state)
                NULL, 0);
     fl_buf_putc(&g.out, '\0');
     assert_non_null(strstr(g.out.ptr, "response.custom_tool_call_input.done\",\"sequence_number\":4"
-                                      ",\"item_id\":\"ctc_" RIG_ID
+                                      ",\"item_id\":\"ctc_fl_" RIG_ID
                                       "0000\",\"output_index\":0,\"input\":\"a\\nb\"}"));
     assert_non_null(strstr(g.out.ptr, "\"type\":\"custom_tool_call\",\"status\":\"completed\","
                                       "\"input\":\"a\\nb\",\"call_id\":\"c1\",\"name\":\"patch\""));

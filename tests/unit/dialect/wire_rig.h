@@ -45,6 +45,15 @@ static inline void rig_collect(struct rig *g, const struct fl_chat_event *event)
     kept.name = fl_arena_copy(&g->arena, event->name);
     kept.signature = fl_arena_copy(&g->arena, event->signature);
     kept.stop_sequence = fl_arena_copy(&g->arena, event->stop_sequence);
+    kept.logprobs = fl_arena_copy(&g->arena, event->logprobs);
+    struct fl_citation cited;
+    if (event->citation) {
+        cited = *event->citation;
+        cited.url = fl_arena_copy(&g->arena, cited.url);
+        cited.title = fl_arena_copy(&g->arena, cited.title);
+        cited.quote = fl_arena_copy(&g->arena, cited.quote);
+        kept.citation = &cited;
+    }
     fl_chat_answer_take(&g->answer, &kept);
 }
 
@@ -207,6 +216,21 @@ static inline void rig_put_quoted(struct fl_buf *b, const struct fl_block *block
     fl_buf_putc(b, '"');
 }
 
+/* Behind a text: " cites URL TITLE FROM-TO". */
+static inline void rig_put_cited(struct fl_buf *b, const struct fl_block *block)
+{
+    for (const struct fl_cited *c = block->cited; c; c = c->next) {
+        fl_buf_put(b, FL_LIT(" cites "));
+        fl_buf_put(b, c->citation.url);
+        fl_buf_putc(b, ' ');
+        fl_buf_put(b, c->citation.title);
+        fl_buf_putc(b, ' ');
+        fl_buf_put_u64(b, c->citation.from);
+        fl_buf_putc(b, '-');
+        fl_buf_put_u64(b, c->citation.to);
+    }
+}
+
 static inline void rig_put_block(struct fl_buf *b, const struct fl_block *block)
 {
     static const char *const names[] = {"text", "refusal", "thinking", "redacted", "call"};
@@ -224,6 +248,12 @@ static inline void rig_put_block(struct fl_buf *b, const struct fl_block *block)
         fl_buf_put(b, block->name);
     }
     rig_put_quoted(b, block);
+    rig_put_cited(b, block);
+    size_t before = b->len;
+    fl_buf_put(b, FL_LIT(" likely "));
+    if (!fl_put_logprobs(b, block)) {
+        b->len = before;
+    }
     if (block->signature.len > 0) {
         fl_buf_put(b, FL_LIT(" signed "));
         fl_buf_put(b, block->signature);
