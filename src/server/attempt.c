@@ -13,8 +13,6 @@
 #include "route/estimate.h"
 #include "server/internal.h"
 
-#include <stdlib.h>
-
 enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096, preamble_bytes = 2 * FL_PREAMBLE_BYTES };
 
 static enum fl_err connect_to(struct fl_attempt *a);
@@ -175,7 +173,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
-    fl_gzip_destroy(a->gzip);
+    fl_unpack_close(a);
     fl_translation_destroy(a->translation);
     fl_shelf_give(&x->worker->attempt_shelf, a);
 }
@@ -452,13 +450,7 @@ static enum fl_err take_coding(struct fl_attempt *a, const struct fl_h1_head *he
     if (!coding || fl_slice_eq_nocase(coding->value, FL_LIT("identity"))) {
         return FL_OK;
     }
-    if (!fl_slice_eq_nocase(coding->value, FL_LIT("gzip"))) {
-        return FL_ERR_BAD_RESPONSE;
-    }
-    struct fl_worker *w = a->exchange->worker;
-    w->unpacked = w->unpacked ? w->unpacked : malloc(FL_UNPACKED_BYTES);
-    a->gzip = fl_gzip_create();
-    return w->unpacked && a->gzip ? FL_OK : FL_ERR_NOMEM;
+    return fl_slice_eq_nocase(coding->value, FL_LIT("gzip")) ? fl_unpack_open(a) : FL_ERR_BAD_RESPONSE;
 }
 
 static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head *head)
@@ -779,5 +771,8 @@ void fl_attempt_resume(struct fl_attempt *a)
         a->last_byte_ns = a->exchange->worker->sys->now_ns;
         fl_exchange_watch(a->exchange);
         a->conn->stream->ops->resume(a->conn->stream);
+        if (a->unpack) {
+            fl_relay_go_on(a);
+        }
     }
 }

@@ -146,27 +146,30 @@ static void succeed(struct fl_attempt *a)
 
 static bool more_of(const struct fl_attempt *a, struct fl_slice in)
 {
-    return (in.len > 0 && !a->body.done) || a->unpack_more;
+    return (in.len > 0 && !a->body.done) || (a->unpack && a->unpack->more);
 }
 
 /* Next piece of the body, unframed and uncompressed; it may be empty. A compressed body's piece lives only
  * until the next call. */
 static enum fl_err next_piece(struct fl_attempt *a, struct fl_slice *in, struct fl_slice *ret_piece)
 {
-    size_t len;
-    if (!a->gzip) {
-        return fl_h1_body_next(&a->body, in, ret_piece) ? FL_ERR_BAD_RESPONSE : FL_OK;
+    if (a->unpack) {
+        return fl_unpack_next(a, in, ret_piece);
     }
-    if (!a->unpack_more && fl_h1_body_next(&a->body, in, &a->packed)) {
-        return FL_ERR_BAD_RESPONSE;
+    return fl_h1_body_next(&a->body, in, ret_piece) ? FL_ERR_BAD_RESPONSE : FL_OK;
+}
+
+/* Is there more, but not now? Then *in* was kept, or the attempt is over. */
+static bool must_wait(struct fl_attempt *a, struct fl_slice in)
+{
+    enum fl_err err = FL_OK;
+    if (!a->unpack || !fl_unpack_waits(a, in, &err)) {
+        return false;
     }
-    char *unpacked = a->exchange->worker->unpacked;
-    if (fl_gzip_next(a->gzip, &a->packed, unpacked, FL_UNPACKED_BYTES, &len)) {
-        return FL_ERR_BAD_RESPONSE;
+    if (err) {
+        fl_attempt_fail(a, err);
     }
-    a->unpack_more = a->packed.len > 0 || len == FL_UNPACKED_BYTES;
-    *ret_piece = fl_slice(unpacked, len);
-    return a->body.done && !a->unpack_more && !fl_gzip_done(a->gzip) ? FL_ERR_CLOSED : FL_OK;
+    return true;
 }
 
 /* --- plain answers --- */
@@ -293,7 +296,7 @@ static void start_passing(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
     struct gather g;
-    bool length_known = a->body.framing == FL_H1_LENGTH && !a->gzip;
+    bool length_known = a->body.framing == FL_H1_LENGTH && !a->unpack;
     gather_init(&g);
     fl_attempt_enter(a, FL_ATTEMPT_PASSING);
     fl_exchange_commit(a);
@@ -309,13 +312,16 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
     gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
+        if (must_wait(a, in)) {
+            return;
+        }
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             fl_attempt_fail(a, err);
             return;
         }
         gather_add(&g, piece);
-        if (g.count == pieces_max || a->gzip) {
+        if (g.count == pieces_max || a->unpack) {
             flush(a, &g, false);
         }
     }
@@ -352,6 +358,9 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
         return;
     }
     while (more_of(a, in)) {
+        if (must_wait(a, in)) {
+            return;
+        }
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             fl_attempt_fail(a, err);
@@ -362,7 +371,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
         }
         note_life(a);
         note_first_byte(a);
-        if (a->hold.len == 0 && whole.len == 0 && !a->gzip) {
+        if (a->hold.len == 0 && whole.len == 0 && !a->unpack) {
             whole = piece; /* perhaps all of it: not copied yet */
             continue;
         }
@@ -738,6 +747,9 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
     gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
+        if (must_wait(a, in)) {
+            return;
+        }
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             flush(a, &g, false);
@@ -747,7 +759,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         if (!take_piece(a, piece, false, &g)) {
             return;
         }
-        if (a->gzip && !a->done_seen) {
+        if (a->unpack && !a->done_seen) {
             flush(a, &g, false);
         }
     }
@@ -765,7 +777,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 
 /* --- both --- */
 
-void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
+static void take_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     fl_buf_reset(&a->exchange->worker->out);
     if (a->state == FL_ATTEMPT_STREAMING) {
@@ -777,6 +789,22 @@ void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
     }
 }
 
+void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    if (a->unpack) {
+        fl_unpack_new_read(a->unpack);
+    }
+    take_bytes(a, in);
+}
+
+void fl_relay_go_on(struct fl_attempt *a)
+{
+    struct fl_slice in;
+    if (fl_unpack_go_on(a, &in)) {
+        take_bytes(a, in);
+    }
+}
+
 void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
 {
     struct gather g;
@@ -784,7 +812,7 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
     a->conn_keep = false;
     fl_buf_reset(&a->exchange->worker->out);
     enum fl_err whole = err ? err : fl_h1_body_end(&a->body);
-    if (!whole && a->gzip && !fl_gzip_done(a->gzip)) {
+    if (!whole && a->unpack && !fl_unpack_done(a->unpack)) {
         whole = FL_ERR_CLOSED;
     }
     if (whole) {
