@@ -194,6 +194,7 @@ struct fl_attempt {
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
     bool continues;          /* a stream that broke off elsewhere */
     bool own_form; /* *translation* is of its answer only: it is asked in the client's form */
+    bool other_kind;         /* a stream came where a whole answer was asked for, or the reverse */
     bool head_seen;
     bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
@@ -546,6 +547,9 @@ void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
  * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->asking->complaint says why. */
 enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
+/* The provider answers with a stream where a whole answer was asked for, or the reverse: its answer goes through a
+ * translation, into the same form if need be. FL_ERR_BAD_RESPONSE: there is none for this endpoint. */
+enum fl_err fl_cross_answer(struct fl_attempt *a) FL_CHECK_RESULT;
 void fl_canonical_destroy(struct fl_canonical *c);
 
 /* unpack.c */

@@ -205,11 +205,17 @@ static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_s
     fl_exchange_failed(x, err);
 }
 
+/* Is a held body in the client's own form, whatever becomes of it? A stream of events is in none that is held. */
+static bool is_own_body(const struct fl_attempt *a)
+{
+    return !a->translation || (a->own_form && a->exchange->stream);
+}
+
 /* A refusal that no other target can mend: the provider's own words reach the client, with its status. */
 static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
-    if (a->translation) {
+    if (!is_own_body(a)) {
         translate_refusal(a, err, body);
         return;
     }
@@ -246,12 +252,16 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
         }
         return FL_OK;
     }
-    if (!t) {
+    if (is_own_body(a)) {
         enum fl_err told = a->dialect->read_answer(*body, &a->usage);
-        return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
+        told = told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
+        if (!t || told) {
+            return told;
+        }
     }
     bool as_stream = a->exchange->stream;
-    enum fl_err err = fl_translation_answer(t, *body, as_stream);
+    bool of_stream = a->other_kind && !as_stream;
+    enum fl_err err = of_stream ? fl_translation_collect(t, *body) : fl_translation_answer(t, *body, as_stream);
     a->usage = t->usage;
     if (!err) {
         *body = fl_buf_slice(&t->out);
@@ -339,7 +349,8 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
 static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 {
     if (a->status >= 400 || a->translation) {
-        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : FL_ERR_TOO_BIG);
+        enum fl_err long_one = a->other_kind ? FL_ERR_BAD_RESPONSE : FL_ERR_TOO_BIG;
+        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : long_one);
         return;
     }
     start_passing(a);
