@@ -64,8 +64,8 @@ static void check_place(struct fl_load *load, const struct fl_draft *draft, cons
                   c == '-' || c == '_' || c == '.' || c == ':';
         if (!ok || text.len > 100) {
             fl_load_error(load, draft->entry->key,
-                          "the %s of '%.*s' has a character that no %s has", what,
-                          FL_TEXT(draft->entry->name), what);
+                          "the %s of '%.*s' has a character that no %s has, or is longer than 100",
+                          what, FL_TEXT(draft->entry->name), what);
             return;
         }
     }
@@ -88,9 +88,14 @@ void fl_provider_place_build(struct fl_load *load, const struct fl_draft *draft,
         p->region = word_or_variable(load, region, google);
         p->region = p->region.len > 0 ? p->region : FL_LIT("global");
         p->project = word_or_variable(load, key_of(draft, FL_KEY_PROVIDER_project), projects);
-    } else if (speaks(p, "bedrock")) {
-        p->region = word_or_variable(load, region, aws);
+    } else {
+        p->region = speaks(p, "bedrock") ? word_or_variable(load, region, aws) : region->text;
     }
+    p->account = key_of(draft, FL_KEY_PROVIDER_account)->text;
+    p->account = p->account.len > 0 ? p->account : p->name;
+    p->quota = key_of(draft, FL_KEY_PROVIDER_quota)->text;
+    check_place(load, draft, "account", p->account);
+    check_place(load, draft, "quota", p->quota);
     check_place(load, draft, "region", p->region);
     check_place(load, draft, "project", p->project);
     check_place(load, draft, "api_version", p->api_version);
