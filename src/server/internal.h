@@ -124,7 +124,7 @@ const struct fl_provider *fl_pool_provider(const struct fl_pool *pool);
  *
  * A target has places: as many as its provider's 'concurrency' (all workers together) and 'connections'
  * (of this worker) allow. An exchange whose targets have none free waits in the room of the first of
- * them, by class, then by deadline (route/admit.h), for limits.queue_wait at most. */
+ * them, by class, tenant, deadline (route/admit.h), for limits.queue_wait at most. */
 
 struct fl_room;
 struct fl_seat { /* of an exchange that waits; in its arena */
