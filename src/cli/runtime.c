@@ -58,7 +58,8 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
         .access = o->quiet_access ? NULL : access_to_stderr,
         .knowledge = c->runtime->knowledge,
         .lessons = c->runtime->lessons,
-        .decisions = c->runtime->decisions};
+        .decisions = c->runtime->decisions,
+        .file = fl_read_file};
     enum fl_err err = fl_net_create(&c->net);
     if (err) {
         return err;

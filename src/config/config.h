@@ -66,6 +66,7 @@ struct fl_provider_auth {
     struct fl_slice client_id, client_secret;              /* of Entra */
     struct fl_slice role;     /* its ARN */
     struct fl_slice proof;    /* a token that is shown to get keys; secret */
+    struct fl_slice proof_file; /* path it came from: it is replaced there now and then; empty: no file */
     struct fl_slice endpoint; /* URL that tokens or keys are fetched from; checked */
 };
 

@@ -185,6 +185,15 @@ static struct fl_slice read_secret_file(struct step *s, struct fl_slice path)
     return bytes;
 }
 
+/* A token that whoever runs the container replaces in its file. */
+static void take_proof(struct step *s, const char *variable)
+{
+    struct fl_provider_auth *a = &s->p->auth;
+    struct fl_slice path = text_or_variable(s, FL_KEY_PROVIDER_AUTH_token_file, variable);
+    a->proof = read_secret_file(s, path);
+    a->proof_file = a->proof.len > 0 ? fl_arena_copy(&s->load->config->arena, path) : FL_EMPTY;
+}
+
 static void set_endpoint(struct step *s, struct fl_slice standard)
 {
     struct fl_url url;
@@ -230,8 +239,7 @@ static void take_web_identity(struct step *s)
     struct fl_provider_auth *a = &s->p->auth;
     a->source = FL_SOURCE_WEB_IDENTITY;
     a->role = text_or_variable(s, FL_KEY_PROVIDER_AUTH_role_arn, "AWS_ROLE_ARN");
-    a->proof = read_secret_file(
-        s, text_or_variable(s, FL_KEY_PROVIDER_AUTH_token_file, "AWS_WEB_IDENTITY_TOKEN_FILE"));
+    take_proof(s, "AWS_WEB_IDENTITY_TOKEN_FILE");
     set_endpoint(s, s->p->region.len > 0 ? fill(s->load, "https://sts.{region}.amazonaws.com",
                                                 "{region}", s->p->region)
                                          : FL_LIT("https://sts.amazonaws.com"));
@@ -247,8 +255,7 @@ static void take_container(struct step *s)
     } else if (fl_load_variable(s->load, "AWS_CONTAINER_CREDENTIALS_FULL_URI", &path)) {
         uri = fl_arena_copy(&s->load->config->arena, path);
     }
-    a->proof = read_secret_file(s, text_or_variable(s, FL_KEY_PROVIDER_AUTH_token_file,
-                                                    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
+    take_proof(s, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     if (a->proof.len == 0 &&
         fl_load_variable(s->load, "AWS_CONTAINER_AUTHORIZATION_TOKEN", &token)) {
         a->proof = fl_load_secret(s->load, fl_slice_trim(token));

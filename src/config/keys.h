@@ -339,7 +339,7 @@ enum fl_enum {
       "")                                                                                          \
     X(PROVIDER_AUTH, token_file, STRING, NONE, "", "", "", "0.5", "",                              \
       "AWS, web_identity: path of the token to show; container: of the value for "                 \
-      "authorization. Read when the configuration is loaded.",                                     \
+      "authorization. Read again whenever keys are fetched.",                                      \
       "")                                                                                          \
     X(PROVIDER_AUTH, service_account_file, STRING, NONE, "", "", "", "0.5", "",                    \
       "Google: path of a service account's key file (JSON). Absent: "                              \
