@@ -61,7 +61,8 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
         .knowledge = c->runtime->knowledge,
         .lessons = c->runtime->lessons,
         .memory = c->runtime->memory,
-        .decisions = c->runtime->decisions};
+        .decisions = c->runtime->decisions,
+        .file = fl_read_file};
     enum fl_err err = fl_net_create(&c->net);
     if (err) {
         return err;

@@ -31,7 +31,7 @@ struct simulation {
     const char *plan, *incidents;
     enum fl_chaos_lie lie;
     /* of all seeds */
-    uint64_t runs, failed_runs, exchanges_done, attempts, failovers, calm, calm_failed, steps;
+    uint64_t runs, failed_runs, exchanges_done, attempts, failovers, hedged, continued, calm, calm_failed, steps;
     uint64_t virtual_ns, hash;
 };
 
@@ -178,6 +178,8 @@ static void print_json(const struct fl_chaos_plan *plan, const struct fl_chaos_v
     put_json("exchanges", v->exchanges);
     put_json("attempts", v->attempts);
     put_json("failovers", v->failovers);
+    put_json("hedged", v->hedged);
+    put_json("continued", v->continued);
     put_json("calm", v->calm);
     put_json("calm_failed", v->calm_failed);
     put_json("virtual_ms", v->virtual_ns / FL_NS_MS);
@@ -235,6 +237,8 @@ static void count(struct simulation *s, const struct fl_chaos_verdict *v)
     s->exchanges_done += v->exchanges;
     s->attempts += v->attempts;
     s->failovers += v->failovers;
+    s->hedged += v->hedged;
+    s->continued += v->continued;
     s->calm += v->calm;
     s->calm_failed += v->calm_failed;
     s->steps += v->steps;
@@ -277,10 +281,11 @@ static int run_seeds(struct simulation *s)
         (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
     FILE *out = s->json ? stderr : stdout;
     (void)fprintf(out,
-                  "%llu seeds, %llu exchanges, %llu attempts, %llu failovers; %.1f h of virtual "
-                  "time, %llu events, in %.1f s\n",
+                  "%llu seeds, %llu exchanges, %llu attempts, %llu failovers, %llu hedges, %llu streams continued; "
+                  "%.1f h of virtual time, %llu events, in %.1f s\n",
                   (unsigned long long)s->runs, (unsigned long long)s->exchanges_done,
                   (unsigned long long)s->attempts, (unsigned long long)s->failovers,
+                  (unsigned long long)s->hedged, (unsigned long long)s->continued,
                   (double)s->virtual_ns / 3.6e12, (unsigned long long)s->steps, seconds);
     (void)fprintf(out, "a minute after the storm: %llu of %llu requests failed\n",
                   (unsigned long long)s->calm_failed, (unsigned long long)s->calm);

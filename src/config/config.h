@@ -26,6 +26,7 @@ enum { FL_PROVIDER_KEYS_MAX = 16 };
 struct fl_provider_key {
     struct fl_slice value;  /* secret */
     struct fl_slice source; /* as fl_provider.key_source */
+    uint64_t rpm, tpm;      /* what the vendor allows it, for each model; 0: not known */
 };
 
 /* How a request says who asks. */
@@ -65,6 +66,7 @@ struct fl_provider_auth {
     struct fl_slice client_id, client_secret;              /* of Entra */
     struct fl_slice role;     /* its ARN */
     struct fl_slice proof;    /* a token that is shown to get keys; secret */
+    struct fl_slice proof_file; /* path it came from: it is replaced there now and then; empty: no file */
     struct fl_slice endpoint; /* URL that tokens or keys are fetched from; checked */
 };
 
@@ -83,7 +85,9 @@ struct fl_provider {
     struct fl_slice name;     /* as configured */
     struct fl_slice type;     /* vendor row: openai, groq, ..., "openai_compatible" */
     struct fl_slice dialect;  /* a name that fl_dialect_find() knows */
-    struct fl_slice region, project, api_version; /* empty where they mean nothing */
+    struct fl_slice region, project, api_version; /* empty where they mean nothing, or are not known */
+    struct fl_slice account, quota; /* names of what it shares with others; quota empty: with nobody */
+    uint64_t rpm, tpm; /* where nothing else is said of a key, or there is none */
     struct fl_provider_auth auth;
     struct fl_slice base_url; /* as configured, for display */
     bool tls;

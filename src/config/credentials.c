@@ -64,8 +64,8 @@ static void check_place(struct fl_load *load, const struct fl_draft *draft, cons
                   c == '-' || c == '_' || c == '.' || c == ':';
         if (!ok || text.len > 100) {
             fl_load_error(load, draft->entry->key,
-                          "the %s of '%.*s' has a character that no %s has", what,
-                          FL_TEXT(draft->entry->name), what);
+                          "the %s of '%.*s' has a character that no %s has, or is longer than 100",
+                          what, FL_TEXT(draft->entry->name), what);
             return;
         }
     }
@@ -88,9 +88,14 @@ void fl_provider_place_build(struct fl_load *load, const struct fl_draft *draft,
         p->region = word_or_variable(load, region, google);
         p->region = p->region.len > 0 ? p->region : FL_LIT("global");
         p->project = word_or_variable(load, key_of(draft, FL_KEY_PROVIDER_project), projects);
-    } else if (speaks(p, "bedrock")) {
-        p->region = word_or_variable(load, region, aws);
+    } else {
+        p->region = speaks(p, "bedrock") ? word_or_variable(load, region, aws) : region->text;
     }
+    p->account = key_of(draft, FL_KEY_PROVIDER_account)->text;
+    p->account = p->account.len > 0 ? p->account : p->name;
+    p->quota = key_of(draft, FL_KEY_PROVIDER_quota)->text;
+    check_place(load, draft, "account", p->account);
+    check_place(load, draft, "quota", p->quota);
     check_place(load, draft, "region", p->region);
     check_place(load, draft, "project", p->project);
     check_place(load, draft, "api_version", p->api_version);
@@ -180,6 +185,15 @@ static struct fl_slice read_secret_file(struct step *s, struct fl_slice path)
     return bytes;
 }
 
+/* A token that whoever runs the container replaces in its file. */
+static void take_proof(struct step *s, const char *variable)
+{
+    struct fl_provider_auth *a = &s->p->auth;
+    struct fl_slice path = text_or_variable(s, FL_KEY_PROVIDER_AUTH_token_file, variable);
+    a->proof = read_secret_file(s, path);
+    a->proof_file = a->proof.len > 0 ? fl_arena_copy(&s->load->config->arena, path) : FL_EMPTY;
+}
+
 static void set_endpoint(struct step *s, struct fl_slice standard)
 {
     struct fl_url url;
@@ -225,8 +239,7 @@ static void take_web_identity(struct step *s)
     struct fl_provider_auth *a = &s->p->auth;
     a->source = FL_SOURCE_WEB_IDENTITY;
     a->role = text_or_variable(s, FL_KEY_PROVIDER_AUTH_role_arn, "AWS_ROLE_ARN");
-    a->proof = read_secret_file(
-        s, text_or_variable(s, FL_KEY_PROVIDER_AUTH_token_file, "AWS_WEB_IDENTITY_TOKEN_FILE"));
+    take_proof(s, "AWS_WEB_IDENTITY_TOKEN_FILE");
     set_endpoint(s, s->p->region.len > 0 ? fill(s->load, "https://sts.{region}.amazonaws.com",
                                                 "{region}", s->p->region)
                                          : FL_LIT("https://sts.amazonaws.com"));
@@ -242,8 +255,7 @@ static void take_container(struct step *s)
     } else if (fl_load_variable(s->load, "AWS_CONTAINER_CREDENTIALS_FULL_URI", &path)) {
         uri = fl_arena_copy(&s->load->config->arena, path);
     }
-    a->proof = read_secret_file(s, text_or_variable(s, FL_KEY_PROVIDER_AUTH_token_file,
-                                                    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
+    take_proof(s, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     if (a->proof.len == 0 &&
         fl_load_variable(s->load, "AWS_CONTAINER_AUTHORIZATION_TOKEN", &token)) {
         a->proof = fl_load_secret(s->load, fl_slice_trim(token));

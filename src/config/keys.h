@@ -30,6 +30,8 @@
     X(PROVIDER_AUTH, "providers.NAME.auth",                                                        \
       "Who the gateway is to the provider, where a key alone does not say it: Vertex, Bedrock, "   \
       "and Azure with Entra.")                                                                     \
+    X(PROVIDER_KEY, "providers.NAME.keys[]",                                                       \
+      "One of a provider's keys with limits of its own. A secret alone is a key without.")         \
     X(HEALTH, "providers.NAME.health",                                                             \
       "Active checks of the provider: a free request with its key, outside of any client's "       \
       "request.")                                                                                  \
@@ -74,7 +76,7 @@ enum fl_key_type {
     FL_TYPE_SIZE,       /* "64KiB", "32MiB", "1MB"; a bare number counts bytes */
     FL_TYPE_ENUM,       /* of: enum fl_enum */
     FL_TYPE_STRINGS,    /* one text or a list of them */
-    FL_TYPE_SECRETS,    /* a list, each entry as SECRET */
+    FL_TYPE_SECRETS,    /* a list, each entry as SECRET, or of: enum fl_section, the secret first */
     FL_TYPE_STRING_MAP, /* name -> secret text */
     FL_TYPE_OBJECT,     /* of: enum fl_section */
     FL_TYPE_MAP,        /* name -> object; of: enum fl_section */
@@ -108,6 +110,7 @@ enum fl_enum {
 #define FL_OF_AUTH_SOURCE    FL_ENUM_AUTH_SOURCE
 #define FL_OF_CLASS          FL_ENUM_CLASS
 #define FL_OF_PROVIDER_AUTH  FL_SECTION_PROVIDER_AUTH
+#define FL_OF_PROVIDER_KEY   FL_SECTION_PROVIDER_KEY
 #define FL_OF_TLS            FL_SECTION_TLS
 #define FL_OF_ROUTING        FL_SECTION_ROUTING
 #define FL_OF_TIMEOUTS       FL_SECTION_TIMEOUTS
@@ -228,9 +231,25 @@ enum fl_enum {
       "The key: ${VARIABLE}, {file: PATH} or {credential: NAME}. Absent: the vendor's usual "      \
       "variable.",                                                                                 \
       "")                                                                                          \
-    X(PROVIDER, keys, SECRETS, NONE, "", "", "", "0.4", "",                                        \
-      "More keys of the same kind, a list with each as api_key: what one is refused for (a rate "  \
-      "limit, a spent quota, a revoked key) is tried with the next.",                              \
+    X(PROVIDER, keys, SECRETS, PROVIDER_KEY, "", "", "", "0.4", "",                                \
+      "More keys of the same kind, a list with each as api_key, or as {key: ..., rpm: 60}: what "  \
+      "one is refused for (a rate limit, a spent quota, a revoked key) is tried with the next.",   \
+      "")                                                                                          \
+    X(PROVIDER, rpm, UINT, NONE, "", "1", "1000000000", "0.5", "",                                 \
+      "Requests a minute that the vendor allows each key, for each model; those under 'keys' "     \
+      "replace it. At most ten seconds' worth of them go out at once. What its answers tell of "   \
+      "a limit tightens it further.",                                                              \
+      "")                                                                                          \
+    X(PROVIDER, tpm, UINT, NONE, "", "1", "1000000000000", "0.5", "",                              \
+      "The same in tokens a minute, those of the prompt and of the answer.", "")                   \
+    X(PROVIDER, account, STRING, NONE, "", "", "", "0.5", "",                                      \
+      "Name of the vendor's account that pays, where several providers share one: what is spent "  \
+      "for one of them is for all. Absent: its own.",                                              \
+      "")                                                                                          \
+    X(PROVIDER, quota, STRING, NONE, "", "", "", "0.5", "",                                        \
+      "Name of a limit of the vendor's that all keys of the providers with this name draw from, "  \
+      "model by model: what one of them is told of it holds for all. Absent: each key has its "    \
+      "own.",                                                                                      \
       "")                                                                                          \
     X(PROVIDER, enabled, BOOL, NONE, "true", "", "", "0.1", "",                                    \
       "false takes the provider's targets out of every route.", "")                                \
@@ -281,7 +300,8 @@ enum fl_enum {
       "")                                                                                          \
     X(PROVIDER, region, STRING, NONE, "", "", "", "0.5", "",                                       \
       "Region of AWS (bedrock) or location of Google Cloud (vertex). Absent: AWS_REGION, "         \
-      "AWS_DEFAULT_REGION; for vertex GOOGLE_CLOUD_LOCATION, else global.",                        \
+      "AWS_DEFAULT_REGION; for vertex GOOGLE_CLOUD_LOCATION, else global. For others it says only "\
+      "where they run: what fails in one region is tried in another first.",                       \
       "")                                                                                          \
     X(PROVIDER, location, STRING, NONE, "", "", "", "0.5", "",                                     \
       "The same as 'region', in Google's word.",                                                   \
@@ -319,7 +339,7 @@ enum fl_enum {
       "")                                                                                          \
     X(PROVIDER_AUTH, token_file, STRING, NONE, "", "", "", "0.5", "",                              \
       "AWS, web_identity: path of the token to show; container: of the value for "                 \
-      "authorization. Read when the configuration is loaded.",                                     \
+      "authorization. Read again whenever keys are fetched.",                                      \
       "")                                                                                          \
     X(PROVIDER_AUTH, service_account_file, STRING, NONE, "", "", "", "0.5", "",                    \
       "Google: path of a service account's key file (JSON). Absent: "                              \
@@ -337,6 +357,11 @@ enum fl_enum {
     X(PROVIDER_AUTH, endpoint, STRING, NONE, "", "", "", "0.5", "",                                \
       "URL to fetch tokens or keys from, instead of the cloud's own.",                             \
       "")                                                                                          \
+    X(PROVIDER_KEY, key, SECRET, NONE, "", "", "", "0.5", "", "The key, as api_key.", "")          \
+    X(PROVIDER_KEY, rpm, UINT, NONE, "", "1", "1000000000", "0.5", "",                             \
+      "Requests a minute that the vendor allows it, for each model.", "")                          \
+    X(PROVIDER_KEY, tpm, UINT, NONE, "", "1", "1000000000000", "0.5", "",                          \
+      "Tokens a minute, for each model.", "")                                                      \
     X(HEALTH, enabled, BOOL, NONE, "true", "", "", "0.4", "",                                      \
       "false: no active checks; its health is told by its traffic alone.", "")                     \
     X(HEALTH, path, STRING, NONE, "", "", "", "0.4", "",                                           \

@@ -200,6 +200,34 @@ static void check_strings(struct fl_load *load, const struct fl_key *key,
     }
 }
 
+/* {key: SECRET, ...} rather than a secret, which may be a mapping too. */
+static bool is_section_of_secret(const struct fl_key *key, const struct fl_yaml *node)
+{
+    bool is = false;
+    for (const struct fl_yaml_item *item = node->kind == FL_YAML_MAPPING ? node->first : NULL; item;
+         item = item->next) {
+        is = is || fl_key_find((enum fl_section)key->of, item->key->text);
+    }
+    return is;
+}
+
+/* An entry of SECRETS with keys of its own, the first of which is the secret. */
+static struct fl_entry secret_section(struct fl_load *load, const struct fl_key *key,
+                                      const struct fl_yaml *node, bool *io_bad)
+{
+    struct fl_object *object = fl_object_check(load, (enum fl_section)key->of, node);
+    const struct fl_value *secret = object ? &object->values[0] : NULL;
+    if (secret && !secret->node) {
+        fl_load_error(load, node, "an entry of '%s' needs a '%s'", key->name,
+                      fl_keys[fl_section_first((enum fl_section)key->of)].name);
+    }
+    *io_bad = *io_bad || !secret || !secret->node || secret->bad;
+    return (struct fl_entry){.node = node,
+                             .name = secret ? secret->source : FL_EMPTY,
+                             .text = secret ? secret->text : FL_EMPTY,
+                             .object = object};
+}
+
 static void check_secrets(struct fl_load *load, const struct fl_key *key,
                           const struct fl_yaml *node, struct fl_value *value)
 {
@@ -214,6 +242,10 @@ static void check_secrets(struct fl_load *load, const struct fl_key *key,
     }
     for (const struct fl_yaml_item *item = node->first; item; item = item->next) {
         struct fl_value one = {.node = item->value};
+        if (is_section_of_secret(key, item->value)) {
+            value->entries[value->count++] = secret_section(load, key, item->value, &value->bad);
+            continue;
+        }
         fl_secret_check(load, key, item->value, &one);
         value->bad = value->bad || one.bad;
         value->entries[value->count++] =

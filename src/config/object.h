@@ -12,7 +12,7 @@
 struct fl_load;
 struct fl_object;
 
-/* An entry of STRINGS (text), SECRETS (text, source as name), STRING_MAP (name, text), MAP and PRICES (name, object), LIST
+/* An entry of STRINGS (text), SECRETS (text, source as name; object where it has keys of its own), STRING_MAP (name, text), MAP and PRICES (name, object), LIST
  * (object). */
 struct fl_entry {
     const struct fl_yaml *key, *node; /* where the name and the value stand; key may be NULL */

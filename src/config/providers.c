@@ -154,16 +154,28 @@ static void take_variable(struct fl_load *load, const struct fl_draft *draft, st
     p->key_source = fl_slice_cstr(name);
 }
 
-static void add_key(struct fl_provider_key *keys, struct fl_provider *p, struct fl_slice value,
-                    struct fl_slice source)
+/* *object*: of the key itself, or NULL. */
+static uint64_t limit_of(const struct fl_object *object, enum fl_key_id id, uint64_t otherwise)
 {
+    const struct fl_value *value = object ? fl_object_value(object, id) : NULL;
+    return value && value->node && !value->bad ? (uint64_t)value->number : otherwise;
+}
+
+static void add_key(struct fl_provider_key *keys, struct fl_provider *p, struct fl_slice value,
+                    struct fl_slice source, const struct fl_object *object)
+{
+    struct fl_provider_key key = {.value = value,
+                                  .source = source,
+                                  .rpm = limit_of(object, FL_KEY_PROVIDER_KEY_rpm, p->rpm),
+                                  .tpm = limit_of(object, FL_KEY_PROVIDER_KEY_tpm, p->tpm)};
     for (unsigned i = 0; i < p->key_count; i++) {
         if (fl_slice_eq(keys[i].value, value)) { /* twice the same is one account */
+            keys[i] = object ? key : keys[i];
             return;
         }
     }
     if (value.len > 0) {
-        keys[p->key_count++] = (struct fl_provider_key){value, source};
+        keys[p->key_count++] = key;
     }
 }
 
@@ -177,9 +189,10 @@ static void list_keys(struct fl_load *load, const struct fl_draft *draft, struct
     if (value->bad || !keys) {
         return;
     }
-    add_key(keys, p, p->api_key, p->key_source);
+    add_key(keys, p, p->api_key, p->key_source, NULL);
     for (unsigned i = 0; i < value->count; i++) {
-        add_key(keys, p, value->entries[i].text, value->entries[i].name);
+        const struct fl_entry *entry = &value->entries[i];
+        add_key(keys, p, entry->text, entry->name, entry->object);
     }
     if (p->key_count > keys_max) {
         fl_load_error(load, value->node, "more than 16 keys");
@@ -190,6 +203,12 @@ static void list_keys(struct fl_load *load, const struct fl_draft *draft, struct
         p->api_key = keys[0].value;
         p->key_source = keys[0].source;
     }
+}
+
+static void build_limits(const struct fl_draft *draft, struct fl_provider *p)
+{
+    p->rpm = limit_of(draft->entry->object, FL_KEY_PROVIDER_rpm, 0);
+    p->tpm = limit_of(draft->entry->object, FL_KEY_PROVIDER_tpm, 0);
 }
 
 static void build_key(struct fl_load *load, const struct fl_draft *draft, struct fl_provider *p)
@@ -412,12 +431,40 @@ static void build_one(struct fl_load *load, struct fl_draft *draft, struct fl_pr
     p->type = fl_slice_cstr(draft->vendor->name);
     fl_provider_place_build(load, draft, p);
     build_url(load, draft, p);
+    build_limits(draft, p);
     build_key(load, draft, p);
     fl_provider_auth_build(load, draft, p);
     build_headers(load, draft, p);
     build_rest(load, draft, p);
     build_health(load, draft, p);
     draft->routed = takes_part(load, draft, p);
+}
+
+/* Of one quota there is one limit, whoever draws from it. */
+static bool same_limits(const struct fl_provider *a, const struct fl_provider *b)
+{
+    bool same = a->rpm == b->rpm && a->tpm == b->tpm;
+    for (unsigned i = 0; i < b->key_count; i++) {
+        same = same && b->keys[i].rpm == a->rpm && b->keys[i].tpm == a->tpm;
+    }
+    return same;
+}
+
+static void check_quotas(struct fl_load *load)
+{
+    const struct fl_config *c = load->config;
+    for (unsigned i = 0; i < c->provider_count; i++) {
+        const struct fl_provider *p = &c->providers[i], *first = p;
+        for (unsigned j = i; j-- > 0 && p->quota.len > 0;) {
+            first = fl_slice_eq(c->providers[j].quota, p->quota) ? &c->providers[j] : first;
+        }
+        if (p->quota.len > 0 && !same_limits(first, p)) {
+            fl_load_error(load, load->drafts[i].entry->key,
+                          "providers and keys of the quota '%.*s' share one limit: give 'rpm' and 'tpm' to each of "
+                          "its providers, the same, and to none of their keys",
+                          FL_TEXT(p->quota));
+        }
+    }
 }
 
 void fl_providers_build(struct fl_load *load)
@@ -447,4 +494,5 @@ void fl_providers_build(struct fl_load *load)
     }
     load->config->providers = providers;
     load->config->provider_count = value->count;
+    check_quotas(load);
 }

@@ -135,7 +135,7 @@ static const char *type_name(enum fl_key_type type)
     case FL_TYPE_STRINGS:
         return "text or list of texts";
     case FL_TYPE_SECRETS:
-        return "list of secrets";
+        return "list of secrets, or of sections";
     case FL_TYPE_STRING_MAP:
         return "names with texts";
     case FL_TYPE_OBJECT:

@@ -65,7 +65,9 @@ static void put_alternatives(struct fl_buf *b, const struct fl_key *key)
         fl_buf_put_cstr(b, SECRET);
         break;
     case FL_TYPE_SECRETS:
-        fl_buf_put_cstr(b, "{\"type\": \"array\", \"items\": {\"anyOf\": [" SECRET "]}}");
+        fl_buf_put_cstr(b, "{\"type\": \"array\", \"items\": {\"anyOf\": [" SECRET ", ");
+        put_ref(b, (enum fl_section)key->of);
+        fl_buf_put_cstr(b, "]}}");
         break;
     case FL_TYPE_BOOL:
         fl_buf_put_cstr(b, "{\"type\": \"boolean\"}, " VARIABLE);

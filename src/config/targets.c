@@ -78,17 +78,39 @@ static uint64_t fate_of(struct fl_slice name)
     return fl_hash((struct fl_hash_key){0, 0}, name) | 1; /* 0 is none */
 }
 
-/* What fails together: all of a provider; all of a vendor, and of servers of one's own those of an
- * address. */
-static void attach_fates(const struct fl_provider *p, struct fl_target *target)
+/* Of a limit that is shared: model by model, by whatever name a provider has for one. */
+static struct fl_slice quota_id(const struct fl_provider *p, struct fl_slice model, struct fl_buf *b)
 {
-    const struct fl_vendor *vendor = fl_vendor_find(p->type);
-    bool hosted = vendor && vendor->base_url && !vendor->key_optional;
-    target->fate[FL_FATE_ACCOUNT] = fate_of(p->name);
-    target->fate[FL_FATE_VENDOR] = fate_of(hosted ? p->type : p->host_header);
+    char memory[FL_BARE_MAX];
+    fl_buf_put_cstr(b, "quota/");
+    fl_buf_put(b, p->quota);
+    fl_buf_putc(b, '/');
+    fl_buf_put(b, model.len > 0 ? fl_model_bare_name(model, memory) : FL_LIT("*"));
+    return fl_buf_slice(b);
 }
 
-/* A key is known by a hash of itself: what was learned of it outlives a reload, and a new one starts anew. */
+/* What fails together: all of a provider; all of a vendor, and of servers of one's own those of an
+ * address. "global" is everywhere. */
+static void attach_fates(const struct fl_provider *p, struct fl_target *target)
+{
+    char memory[FL_BARE_MAX + 128];
+    struct fl_buf b;
+    const struct fl_vendor *vendor = fl_vendor_find(p->type);
+    bool hosted = vendor && vendor->base_url && !vendor->key_optional;
+    target->fate[FL_FATE_PROVIDER] = fate_of(p->name);
+    target->fate[FL_FATE_ACCOUNT] = fate_of(p->account);
+    target->fate[FL_FATE_VENDOR] = fate_of(hosted ? p->type : p->host_header);
+    if (p->region.len > 0 && !fl_slice_eq(p->region, FL_LIT("global"))) {
+        target->fate[FL_FATE_REGION] = fate_of(p->region);
+    }
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    if (p->quota.len > 0) {
+        target->fate[FL_FATE_QUOTA] = fate_of(quota_id(p, target->model, &b));
+    }
+}
+
+/* A key is known by a hash of itself: what was learned of it outlives a reload, and a new one starts anew. Where
+ * a provider has none (its tokens are fetched) its limits are those of a key without a value. */
 static struct fl_slice key_id(struct fl_load *load, const struct fl_provider *p, unsigned key,
                               struct fl_slice model)
 {
@@ -97,7 +119,8 @@ static struct fl_slice key_id(struct fl_load *load, const struct fl_provider *p,
     fl_buf_init_in(&b, memory, sizeof(memory));
     fl_buf_put(&b, p->name);
     fl_buf_putc(&b, '#');
-    fl_buf_put_hex(&b, fl_hash(load->env->hash_key, p->keys[key].value), 16);
+    struct fl_slice value = key < p->key_count ? p->keys[key].value : FL_EMPTY;
+    fl_buf_put_hex(&b, fl_hash(load->env->hash_key, value), 16);
     if (model.len > 0) {
         fl_buf_putc(&b, '/');
         fl_buf_put(&b, model);
@@ -105,20 +128,40 @@ static struct fl_slice key_id(struct fl_load *load, const struct fl_provider *p,
     return fl_arena_copy(&load->scratch, fl_buf_slice(&b));
 }
 
+/* What a key has left of a model's limits: its own, or what it draws from together with others. */
+static struct fl_slice meter_id(struct fl_load *load, const struct fl_provider *p, unsigned key,
+                                struct fl_slice model)
+{
+    char memory[FL_BARE_MAX + 128];
+    struct fl_buf b;
+    fl_buf_init_in(&b, memory, sizeof(memory));
+    return p->quota.len > 0 ? fl_arena_copy(&load->scratch, quota_id(p, model, &b))
+                            : key_id(load, p, key, model.len > 0 ? model : FL_LIT("*"));
+}
+
+static struct fl_key_limits limits_of(const struct fl_provider *p, unsigned key)
+{
+    bool own = key < p->key_count;
+    return (struct fl_key_limits){.requests_per_minute = own ? p->keys[key].rpm : p->rpm,
+                                  .tokens_per_minute = own ? p->keys[key].tpm : p->tpm};
+}
+
 /* The keys of its provider, as this model uses them. */
 static void attach_keys(struct fl_load *load, const struct fl_provider *p, struct fl_target *target)
 {
     struct fl_registry *registry = load->env->registry;
-    struct fl_target_key *keys = fl_arena_zero(&load->config->arena, (p->key_count + 1) * sizeof(*keys));
-    for (unsigned i = 0; keys && i < p->key_count; i++) {
-        struct fl_slice model = target->model.len > 0 ? target->model : FL_LIT("*");
+    bool metered = p->rpm > 0 || p->tpm > 0 || p->quota.len > 0;
+    unsigned count = p->key_count > 0 ? p->key_count : metered;
+    struct fl_target_key *keys = fl_arena_zero(&load->config->arena, (count + 1) * sizeof(*keys));
+    for (unsigned i = 0; keys && i < count; i++) {
         keys[i].index = i;
+        keys[i].limits = limits_of(p, i);
         keys[i].key = fl_registry_key(registry, key_id(load, p, i, FL_EMPTY));
-        keys[i].meter = fl_registry_meter(registry, key_id(load, p, i, model));
+        keys[i].meter = fl_registry_meter(registry, meter_id(load, p, i, target->model));
         load->scratch.failed = load->scratch.failed || !keys[i].key || !keys[i].meter;
     }
     target->keys = keys;
-    target->key_count = keys ? p->key_count : 0;
+    target->key_count = keys ? count : 0;
 }
 
 /* What clients of OpenAI cannot ask of another dialect. */

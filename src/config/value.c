@@ -277,7 +277,7 @@ const char *fl_value_expected(enum fl_key_type type)
     case FL_TYPE_STRINGS:
         return "text or a list such as [one, two]";
     case FL_TYPE_SECRETS:
-        return "a list of secrets such as [\"${FIRST}\", \"${SECOND}\"]";
+        return "a list of secrets such as [\"${FIRST}\", {key: \"${SECOND}\", rpm: 60}]";
     case FL_TYPE_STRING_MAP:
         return "names with text, such as {x-team: search}";
     case FL_TYPE_OBJECT:

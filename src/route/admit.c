@@ -10,18 +10,25 @@
 #include "base/assert.h"
 
 #include <math.h>
-#include <stddef.h>
+#include <stdint.h>
 
 #define TARGET_DELAY_NS   UINT64_C(500000000)
 #define SHED_INTERVAL_NS  UINT64_C(100000000)
 #define SERVICE_SMOOTHING 0.1
 
-void fl_admit_init(struct fl_admit *a, unsigned slots, unsigned room, struct fl_waiter **storage)
+void fl_admit_init(struct fl_admit *a, unsigned slots, unsigned room, struct fl_line *storage)
 {
     fl_assert(room <= FL_WAITING_ROOM_MAX);
     *a = (struct fl_admit){.slots = slots, .room = room};
+    fl_list_init(&a->free);
     for (unsigned c = 0; c < FL_CLASS_COUNT; c++) {
-        a->heap[c] = storage + (size_t)c * room;
+        fl_list_init(&a->lines[c]);
+    }
+    for (unsigned i = 0; i < room; i++) {
+        storage[i] = (struct fl_line){.count = 0};
+        fl_list_init(&storage[i].waiters);
+        fl_list_init(&storage[i].link);
+        fl_list_append(&a->free, &storage[i].link);
     }
 }
 
@@ -43,89 +50,114 @@ bool fl_class_parse(struct fl_slice word, enum fl_class *ret_class)
     return false;
 }
 
-/* --- A heap a class: earliest deadline, then first come --- */
+/* --- Lines --- */
 
-static bool before(const struct fl_waiter *a, const struct fl_waiter *b)
+static struct fl_line *line_at(const struct fl_list *link)
 {
-    return a->deadline_ns < b->deadline_ns ||
-           (a->deadline_ns == b->deadline_ns && a->order < b->order);
+    return fl_container_of((struct fl_list *)(uintptr_t)link, struct fl_line, link);
 }
 
-static void put(struct fl_waiter **heap, unsigned place, struct fl_waiter *w)
+static struct fl_waiter *waiter_at(const struct fl_list *link)
 {
-    heap[place - 1] = w;
-    w->place = place;
+    return fl_container_of((struct fl_list *)(uintptr_t)link, struct fl_waiter, link);
 }
 
-static void rise(struct fl_waiter **heap, unsigned place, struct fl_waiter *w)
+static struct fl_waiter *first_of(const struct fl_line *line)
 {
-    while (place > 1 && before(w, heap[place / 2 - 1])) {
-        put(heap, place, heap[place / 2 - 1]);
-        place /= 2;
-    }
-    put(heap, place, w);
+    return waiter_at(line->waiters.next);
 }
 
-static void sink(struct fl_waiter **heap, unsigned count, unsigned place, struct fl_waiter *w)
+/* NULL: none of the tenant's waits in that class. */
+static struct fl_line *find_line(const struct fl_admit *a, enum fl_class class, uint64_t tenant)
 {
-    for (;;) {
-        unsigned child = place * 2;
-        if (child > count) {
-            break;
+    const struct fl_list *lines = &a->lines[class];
+    for (const struct fl_list *at = lines->next; at != lines; at = at->next) {
+        if (line_at(at)->tenant == tenant) {
+            return line_at(at);
         }
-        child += child < count && before(heap[child], heap[child - 1]);
-        if (!before(heap[child - 1], w)) {
-            break;
-        }
-        put(heap, place, heap[child - 1]);
-        place = child;
     }
-    put(heap, place, w);
+    return NULL;
+}
+
+/* By deadline, behind its equals. Most come in that order: from the end it is a step or two. */
+static void join(struct fl_admit *a, struct fl_waiter *w)
+{
+    struct fl_line *line = find_line(a, w->class, w->tenant);
+    if (!line) { /* its turn comes when all others have had theirs */
+        fl_assert(!fl_list_empty(&a->free));
+        line = line_at(a->free.next);
+        line->tenant = w->tenant;
+        fl_list_remove(&line->link);
+        fl_list_append(&a->lines[w->class], &line->link);
+    }
+    struct fl_list *before = line->waiters.prev;
+    while (before != &line->waiters && waiter_at(before)->deadline_ns > w->deadline_ns) {
+        before = before->prev;
+    }
+    fl_list_init(&w->link);
+    fl_list_push(before, &w->link);
+    w->line = line;
+    line->count++;
+    a->count[w->class]++;
+    a->waiting++;
 }
 
 void fl_admit_leave(struct fl_admit *a, struct fl_waiter *w)
 {
-    struct fl_waiter **heap = a->heap[w->class];
-    unsigned place = w->place, count = --a->count[w->class];
-    fl_assert(place > 0 && heap[place - 1] == w);
-    struct fl_waiter *last = heap[count];
+    struct fl_line *line = w->line;
+    fl_assert(line && line->count > 0);
+    fl_list_remove(&w->link);
+    w->line = NULL;
+    a->count[w->class]--;
     a->waiting--;
-    w->place = 0;
-    if (last != w) {
-        sink(heap, count, place, last);
-        rise(heap, last->place, last);
+    if (--line->count == 0) {
+        fl_list_remove(&line->link);
+        fl_list_append(&a->free, &line->link);
     }
 }
 
-static void join(struct fl_admit *a, struct fl_waiter *w)
+/* It was this tenant's turn. */
+static void turn(struct fl_admit *a, struct fl_waiter *served)
 {
-    a->waiting++;
-    rise(a->heap[w->class], ++a->count[w->class], w);
+    struct fl_line *line = served->line;
+    fl_list_remove(&line->link);
+    fl_list_append(&a->lines[served->class], &line->link);
+    fl_admit_leave(a, served);
 }
 
 /* --- Predicting --- */
 
-/* How many wait before such a one. */
-static unsigned ahead_of(const struct fl_admit *a, enum fl_class class, uint64_t deadline_ns)
+/* How many wait before such a one: those of better classes, those of its own line with an earlier
+ * deadline, and as many rounds of the others' turns. */
+static unsigned ahead_of(const struct fl_admit *a, const struct fl_waiter *like)
 {
-    unsigned ahead = 0;
-    for (unsigned c = 0; c < (unsigned)class; c++) {
+    const struct fl_list *lines = &a->lines[like->class];
+    const struct fl_line *own = find_line(a, like->class, like->tenant);
+    unsigned ahead = 0, before = 0;
+    for (unsigned c = 0; c < (unsigned)like->class; c++) {
         ahead += a->count[c];
     }
-    for (unsigned i = 0; i < a->count[class]; i++) {
-        ahead += a->heap[class][i]->deadline_ns <= deadline_ns;
+    for (const struct fl_list *at = own ? own->waiters.next : NULL; own && at != &own->waiters;
+         at = at->next) {
+        before += waiter_at(at)->deadline_ns <= like->deadline_ns;
     }
-    return ahead;
+    for (const struct fl_list *at = lines->next; at != lines; at = at->next) {
+        const struct fl_line *line = line_at(at);
+        if (line != own) {
+            ahead += line->count < before + 1 ? line->count : before + 1;
+        }
+    }
+    return ahead + before;
 }
 
 /* Slots come free one each service / slots. */
-uint64_t fl_admit_predict_ns(const struct fl_admit *a, enum fl_class class, uint64_t deadline_ns)
+uint64_t fl_admit_predict_ns(const struct fl_admit *a, const struct fl_waiter *like)
 {
     if (a->serving < a->slots && a->waiting == 0) {
         return 0;
     }
     unsigned slots = a->slots > 0 ? a->slots : 1;
-    return (uint64_t)((ahead_of(a, class, deadline_ns) + 1.0) * a->service_ns / slots);
+    return (uint64_t)((ahead_of(a, like) + 1.0) * a->service_ns / slots);
 }
 
 static bool too_late(uint64_t deadline_ns, uint64_t now_ns, uint64_t needs_ns)
@@ -135,34 +167,39 @@ static bool too_late(uint64_t deadline_ns, uint64_t now_ns, uint64_t needs_ns)
 
 /* --- Coming --- */
 
-static struct fl_waiter *latest_of(const struct fl_admit *a, unsigned class)
-{
-    struct fl_waiter *latest = a->heap[class][0];
-    for (unsigned i = 1; i < a->count[class]; i++) {
-        latest = before(latest, a->heap[class][i]) ? a->heap[class][i] : latest;
-    }
-    return latest;
-}
-
-/* Of the lowest class that waits. */
+/* The last of the longest line of the lowest class that waits. */
 static struct fl_waiter *least_wanted(const struct fl_admit *a)
 {
     for (unsigned c = FL_CLASS_COUNT; c-- > 0;) {
-        if (a->count[c] > 0) {
-            return latest_of(a, c);
+        const struct fl_line *longest = NULL;
+        const struct fl_list *lines = &a->lines[c];
+        for (const struct fl_list *at = lines->next; at != lines; at = at->next) {
+            longest = !longest || line_at(at)->count >= longest->count ? line_at(at) : longest;
+        }
+        if (longest) {
+            return waiter_at(longest->waiters.prev);
         }
     }
     return NULL;
+}
+
+/* Is one who waits to make place for the newcomer? */
+static bool gives_way(const struct fl_admit *a, const struct fl_waiter *least,
+                      const struct fl_waiter *w)
+{
+    const struct fl_line *own = find_line(a, w->class, w->tenant);
+    return least->class > w->class ||
+           (least->class == w->class && least->line->count > (own ? own->count : 0) + 1);
 }
 
 enum fl_admission fl_admit_offer(struct fl_admit *a, struct fl_waiter *w, uint64_t now_ns,
                                  struct fl_waiter **ret_evicted)
 {
     *ret_evicted = NULL;
-    w->place = 0;
+    w->line = NULL;
     w->came_ns = now_ns;
     w->order = ++a->orders;
-    uint64_t wait_ns = fl_admit_predict_ns(a, w->class, w->deadline_ns);
+    uint64_t wait_ns = fl_admit_predict_ns(a, w);
     if (too_late(w->deadline_ns, now_ns, wait_ns + w->expected_ns)) {
         return FL_REFUSED_LATE;
     }
@@ -172,7 +209,7 @@ enum fl_admission fl_admit_offer(struct fl_admit *a, struct fl_waiter *w, uint64
     }
     if (a->waiting >= a->room) {
         struct fl_waiter *least = least_wanted(a);
-        if (!least || least->class <= w->class) {
+        if (!least || !gives_way(a, least, w)) {
             return FL_REFUSED_FULL;
         }
         fl_admit_leave(a, least);
@@ -188,7 +225,7 @@ struct fl_waiter *fl_admit_first(const struct fl_admit *a)
 {
     for (unsigned c = 0; c < FL_CLASS_COUNT; c++) {
         if (a->count[c] > 0) {
-            return a->heap[c][0];
+            return first_of(line_at(a->lines[c].next));
         }
     }
     return NULL;
@@ -197,9 +234,12 @@ struct fl_waiter *fl_admit_first(const struct fl_admit *a)
 static struct fl_waiter *first_dead(const struct fl_admit *a, uint64_t now_ns)
 {
     for (unsigned c = 0; c < FL_CLASS_COUNT; c++) {
-        struct fl_waiter *w = a->count[c] > 0 ? a->heap[c][0] : NULL;
-        if (w && too_late(w->deadline_ns, now_ns, w->expected_ns)) {
-            return w;
+        const struct fl_list *lines = &a->lines[c];
+        for (const struct fl_list *at = lines->next; at != lines; at = at->next) {
+            struct fl_waiter *w = first_of(line_at(at));
+            if (too_late(w->deadline_ns, now_ns, w->expected_ns)) {
+                return w;
+            }
         }
     }
     return NULL;
@@ -210,11 +250,24 @@ static uint64_t target_of(const struct fl_admit *a)
     return a->target_delay_ns > 0 ? a->target_delay_ns : TARGET_DELAY_NS;
 }
 
-/* CoDel's law: once even the next to be served has waited too long for an interval, one is shed;
- * the nth in a row comes interval / sqrt(n) after the one before. */
+/* Has the first of a line of the best class that waits done so for too long? Of one tenant that is
+ * the next to be served; of several, the turn of another may come before one that waits longer. */
+static bool stands(const struct fl_admit *a, const struct fl_waiter *next, uint64_t now_ns)
+{
+    const struct fl_list *lines = next ? &a->lines[next->class] : NULL;
+    for (const struct fl_list *at = lines ? lines->next : NULL; at != lines; at = at->next) {
+        if (now_ns >= first_of(line_at(at))->came_ns + target_of(a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* CoDel's law: once the queue has stood for an interval, one is shed; the nth in a row comes
+ * interval / sqrt(n) after the one before. */
 static bool must_shed(struct fl_admit *a, const struct fl_waiter *next, uint64_t now_ns)
 {
-    if (!next || now_ns < next->came_ns + target_of(a)) {
+    if (!stands(a, next, now_ns)) {
         a->above_ns = 0;
         a->sheds = 0;
         return false;
@@ -251,8 +304,12 @@ enum fl_taken fl_admit_take(struct fl_admit *a, uint64_t now_ns, struct fl_waite
     if (!w) {
         return FL_TAKEN_NONE;
     }
-    fl_admit_leave(a, w);
-    a->serving += taken == FL_TAKEN_SERVE;
+    if (taken == FL_TAKEN_SERVE) {
+        turn(a, w);
+        a->serving++;
+    } else {
+        fl_admit_leave(a, w);
+    }
     return taken;
 }
 

@@ -78,16 +78,18 @@ static bool shares(const struct fl_failover *f, const struct fl_failover_scene *
     return false;
 }
 
+/* What is spent is spent for the whole account; an address or a key is one provider's. */
 static bool rules_out(const struct fl_failover_scene *s, unsigned place, unsigned failed_place,
-                      unsigned elsewhere)
+                      const struct fl_consequence *c)
 {
     const struct fl_target *t = target_at(s, place), *failed = target_at(s, failed_place);
-    bool same_account =
-        t->fate[FL_FATE_ACCOUNT] != 0 && t->fate[FL_FATE_ACCOUNT] == failed->fate[FL_FATE_ACCOUNT];
+    enum fl_fate fate = c->cool == FL_COOL_QUOTA ? FL_FATE_ACCOUNT : FL_FATE_PROVIDER;
+    bool same = t->fate[fate] != 0 && t->fate[fate] == failed->fate[fate];
+    unsigned elsewhere = c->elsewhere;
     if ((elsewhere & FL_TO_LARGER) != 0) {
         return failed->context_tokens == 0 || t->context_tokens <= failed->context_tokens;
     }
-    if (same_account) {
+    if (same) {
         return (elsewhere & FL_TO_ACCOUNT) == 0;
     }
     return (elsewhere & FL_TO_VENDOR) == 0;
@@ -104,7 +106,7 @@ static void note_failure(struct fl_failover *f, const struct fl_failover_scene *
         f->failed |= UINT32_C(1) << failed->place;
     }
     for (unsigned i = 0; i < places_of(s); i++) {
-        if (i != failed->place && rules_out(s, i, failed->place, c->elsewhere)) {
+        if (i != failed->place && rules_out(s, i, failed->place, c)) {
             f->blocked |= UINT32_C(1) << i;
         }
     }
@@ -172,16 +174,21 @@ static void pass_over(struct fl_failover *f, const struct fl_failover_scene *s, 
 
 /* --- Choosing --- */
 
-/* Lower first. Once something has failed: those of another vendor, then those of another account,
- * then any; of each, such that have not failed lately. */
+/* Lower first. Once something has failed: those of another vendor, then those of another account, then
+ * any; of each, first those of another region, and of these such that have not failed lately. */
 static unsigned rank_of(const struct fl_failover *f, const struct fl_failover_scene *s,
                         unsigned place, uint64_t wait_ns)
 {
-    unsigned rank = shares(f, s, place, FL_FATE_ACCOUNT)  ? 4
-                    : shares(f, s, place, FL_FATE_VENDOR) ? 2
-                                                          : 0;
+    static const unsigned weights[FL_FATE_COUNT] = {[FL_FATE_PROVIDER] = 16,
+                                                    [FL_FATE_ACCOUNT] = 8,
+                                                    [FL_FATE_VENDOR] = 4,
+                                                    [FL_FATE_REGION] = 2};
+    unsigned rank = wait_ns > 0 ? 32 : 0;
+    for (unsigned fate = 0; fate < FL_FATE_COUNT; fate++) {
+        rank += shares(f, s, place, (enum fl_fate)fate) ? weights[fate] : 0;
+    }
     bool suspect = fl_get(target_at(s, place)->state->breaker.health) == FL_SUSPECT;
-    return rank + (f->attempts > 0 && suspect) + (wait_ns > 0 ? 6 : 0);
+    return rank + (f->attempts > 0 && suspect);
 }
 
 /* Of the places untried and not ruled out the best rank's first in the plan; such that need not wait

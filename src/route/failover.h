@@ -10,7 +10,7 @@
  *
  * A step names a target of the plan, by its place in it, and how long to wait before; or says why
  * there is none. Order: another key of the same target, then targets in the plan's order, but first
- * those that share no failure domain (provider; vendor) with one that failed; then the same target
+ * those that share no failure domain (provider; account; vendor; region) with one that failed; then the same target
  * again; in the end the plan's spares, which are ejected. What is owed to a target's own limits is
  * waited for only if it ends in time; what a provider only told (a pause, a limit of its own) no
  * longer than FL_PATIENCE_NS, because nobody knows how long the client waits: rather its refusal is

@@ -13,6 +13,8 @@ typedef int32_t four_ints __attribute__((vector_size(16)));
 
 #define LANES static inline __attribute__((always_inline))
 
+#define LATE_SPREADS 4 /* standard deviations: hardly ever, and of the exponential once in 150 */
+#define LATE_KNOWN   8 /* answers */
 #define LATE_NS 0.5e9 /* later by this, or by as much again, a wait is news about the target */
 #define LATE_TIMES                                                                                 \
     3.0 /* answers differ in length: a plain one is late after as many times its due */
@@ -139,6 +141,21 @@ LANES fl_four at_least(fl_four predicted_ns, fl_four waited_ns, double times)
                 predicted_ns);
 }
 
+/* The same of whole answers. One that waits longer than nearly all of its target's took is news as well, however
+ * long or short they are: by mean and spread of what was measured, once there is enough of it. */
+LANES fl_four at_least_whole(const struct fl_outlook_block *b, fl_four predicted_ns, double times)
+{
+    const fl_four *c = b->column;
+    fl_four waited_ns = c[FL_SEES_ANSWER_WAITS_NS], weight = c[FL_SEES_WHOLE_WEIGHT];
+    four_bits known = weight >= all(LATE_KNOWN);
+    fl_four one = 1 / pick(known, weight, all(1)), mean_s = c[FL_SEES_WHOLE] * one / 1e9;
+    fl_four variance = c[FL_SEES_WHOLE_S2] * one - mean_s * mean_s;
+    variance = pick(variance > all(0), variance, all(0));
+    fl_four rare_ns = (mean_s + LATE_SPREADS * root(variance)) * 1e9;
+    four_bits late = known & (waited_ns > rare_ns);
+    return pick(late, predicted_ns + waited_ns, at_least(predicted_ns, waited_ns, times));
+}
+
 /* ROUTING 1.6: prompts are computed one after another, */
 LANES fl_four ttft_of(const struct fl_outlook *k, const fl_four *c)
 {
@@ -202,7 +219,7 @@ LANES void predict_all(struct fl_outlook *k)
         c[FL_SEES_TTFT_NS] = ttft_ns;
         c[FL_SEES_ERROR_NS] = error_of(k, b, total_ns);
         c[FL_SEES_TOTAL_NS] =
-            at_least(total_ns, c[FL_SEES_ANSWER_WAITS_NS], k->told ? LATE_TIMES : 1);
+            at_least_whole(b, total_ns, k->told ? LATE_TIMES : 1);
         succeed(c);
     }
 }

@@ -114,10 +114,11 @@ struct fl_meter;
 
 /* Failure domains: what fails together. */
 enum fl_fate {
-    FL_FATE_ACCOUNT, /* the provider: base URL and account */
-    FL_FATE_VENDOR,  /* whoever runs it */
-    FL_FATE_REGION,
-    FL_FATE_QUOTA, /* an upstream limit that several draw from */
+    FL_FATE_PROVIDER, /* one address, asked with the same keys */
+    FL_FATE_ACCOUNT,  /* who pays: one or several providers */
+    FL_FATE_VENDOR,   /* whoever runs it */
+    FL_FATE_REGION,   /* where it runs, whoever runs it */
+    FL_FATE_QUOTA,    /* an upstream limit that several draw from */
     FL_FATE_COUNT
 };
 

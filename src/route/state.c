@@ -228,11 +228,12 @@ static void settle(struct fl_target_state *s, const struct fl_table *t,
 }
 
 /* What the failure of one says of another. Of the same provider: all, when it failed before any
- * model; else the more, the more they share. */
+ * model; else the more, the closer what they share. */
 static double told_to(const struct fl_target *from, const struct fl_target *to,
                       const struct fl_consequence *c)
 {
-    static const double parts[FL_FATE_COUNT] = {[FL_FATE_ACCOUNT] = 0.25,
+    static const double parts[FL_FATE_COUNT] = {[FL_FATE_PROVIDER] = 0.25,
+                                                [FL_FATE_ACCOUNT] = 0.1,
                                                 [FL_FATE_VENDOR] = 0.1,
                                                 [FL_FATE_REGION] = 0.05,
                                                 [FL_FATE_QUOTA] = 0};
@@ -244,9 +245,9 @@ static double told_to(const struct fl_target *from, const struct fl_target *to,
     return part * c->halves / 2;
 }
 
-static bool shares_account(const struct fl_target *a, const struct fl_target *b)
+static bool shares_provider(const struct fl_target *a, const struct fl_target *b)
 {
-    return a->fate[FL_FATE_ACCOUNT] != 0 && a->fate[FL_FATE_ACCOUNT] == b->fate[FL_FATE_ACCOUNT];
+    return a->fate[FL_FATE_PROVIDER] != 0 && a->fate[FL_FATE_PROVIDER] == b->fate[FL_FATE_PROVIDER];
 }
 
 /* Siblings' locks are taken one after another, and no other is held meanwhile. */
@@ -260,7 +261,7 @@ static void tell_siblings(const struct fl_table *t, const struct fl_target *targ
             continue;
         }
         fl_lock(&to->state->lock);
-        if (c->scope == FL_SCOPE_PROVIDER && shares_account(target, to)) {
+        if (c->scope == FL_SCOPE_PROVIDER && shares_provider(target, to)) {
             fl_breaker_failed(&to->state->breaker, &t->health, c->halves, begun_ns, now_ns);
         } else {
             fl_breaker_heard(&to->state->breaker, &t->health, part, begun_ns);

@@ -13,9 +13,8 @@
 #include "route/estimate.h"
 #include "server/internal.h"
 
-#include <stdlib.h>
-
-enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096, preamble_bytes = 2 * FL_PREAMBLE_BYTES };
+enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096, preamble_bytes = 2 * FL_PREAMBLE_BYTES,
+       hold_spare_bytes = 64 * 1024 };
 
 static enum fl_err connect_to(struct fl_attempt *a);
 
@@ -175,7 +174,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_buf_finish(&a->hold);
     fl_buf_finish(&a->preamble);
     fl_buf_finish(&a->fields);
-    fl_gzip_destroy(a->gzip);
+    fl_unpack_close(a);
     fl_translation_destroy(a->translation);
     fl_shelf_give(&x->worker->attempt_shelf, a);
 }
@@ -468,13 +467,17 @@ static enum fl_err take_coding(struct fl_attempt *a, const struct fl_h1_head *he
     if (!coding || fl_slice_eq_nocase(coding->value, FL_LIT("identity"))) {
         return FL_OK;
     }
-    if (!fl_slice_eq_nocase(coding->value, FL_LIT("gzip"))) {
-        return FL_ERR_BAD_RESPONSE;
-    }
-    struct fl_worker *w = a->exchange->worker;
-    w->unpacked = w->unpacked ? w->unpacked : malloc(FL_UNPACKED_BYTES);
-    a->gzip = fl_gzip_create();
-    return w->unpacked && a->gzip ? FL_OK : FL_ERR_NOMEM;
+    return fl_slice_eq_nocase(coding->value, FL_LIT("gzip")) ? fl_unpack_open(a) : FL_ERR_BAD_RESPONSE;
+}
+
+/* A stream where a whole answer was asked for is collected; a whole answer becomes the events of a stream. */
+static enum fl_err take_other_kind(struct fl_attempt *a)
+{
+    enum fl_err err = a->continues ? FL_ERR_BAD_RESPONSE : fl_cross_answer(a);
+    size_t most = fl_attempt_hold_bytes(a) + hold_spare_bytes;
+    a->other_kind = true;
+    a->hold.max = a->hold.max > most ? a->hold.max : most; /* it is held whole, whatever its size */
+    return err;
 }
 
 static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head *head)
@@ -499,13 +502,15 @@ static enum fl_err take_final_head(struct fl_attempt *a, const struct fl_h1_head
     if (x->arena.failed) {
         return FL_ERR_NOMEM;
     }
-    bool can_stream = !x->pass && x->endpoint != FL_ENDPOINT_EMBEDDINGS;
-    bool stream = head->status < 300 && can_stream && is_stream(a);
-    bool told = x->head_by_heartbeat || a->continues;
-    if (!stream && told && head->status < 300 && (!a->translation || a->continues)) {
-        return FL_ERR_BAD_RESPONSE; /* the client was told a stream */
+    bool can_stream = !x->pass && x->endpoint != FL_ENDPOINT_EMBEDDINGS && head->status < 300;
+    bool comes_as_stream = can_stream && is_stream(a);
+    if (can_stream && comes_as_stream != x->stream) {
+        err = take_other_kind(a);
+        if (err) {
+            return err;
+        }
     }
-    enter(a, stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
+    enter(a, comes_as_stream && x->stream ? FL_ATTEMPT_STREAMING : FL_ATTEMPT_HOLDING);
     return FL_OK;
 }
 
@@ -720,9 +725,9 @@ enum fl_err fl_attempt_start(struct fl_exchange *x, unsigned place)
         return err;
     }
     size_t hold = fl_attempt_hold_bytes(a), head = x->config->limits.head_bytes;
-    size_t event = x->config->limits.event_bytes, room = 64 * 1024;
+    size_t event = x->config->limits.event_bytes;
     size_t most = hold > head ? hold : head;
-    fl_buf_init(&a->hold, (most > event ? most : event) + room);
+    fl_buf_init(&a->hold, (most > event ? most : event) + hold_spare_bytes);
     fl_buf_init(&a->preamble, preamble_bytes);
     fl_buf_init(&a->fields, fields_bytes);
     x->attempts[x->alive_count++] = a;
@@ -795,5 +800,8 @@ void fl_attempt_resume(struct fl_attempt *a)
         a->last_byte_ns = a->exchange->worker->sys->now_ns;
         fl_exchange_watch(a->exchange);
         a->conn->stream->ops->resume(a->conn->stream);
+        if (a->unpack) {
+            fl_relay_go_on(a);
+        }
     }
 }

@@ -13,7 +13,8 @@
 
 #include <stdlib.h>
 
-enum { fetch_s = 10, look_ms = 20, margin_s = 5, backoff_s_max = 60, request_bytes = 32 * 1024 };
+enum { fetch_s = 10, look_ms = 20, margin_s = 5, backoff_s_max = 60, request_bytes = 32 * 1024,
+       proof_bytes_max = 64 * 1024 };
 
 struct fl_credentials {
     struct fl_token_source source; /* never changes */
@@ -34,6 +35,8 @@ struct fl_fetcher {
     struct fl_timer looks;    /* while requests wait for another worker's fetch */
     struct fl_timer refresh;  /* the fetch to come; while one runs, its deadline */
     struct fl_stream *stream; /* of the fetch that runs; NULL: none */
+    struct fl_token_source source; /* the credentials', with what is shown as its file has it now */
+    struct fl_buf proof;           /* of that file */
     struct fl_token_fetch fetch;
     struct fl_token token; /* what it brought so far */
     struct fl_buf in, body;
@@ -202,10 +205,20 @@ static void close_step(struct fl_fetcher *f)
     fl_buf_finish(&f->body);
 }
 
+static void forget_fetch(struct fl_fetcher *f)
+{
+    fl_token_fetch_finish(&f->fetch);
+    if (f->proof.ptr) {
+        explicit_bzero(f->proof.ptr, f->proof.cap);
+    }
+    fl_buf_finish(&f->proof);
+    f->source.proof = FL_EMPTY;
+}
+
 static void end_fetch(struct fl_fetcher *f)
 {
     close_step(f);
-    fl_token_fetch_finish(&f->fetch);
+    forget_fetch(f);
     fl_timers_stop(&sys_of(f)->timers, &f->refresh);
 }
 
@@ -381,10 +394,27 @@ static enum fl_err begin_step(struct fl_fetcher *f)
 }
 
 /* The caller has set fetching. On failure nobody is woken: the caller tells its own request. */
+/* A token in a file is replaced before it expires: it is shown as it is now, or as it was when it cannot be read. */
+static void read_proof(struct fl_fetcher *f)
+{
+    const struct fl_provider *p = fl_pool_provider(f->pool);
+    const struct fl_worker_options *o = &f->pool->upstreams->worker->options;
+    f->source = credentials_of(f->pool)->source;
+    if (p->auth.proof_file.len == 0 || !o->file) {
+        return;
+    }
+    fl_buf_init(&f->proof, proof_bytes_max);
+    struct fl_slice now = o->file(p->auth.proof_file, &f->proof) || !fl_buf_ok(&f->proof)
+                              ? FL_EMPTY
+                              : fl_slice_trim(fl_buf_slice(&f->proof));
+    f->source.proof = now.len > 0 ? now : f->source.proof;
+}
+
 static void begin_fetch(struct fl_fetcher *f)
 {
     struct fl_credentials *c = credentials_of(f->pool);
-    fl_token_fetch_begin(&f->fetch, &c->source);
+    read_proof(f);
+    fl_token_fetch_begin(&f->fetch, &f->source);
     fl_token_init(&f->token);
     enum fl_err err = begin_step(f);
     if (!err) {
@@ -392,7 +422,7 @@ static void begin_fetch(struct fl_fetcher *f)
         return;
     }
     close_step(f);
-    fl_token_fetch_finish(&f->fetch);
+    forget_fetch(f);
     fl_lock(&c->lock);
     c->fetching = false;
     c->err = err;

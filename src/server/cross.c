@@ -260,6 +260,25 @@ static enum fl_err cross_on(struct fl_attempt *a)
     return same ? FL_OK : write_translated(a);
 }
 
+enum fl_err fl_cross_answer(struct fl_attempt *a)
+{
+    struct fl_exchange *x = a->exchange;
+    const struct fl_wire *form = x->dialect->wires[x->endpoint];
+    if (a->translation) {
+        return FL_OK;
+    }
+    if (!form || !form->read || !form->take_answer || !form->put_answer) {
+        return FL_ERR_BAD_RESPONSE;
+    }
+    if (read_canonical(x, form)) { /* it went there unread, and was understood */
+        return FL_ERR_BAD_RESPONSE;
+    }
+    struct fl_translation_options options = options_of(a, form, form);
+    a->own_form = true;
+    a->translation = x->arena.failed ? NULL : fl_translation_create(&options);
+    return a->translation ? FL_OK : FL_ERR_NOMEM;
+}
+
 enum fl_err fl_cross(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;

@@ -68,6 +68,21 @@ static bool is_choice(const struct fl_exchange *x, const struct fl_route *route)
            x->asking->facts.models.type != FL_JSON_NONE || must_count(x, route);
 }
 
+/* Is the prompt's length needed though nothing hangs on it now? What broke off before it is continued has to be paid
+ * for, and a limit of tokens is drawn from. */
+static bool must_measure(const struct fl_exchange *x, const struct fl_route *route)
+{
+    bool resume = x->wishes.resume || (route->resume && !x->wishes.resume_off);
+    bool metered = false;
+    for (unsigned i = 0; i < route->target_count; i++) {
+        const struct fl_target *t = &x->config->table.targets[route->targets[i]];
+        for (unsigned k = 0; k < t->key_count; k++) {
+            metered = metered || t->keys[k].limits.tokens_per_minute > 0;
+        }
+    }
+    return metered || (resume && x->stream);
+}
+
 /* Targets of any model become those of the one that was named, for as long as the exchange lives. */
 static void name_targets(struct fl_exchange *x, const struct fl_route *route, int64_t now_s)
 {
@@ -82,6 +97,12 @@ static void name_targets(struct fl_exchange *x, const struct fl_route *route, in
         x->named = kept;
         x->named_count = kept ? x->named_count : 0;
     }
+}
+
+static void note_lengths(struct fl_exchange *x, const struct fl_route_request *r)
+{
+    x->tokens_in = r->tokens_in;
+    x->tokens_out = r->tokens_out_p90 > 0 ? r->tokens_out_p90 : r->tokens_out;
 }
 
 /* *client_key* lives as long as the request. */
@@ -116,9 +137,15 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
         fl_plain_put(&x->asking->facts, &r);
         x->expected = NULL;
     }
-    x->tokens_in = r.tokens_in;
+    note_lengths(x, &r);
+    if (r.tokens_in == 0 && !x->pass && must_measure(x, route)) {
+        struct fl_route_request looked = r; /* whom to ask is not for it to say */
+        struct fl_asker asker = asker_of(x);
+        fl_understand(x->dialect, &x->asking->facts, u);
+        fl_understood_put(u, x->worker->options.knowledge, &asker, &x->config->table, route, &looked);
+        note_lengths(x, &looked);
+    }
     x->tools = (r.needs & FL_NEED_TOOLS) != 0;
-    x->tokens_out = r.tokens_out_p90 > 0 ? r.tokens_out_p90 : r.tokens_out;
     r.needs |= x->endpoint == FL_ENDPOINT_COMPLETIONS ? FL_NEED_COMPLETIONS : 0u;
     r.needs |= x->endpoint == FL_ENDPOINT_EMBEDDINGS ? FL_NEED_EMBEDDINGS : 0u;
     r.needs |= x->pass ? FL_NEED_PASS : 0u;

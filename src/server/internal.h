@@ -125,7 +125,7 @@ const struct fl_provider *fl_pool_provider(const struct fl_pool *pool);
  *
  * A target has places: as many as its provider's 'concurrency' (all workers together) and 'connections'
  * (of this worker) allow. An exchange whose targets have none free waits in the room of the first of
- * them, by class, then by deadline (route/admit.h), for limits.queue_wait at most. */
+ * them, by class, tenant, deadline (route/admit.h), for limits.queue_wait at most. */
 
 struct fl_room;
 struct fl_seat { /* of an exchange that waits; in its arena */
@@ -163,6 +163,19 @@ enum fl_attempt_state {
     FL_ATTEMPT_STATE_COUNT
 };
 
+/* A compressed answer's unpacking (unpack.c). */
+struct fl_unpack {
+    struct fl_attempt *attempt;
+    struct fl_gzip *gzip;
+    struct fl_slice packed; /* compressed bytes of this read, or of *rest*, not taken yet */
+    bool more;              /* the gzip has more to give without another byte of body */
+    bool waits;             /* *rest* is to be gone on with, though it may be empty */
+    struct fl_buf rest;     /* of a read: compressed bytes, so many, then body in its framing */
+    size_t rest_packed;
+    size_t turn_bytes;      /* unpacked in this turn of the loop */
+    struct fl_timer timer;  /* the next turn */
+};
+
 struct fl_attempt {
     struct fl_exchange *exchange;
     const struct fl_target *target;
@@ -182,6 +195,7 @@ struct fl_attempt {
     bool fresh;              /* insists on a new connection: the pooled one turned out stale */
     bool continues;          /* a stream that broke off elsewhere */
     bool own_form; /* *translation* is of its answer only: it is asked in the client's form */
+    bool other_kind;         /* a stream came where a whole answer was asked for, or the reverse */
     bool head_seen;
     bool alive;              /* something of the answer's body has come */
     bool paused;             /* the client is slower than the provider */
@@ -196,9 +210,7 @@ struct fl_attempt {
     uint64_t first_token_wait_ns, stall_wait_ns; /* how long it may say nothing */
     size_t unsent;           /* of the request, at the last look */
     struct fl_h1_body body;
-    struct fl_gzip *gzip;    /* the answer is compressed; NULL: it is not */
-    struct fl_slice packed;  /* compressed bytes of this read not taken yet */
-    bool unpack_more;        /* the gzip has more to give without another byte of body */
+    struct fl_unpack *unpack; /* the answer is compressed; NULL: it is not */
     struct fl_buf hold;      /* partial head, held answer or partial event */
     struct fl_buf preamble;  /* events before the first content, not sent on yet */
     size_t scanned;
@@ -540,9 +552,30 @@ void fl_pass_read_usage(struct fl_slice body, struct fl_usage *usage);
 /* How the provider is asked: as the client asked, or through a translation, which then has the provider's request.
  * FL_ERR_UNTRANSLATABLE and FL_ERR_REQUEST: x->asking->complaint says why. */
 enum fl_err fl_cross(struct fl_attempt *a) FL_CHECK_RESULT;
+/* The provider answers with a stream where a whole answer was asked for, or the reverse: its answer goes through a
+ * translation, into the same form if need be. FL_ERR_BAD_RESPONSE: there is none for this endpoint. */
+enum fl_err fl_cross_answer(struct fl_attempt *a) FL_CHECK_RESULT;
 void fl_canonical_destroy(struct fl_canonical *c);
 
+/* unpack.c */
+/* The answer's body is compressed. fl_unpack_close() also of one that failed to open, or that was not opened. */
+enum fl_err fl_unpack_open(struct fl_attempt *a) FL_CHECK_RESULT;
+void fl_unpack_close(struct fl_attempt *a);
+/* Its checksum was read and was right. */
+bool fl_unpack_done(const struct fl_unpack *u);
+/* Before the bytes of a new read. */
+void fl_unpack_new_read(struct fl_unpack *u);
+/* The next piece of the body from the front of *in*, which lives until the next call; it may be empty. */
+enum fl_err fl_unpack_next(struct fl_attempt *a, struct fl_slice *in, struct fl_slice *ret_piece) FL_CHECK_RESULT;
+/* Before each piece. True: *in* was kept, leave it; fl_relay_go_on() comes when it is time (*ret_err*: unless it could
+ * not be kept). */
+bool fl_unpack_waits(struct fl_attempt *a, struct fl_slice in, enum fl_err *ret_err);
+/* Takes up what waits. False: nothing does. */
+bool fl_unpack_go_on(struct fl_attempt *a, struct fl_slice *ret_in);
+
 /* relay.c */
+/* Goes on with what had to wait of a compressed answer. The attempt may be over and freed when it returns. */
+void fl_relay_go_on(struct fl_attempt *a);
 /* Bytes behind the answer's head. The attempt may be over and freed when these return. */
 void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in);
 void fl_relay_ended(struct fl_attempt *a, enum fl_err err);

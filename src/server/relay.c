@@ -146,27 +146,30 @@ static void succeed(struct fl_attempt *a)
 
 static bool more_of(const struct fl_attempt *a, struct fl_slice in)
 {
-    return (in.len > 0 && !a->body.done) || a->unpack_more;
+    return (in.len > 0 && !a->body.done) || (a->unpack && a->unpack->more);
 }
 
 /* Next piece of the body, unframed and uncompressed; it may be empty. A compressed body's piece lives only
  * until the next call. */
 static enum fl_err next_piece(struct fl_attempt *a, struct fl_slice *in, struct fl_slice *ret_piece)
 {
-    size_t len;
-    if (!a->gzip) {
-        return fl_h1_body_next(&a->body, in, ret_piece) ? FL_ERR_BAD_RESPONSE : FL_OK;
+    if (a->unpack) {
+        return fl_unpack_next(a, in, ret_piece);
     }
-    if (!a->unpack_more && fl_h1_body_next(&a->body, in, &a->packed)) {
-        return FL_ERR_BAD_RESPONSE;
+    return fl_h1_body_next(&a->body, in, ret_piece) ? FL_ERR_BAD_RESPONSE : FL_OK;
+}
+
+/* Is there more, but not now? Then *in* was kept, or the attempt is over. */
+static bool must_wait(struct fl_attempt *a, struct fl_slice in)
+{
+    enum fl_err err = FL_OK;
+    if (!a->unpack || !fl_unpack_waits(a, in, &err)) {
+        return false;
     }
-    char *unpacked = a->exchange->worker->unpacked;
-    if (fl_gzip_next(a->gzip, &a->packed, unpacked, FL_UNPACKED_BYTES, &len)) {
-        return FL_ERR_BAD_RESPONSE;
+    if (err) {
+        fl_attempt_fail(a, err);
     }
-    a->unpack_more = a->packed.len > 0 || len == FL_UNPACKED_BYTES;
-    *ret_piece = fl_slice(unpacked, len);
-    return a->body.done && !a->unpack_more && !fl_gzip_done(a->gzip) ? FL_ERR_CLOSED : FL_OK;
+    return true;
 }
 
 /* --- plain answers --- */
@@ -202,11 +205,17 @@ static void translate_refusal(struct fl_attempt *a, enum fl_err err, struct fl_s
     fl_exchange_failed(x, err);
 }
 
+/* Is a held body in the client's own form, whatever becomes of it? A stream of events is in none that is held. */
+static bool is_own_body(const struct fl_attempt *a)
+{
+    return !a->translation || (a->own_form && a->exchange->stream);
+}
+
 /* A refusal that no other target can mend: the provider's own words reach the client, with its status. */
 static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
-    if (a->translation) {
+    if (!is_own_body(a)) {
         translate_refusal(a, err, body);
         return;
     }
@@ -243,12 +252,16 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
         }
         return FL_OK;
     }
-    if (!t) {
+    if (is_own_body(a)) {
         enum fl_err told = a->dialect->read_answer(*body, &a->usage);
-        return told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
+        told = told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
+        if (!t || told) {
+            return told;
+        }
     }
     bool as_stream = a->exchange->stream;
-    enum fl_err err = fl_translation_answer(t, *body, as_stream);
+    bool of_stream = a->other_kind && !as_stream;
+    enum fl_err err = of_stream ? fl_translation_collect(t, *body) : fl_translation_answer(t, *body, as_stream);
     a->usage = t->usage;
     if (!err) {
         *body = fl_buf_slice(&t->out);
@@ -296,7 +309,7 @@ static void start_passing(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
     struct gather g;
-    bool length_known = a->body.framing == FL_H1_LENGTH && !a->gzip;
+    bool length_known = a->body.framing == FL_H1_LENGTH && !a->unpack;
     gather_init(&g);
     fl_attempt_enter(a, FL_ATTEMPT_PASSING);
     fl_exchange_commit(a);
@@ -312,13 +325,16 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
     gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
+        if (must_wait(a, in)) {
+            return;
+        }
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             fl_attempt_fail(a, err);
             return;
         }
         gather_add(&g, piece);
-        if (g.count == pieces_max || a->gzip) {
+        if (g.count == pieces_max || a->unpack) {
             flush(a, &g, false);
         }
     }
@@ -336,7 +352,8 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
 static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
 {
     if (a->status >= 400 || a->translation) {
-        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : FL_ERR_TOO_BIG);
+        enum fl_err long_one = a->other_kind ? FL_ERR_BAD_RESPONSE : FL_ERR_TOO_BIG;
+        fl_attempt_fail(a, a->status >= 400 ? read_refusal(a, fl_buf_slice(&a->hold)) : long_one);
         return;
     }
     start_passing(a);
@@ -355,6 +372,9 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
         return;
     }
     while (more_of(a, in)) {
+        if (must_wait(a, in)) {
+            return;
+        }
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             fl_attempt_fail(a, err);
@@ -365,7 +385,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
         }
         note_life(a);
         note_first_byte(a);
-        if (a->hold.len == 0 && whole.len == 0 && !a->gzip) {
+        if (a->hold.len == 0 && whole.len == 0 && !a->unpack) {
             whole = piece; /* perhaps all of it: not copied yet */
             continue;
         }
@@ -744,6 +764,9 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
     gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
+        if (must_wait(a, in)) {
+            return;
+        }
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
             flush(a, &g, false);
@@ -753,7 +776,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         if (!take_piece(a, piece, false, &g)) {
             return;
         }
-        if (a->gzip && !a->done_seen) {
+        if (a->unpack && !a->done_seen) {
             flush(a, &g, false);
         }
     }
@@ -771,7 +794,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 
 /* --- both --- */
 
-void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
+static void take_bytes(struct fl_attempt *a, struct fl_slice in)
 {
     fl_buf_reset(&a->exchange->worker->out);
     if (a->state == FL_ATTEMPT_STREAMING) {
@@ -783,6 +806,22 @@ void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
     }
 }
 
+void fl_relay_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    if (a->unpack) {
+        fl_unpack_new_read(a->unpack);
+    }
+    take_bytes(a, in);
+}
+
+void fl_relay_go_on(struct fl_attempt *a)
+{
+    struct fl_slice in;
+    if (fl_unpack_go_on(a, &in)) {
+        take_bytes(a, in);
+    }
+}
+
 void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
 {
     struct gather g;
@@ -790,7 +829,7 @@ void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
     a->conn_keep = false;
     fl_buf_reset(&a->exchange->worker->out);
     enum fl_err whole = err ? err : fl_h1_body_end(&a->body);
-    if (!whole && a->gzip && !fl_gzip_done(a->gzip)) {
+    if (!whole && a->unpack && !fl_unpack_done(a->unpack)) {
         whole = FL_ERR_CLOSED;
     }
     if (whole) {

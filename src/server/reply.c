@@ -287,12 +287,13 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
     fl_buf_finish(&b);
 }
 
-/* A plain answer, or a refusal, has a head of its own. */
-static bool plain_answer_arrives(const struct fl_exchange *x)
+/* A refusal has a head of its own. */
+static bool refusal_arrives(const struct fl_exchange *x)
 {
     bool arrives = false;
     for (unsigned i = 0; i < x->alive_count; i++) {
-        arrives = arrives || x->attempts[i]->state == FL_ATTEMPT_HOLDING;
+        const struct fl_attempt *a = x->attempts[i];
+        arrives = arrives || (a->state == FL_ATTEMPT_HOLDING && a->status >= 400);
     }
     return arrives;
 }
@@ -300,7 +301,7 @@ static bool plain_answer_arrives(const struct fl_exchange *x)
 void fl_reply_heartbeat(struct fl_exchange *x)
 {
     if (x->state == FL_EXCHANGE_TRYING && !x->head_by_heartbeat) {
-        if (plain_answer_arrives(x)) {
+        if (refusal_arrives(x)) {
             return;
         }
         fl_reply_head(x, 200, FL_LIT("text/event-stream; charset=utf-8"), UINT64_MAX);

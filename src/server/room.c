@@ -28,7 +28,7 @@ struct fl_room {
     const struct fl_target *target;
     struct fl_admit admit;
     bool gave; /* a place, since the last look */
-    struct fl_waiter *storage[];
+    struct fl_line storage[];
 };
 
 static struct fl_exchange *exchange_of(struct fl_waiter *w)
@@ -118,7 +118,7 @@ static struct fl_room *room_of(struct fl_upstreams *u, const struct fl_target *t
         }
     }
     struct fl_room *r =
-        calloc(1, sizeof(*r) + (size_t)FL_CLASS_COUNT * room * sizeof(r->storage[0]));
+        calloc(1, sizeof(*r) + room * sizeof(r->storage[0]));
     if (r) {
         r->upstreams = u;
         r->pool = &u->pools[target->provider_index];
@@ -168,7 +168,7 @@ static void turn_away(struct fl_room *r, struct fl_exchange *x, const struct fl_
     char text[400];
     struct fl_buf b;
     look(r, false);
-    uint64_t wait_s = fl_admit_predict_ns(&r->admit, w->class, w->deadline_ns) / FL_NS_S + 1;
+    uint64_t wait_s = fl_admit_predict_ns(&r->admit, w) / FL_NS_S + 1;
     x->retry_after_s = (unsigned)(wait_s < retry_after_max_s ? wait_s : retry_after_max_s);
     fl_buf_init_in(&b, text, sizeof(text));
     fl_buf_put_cstr(
@@ -227,6 +227,7 @@ static struct fl_seat *new_seat(struct fl_exchange *x, struct fl_room *r)
     if (seat) {
         *seat = (struct fl_seat){.exchange = x, .room = r};
         seat->waiter.class = class_of(x);
+        seat->waiter.tenant = fl_exchange_tenant(x);
         seat->waiter.deadline_ns = x->deadline_ns;
         seat->waiter.expected_ns =
             (uint64_t)mean_ns(x->stream ? &m->first_byte_ns : &m->total_ns);
@@ -264,7 +265,7 @@ bool fl_room_enter(struct fl_exchange *x, const struct fl_target *target)
         turn_away(r, x, &seat->waiter, "none would answer before the deadline of this request.");
         return false;
     }
-    fl_assert(seat->waiter.place > 0);
+    fl_assert(seat->waiter.line);
     joined(r, x, seat);
     if (evicted) {
         push_out(r, evicted, "those that wait go before this one.");

@@ -41,6 +41,9 @@ struct fl_worker_options {
     struct fl_lessons *lessons;   /* what feedback teaches; shared by all workers; may be NULL */
     struct fl_memory *memory;     /* responses that clients may refer to; shared by all workers; may be NULL */
     struct fl_decisions *decisions; /* where decision records go; shared by all workers; may be NULL */
+    /* Reads a small file whose content changes (a token of the cluster's), on the loop. NULL: it stays as it was when
+     * the configuration was loaded. */
+    enum fl_err (*file)(struct fl_slice path, struct fl_buf *ret);
 };
 
 /* A worker on *sys*, which must outlive it. Takes its own reference to *snapshot*. */

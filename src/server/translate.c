@@ -75,6 +75,49 @@ static void put_event(void *owner, const struct fl_chat_event *event)
     }
 }
 
+static struct fl_slice kept_text(struct fl_arena *arena, struct fl_slice text)
+{
+    return text.len > 0 ? fl_arena_copy(arena, text) : text;
+}
+
+static const struct fl_citation *kept_citation(struct fl_arena *arena, const struct fl_citation *citation)
+{
+    struct fl_citation *kept = citation ? fl_arena_take(arena, sizeof(*kept)) : NULL;
+    if (kept) {
+        *kept = *citation;
+        kept->url = kept_text(arena, kept->url);
+        kept->title = kept_text(arena, kept->title);
+        kept->quote = kept_text(arena, kept->quote);
+    }
+    return kept;
+}
+
+/* What the event points to lives as long as the arena from now on. Without memory the arena says so. */
+static void keep_texts(struct fl_chat_event *event, struct fl_arena *arena)
+{
+    event->logprobs = kept_text(arena, event->logprobs);
+    event->citation = kept_citation(arena, event->citation);
+    event->text = kept_text(arena, event->text);
+    event->id = kept_text(arena, event->id);
+    event->name = kept_text(arena, event->name);
+    event->signature = kept_text(arena, event->signature);
+    event->stop_sequence = kept_text(arena, event->stop_sequence);
+}
+
+/* An event of an answer that the client gets whole. */
+static void collect(struct fl_translation *t, const struct fl_chat_event *event)
+{
+    struct fl_chat_event marked, copy;
+    event = fl_seal_mark(event, t->options.client, t->maker, &t->arena, &marked);
+    copy = *event;
+    if (t->of_frames) { /* else its texts stand in the body */
+        keep_texts(&copy, &t->arena);
+    }
+    if (!t->arena.failed) {
+        fl_chat_answer_take(t->collected, &copy);
+    }
+}
+
 static void on_event(void *owner, const struct fl_chat_event *event)
 {
     struct fl_translation *t = owner;
@@ -83,7 +126,9 @@ static void on_event(void *owner, const struct fl_chat_event *event)
         return; /* nothing follows an end */
     }
     note(t, event);
-    if (t->options.resume) {
+    if (t->collected) {
+        collect(t, event);
+    } else if (t->options.resume) {
         fl_resume_event(t->options.resume, t->options.continues, event, &put);
     } else {
         put_event(t, event);
@@ -92,9 +137,12 @@ static void on_event(void *owner, const struct fl_chat_event *event)
 
 /* --- making and ending one --- */
 
-/* The arena holds one frame's parts at a time. */
+/* The arena holds one frame's parts at a time; those of a whole answer, where that is made of frames. */
 static void clear_arena(struct fl_translation *t)
 {
+    if (t->collected) {
+        return;
+    }
     fl_arena_finish(&t->arena);
     fl_arena_init_in(&t->arena, t->room, sizeof(t->room), arena_chunk_bytes,
                      t->options.answer_bytes_max);
@@ -315,34 +363,39 @@ static enum fl_err whole_as_stream(struct fl_translation *t, struct fl_slice bod
     return t->options.provider->take_answer(&t->decoder, body, &sink);
 }
 
-/* The collector's events are also looked at for usage and errors. */
-struct collector {
-    struct fl_translation *t;
-    struct fl_chat_answer answer;
-};
-
-static void collect(void *owner, const struct fl_chat_event *event)
+/* Puts what was collected. */
+static enum fl_err put_collected(struct fl_translation *t, enum fl_err err)
 {
-    struct collector *c = owner;
-    note(c->t, event);
-    struct fl_chat_event storage;
-    event = fl_seal_mark(event, c->t->options.client, c->t->maker, &c->t->arena, &storage);
-    fl_chat_answer_take(&c->answer, event);
+    struct fl_chat_answer *answer = t->collected;
+    t->collected = NULL;
+    if (!err && !t->err && !t->arena.failed) {
+        t->options.client->put_answer(t->encoder, answer, &t->out);
+    }
+    return err;
 }
 
 static enum fl_err whole_as_answer(struct fl_translation *t, struct fl_slice body)
 {
-    struct collector c = {.t = t};
-    struct fl_chat_sink sink = {&c, collect};
-    fl_chat_answer_init(&c.answer, &t->arena);
+    struct fl_chat_answer answer;
+    struct fl_chat_sink sink = {t, on_event};
+    fl_chat_answer_init(&answer, &t->arena);
+    t->collected = &answer;
     enum fl_err err = t->options.provider->take_answer(&t->decoder, body, &sink);
-    if (!t->usage.known && t->told.known) {
-        fl_emit_usage(&sink, &t->told);
+    if (!t->usage.known && t->told.known) { /* in the answer's head; its body has ended */
+        const struct fl_chat_event told = {.kind = FL_CHAT_USAGE, .usage = &t->told};
+        note(t, &told);
+        collect(t, &told);
     }
-    if (!err && !t->err && !t->arena.failed) {
-        t->options.client->put_answer(t->encoder, &c.answer, &t->out);
-    }
-    return err;
+    return put_collected(t, err);
+}
+
+static enum fl_err stream_as_answer(struct fl_translation *t, struct fl_slice body)
+{
+    struct fl_chat_answer answer;
+    fl_chat_answer_init(&answer, &t->arena);
+    t->collected = &answer;
+    t->of_frames = true;
+    return put_collected(t, feed(t, body, true));
 }
 
 static enum fl_err embeddings(struct fl_translation *t, struct fl_slice body)
@@ -374,15 +427,25 @@ static enum fl_err whole(struct fl_translation *t, struct fl_slice body, bool as
     return as_stream ? whole_as_stream(t, body) : whole_as_answer(t, body);
 }
 
-enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body, bool as_stream)
+/* An answer was made of a whole body, or why not. */
+static enum fl_err made(struct fl_translation *t, enum fl_err err)
 {
-    enum fl_err err = whole(t, body, as_stream);
     bool failed = t->arena.failed || !fl_buf_ok(&t->out);
     clear_arena(t);
     if (err) {
         return err;
     }
     return t->err ? t->err : failed ? FL_ERR_NOMEM : FL_OK;
+}
+
+enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body, bool as_stream)
+{
+    return made(t, whole(t, body, as_stream));
+}
+
+enum fl_err fl_translation_collect(struct fl_translation *t, struct fl_slice body)
+{
+    return made(t, stream_as_answer(t, body));
 }
 
 struct fl_slice fl_translation_error_text(const struct fl_translation *t)

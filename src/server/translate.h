@@ -48,6 +48,8 @@ struct fl_translation {
     struct fl_decoder decoder;
     struct fl_encoder own_encoder;
     struct fl_encoder *encoder; /* that, until the answer begins and *resume* keeps it */
+    struct fl_chat_answer *collected; /* the client gets the answer whole, of these blocks; NULL: event by event */
+    bool of_frames; /* these come in the frames of a stream */
     struct fl_usage usage;
     struct fl_usage told; /* set by the owner: what the answer's head counts, for a body that tells nothing */
     bool committed; /* set by the owner: the client has been sent the answer's head */
@@ -79,6 +81,9 @@ enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
 /* A whole answer: appends to t->out one JSON value, or the events of a stream. Embeddings are never a stream. */
 enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body,
                                   bool as_stream) FL_CHECK_RESULT;
+/* The body of a stream where a whole answer was asked for: appends to t->out one JSON value. FL_ERR_CLOSED: it was cut
+ * off. */
+enum fl_err fl_translation_collect(struct fl_translation *t, struct fl_slice body) FL_CHECK_RESULT;
 /* What the provider said of an error that it told in its answer; may be empty. Decoded. */
 struct fl_slice fl_translation_error_text(const struct fl_translation *t);
 

@@ -112,6 +112,8 @@ struct fl_chaos_plan {
     unsigned calm;             /* exchanges after it */
     unsigned workers, attempts;
     unsigned selection;        /* of fl_selection_at() */
+    unsigned hedge_ms;         /* 0: nobody is asked beside one that says nothing */
+    unsigned resume;           /* 1: a stream that broke is continued, and all providers say the same */
     unsigned stream_permille;
     unsigned chop;             /* 0: bytes arrive as they were sent, 1: in pieces, 2: in tiny ones */
     unsigned healthy;          /* index of a provider */
@@ -138,7 +140,10 @@ bool fl_chaos_read(struct fl_slice text, struct fl_chaos_plan *ret_plan, unsigne
     X(STORM, "retry_storm")       /* after a failover, ten attempts more */                        \
     X(LATE, "late")               /* after a failover, the answer comes a minute later */          \
     X(BLAME, "blame")             /* a client's malformed request counts against a provider */     \
-    X(LOST, "lost")               /* of the calm's failovers, the answer is a 502 */
+    X(LOST, "lost")               /* of the calm's failovers, the answer is a 502 */               \
+    X(REPEATED, "repeated")       /* a continued stream says its last bytes twice */               \
+    X(UNPAID, "unpaid")           /* what broke before a stream was continued cost nothing */      \
+    X(RUNAWAY, "runaway")         /* who lost a hedge goes on generating */
 
 enum fl_chaos_lie {
     FL_CHAOS_HONEST,
@@ -172,6 +177,7 @@ struct fl_chaos_verdict {
     uint64_t exchanges, answered, failed, cancelled, attempts, failovers;
     uint64_t calm, calm_failed;
     uint64_t failed_over; /* answered whole by another than the first that was asked */
+    uint64_t hedged, continued; /* answers for which two were asked at once; streams that were joined */
 };
 
 void fl_chaos_run(const struct fl_chaos_plan *plan, const struct fl_chaos_options *options,

@@ -14,6 +14,9 @@ struct seen {
     unsigned attempts; /* as the gateway says; 0: it does not */
     int provider;      /* that answered, as the gateway says; -1: it does not */
     unsigned errors, dones, after; /* events; those behind an error or an end */
+    bool hedged;                   /* as the gateway says: two were asked at once */
+    bool joined;                   /* the same: another went on with a stream that broke */
+    bool unpaid;                   /* a lie */
     uint64_t end_ns;
     struct fl_buf text;
 };
@@ -136,6 +139,17 @@ static void lie(struct seen *s, enum fl_chaos_lie lie, enum chaos_age age)
     case FL_CHAOS_LIE_LATE:
         s->end_ns += moved ? 60 * FL_NS_S : 0;
         break;
+    case FL_CHAOS_LIE_REPEATED:
+        if (s->joined && s->text.len > 20) {
+            fl_buf_init(&twice, 1 << 20);
+            fl_buf_put(&twice, fl_slice_from(fl_buf_slice(&s->text), s->text.len - 20));
+            fl_buf_put(&s->text, fl_buf_slice(&twice));
+            fl_buf_finish(&twice);
+        }
+        break;
+    case FL_CHAOS_LIE_UNPAID:
+        s->unpaid = s->joined;
+        break;
     case FL_CHAOS_LIE_LOST:
         s->status = moved && age == CHAOS_CALM ? 502 : s->status;
         break;
@@ -161,6 +175,8 @@ static void look(struct chaos *run, const struct fl_simanswer *a, unsigned excha
     if (provider.len == 2 && provider.ptr[0] == 'p') {
         s->provider = provider.ptr[1] - '0';
     }
+    s->hedged = fl_simanswer_header(a, "x-fairlead-hedged").len > 0;
+    s->joined = fl_slice_find_text(fl_buf_slice(&a->body), FL_LIT(": x-fairlead-spliced: ")) < a->body.len;
     fl_buf_init(&s->text, 1 << 22);
     if (a->status == 200) {
         count_events(s);
@@ -267,6 +283,31 @@ static void judge_answer(struct chaos *run, const struct seen *s, bool gone, boo
     }
 }
 
+/* Both of two that were asked at once are on record, and what was said before a stream was joined is paid for. */
+static void judge_record(struct chaos *run, const struct seen *s)
+{
+    uint64_t id = 0;
+    struct fl_buf json;
+    if ((!s->hedged && !s->joined) ||
+        !fl_decision_id_parse(fl_simanswer_header(s->answer, "x-fairlead-decision"), &id)) {
+        return;
+    }
+    fl_buf_init(&json, 1 << 20);
+    if (fl_decisions_put_one(run->gateway.decisions, id, &json)) {
+        struct fl_slice whole = fl_buf_slice(&json);
+        struct fl_slice record = fl_slice_from(whole, fl_slice_find_text(whole, FL_LIT("\"actual\":")));
+        bool two = fl_slice_find_text(record, FL_LIT("\"tries\":[")) < record.len;
+        bool lost = fl_slice_find_text(record, FL_LIT("\"lost_cost_usd\":")) < record.len;
+        bool loser = fl_slice_find_text(record, FL_LIT("\"outcome\":\"gateway_hedged\"")) < record.len;
+        if (!two || (s->hedged && !loser)) {
+            chaos_broken(run, "all that was asked is on record", s->exchange, "%.*s", (int)record.len, record.ptr);
+        } else if (s->joined && (!lost || s->unpaid)) {
+            chaos_broken(run, "what was said is paid for", s->exchange, "%.*s", (int)record.len, record.ptr);
+        }
+    }
+    fl_buf_finish(&json);
+}
+
 /* "; p0 healthy, p1 open" */
 static void put_health(struct chaos *run, struct fl_buf *b)
 {
@@ -322,6 +363,9 @@ void chaos_judge_session(struct chaos *run, const struct chaos_session *s)
         }
         look(run, a, s->first + i, &seen);
         judge_answer(run, &seen, gone || run->hurt, !slow);
+        judge_record(run, &seen);
+        run->verdict->hedged += seen.hedged;
+        run->verdict->continued += seen.joined;
         if (!gone) {
             count(run, &seen);
         }
@@ -335,6 +379,19 @@ void chaos_judge_session(struct chaos *run, const struct chaos_session *s)
 }
 
 /* --- what is open --- */
+
+/* Nobody generates what nobody waits for: who lost a hedge, whose client left, whose time is over. */
+static void judge_work(struct chaos *run)
+{
+    for (unsigned i = 0; i < run->plan->provider_count; i++) {
+        uint64_t left = fl_simprovider_stats(run->providers[i])->in_flight;
+        left += run->options->lie == FL_CHAOS_LIE_RUNAWAY && run->verdict->hedged > 0;
+        if (left > 0 && !(run->laggards >> i & 1)) { /* a bad network may not have told it */
+            chaos_broken(run, "nobody works for nobody", UINT32_MAX, "p%u has %llu requests", i,
+                         (unsigned long long)left);
+        }
+    }
+}
 
 void chaos_judge_open(struct chaos *run)
 {
@@ -352,6 +409,7 @@ void chaos_judge_end(struct chaos *run)
         chaos_broken(run, "all ends", UINT32_MAX, "%u sessions, %u exchanges, %u attempts are left",
                      stats.sessions_open, stats.exchanges_open, stats.attempts_open);
     }
+    judge_work(run);
     for (unsigned i = 0; i < run->plan->provider_count; i++) {
         struct fl_target_view view = {0};
         char id[8] = "p0/m";

@@ -141,6 +141,22 @@ static void draw_fault(struct fl_rng *r, struct fl_chaos_plan *plan, bool memory
     }
 }
 
+/* Without it hardly any stream breaks behind its first word. */
+static void draw_break(struct fl_rng *r, struct fl_chaos_plan *plan)
+{
+    static const enum fl_sim_misdeed breaks[] = {FL_SIM_CHUNK_CUT, FL_SIM_SSE_ERROR,  FL_SIM_SSE_NO_DONE,
+                                                 FL_SIM_SSE_RESET, FL_SIM_SSE_STALL,  FL_SIM_HALF_CLOSE,
+                                                 FL_SIM_BYTE_FIN,  FL_SIM_BYTE_RESET, FL_SIM_BYTE_STALL};
+    struct fl_chaos_fault f = {.kind = FL_CHAOS_MISDEED, .permille = rate(r)};
+    f.arg = breaks[below(r, sizeof(breaks) / sizeof(breaks[0]))];
+    f.more = f.arg >= FL_SIM_BYTE_FIN ? 300 + below(r, 8000) : 1 + below(r, 30);
+    f.at_ms = below(r, plan->storm_ms);
+    f.for_ms = plan->storm_ms / 3 + 50;
+    f.providers = draw_victims(r, plan);
+    plan->faults[plan->fault_count++] = f;
+    plan->stream_permille = plan->stream_permille < 500 ? 500 : plan->stream_permille;
+}
+
 void fl_chaos_draw(uint64_t seed, unsigned exchanges, bool memory_fails,
                    struct fl_chaos_plan *ret_plan)
 {
@@ -168,5 +184,10 @@ void fl_chaos_draw(uint64_t seed, unsigned exchanges, bool memory_fails,
     }
     for (unsigned n = below(&r, 14); n > 0; n--) {
         draw_fault(&r, plan, memory_fails);
+    }
+    plan->hedge_ms = below(&r, 3) == 0 ? between(&r, 50, 2000) : 0;
+    plan->resume = below(&r, 2);
+    if (plan->resume > 0) {
+        draw_break(&r, plan);
     }
 }

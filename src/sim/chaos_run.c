@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { text_bytes = 32, tick_ms = 100, linger_ms = 400, decisions_kept = 64, edges_max = 2 * FL_CHAOS_FAULTS_MAX };
+enum { text_bytes = 32, tick_ms = 100, linger_ms = 400, decisions_kept = 512, edges_max = 2 * FL_CHAOS_FAULTS_MAX };
 
 struct edge {
     uint64_t at_ns;
@@ -68,7 +68,7 @@ static void put_provider(const struct chaos *run, unsigned i, struct fl_buf *b)
     char line[320];
     (void)snprintf(line, sizeof(line),
                    "  p%u: {type: openai_compatible, api_key: sk-sim, models: [m], base_url: "
-                   "\"http://p%u.test:80/v1\", connections: %u%s}\n",
+                   "\"http://p%u.test:80/v1\", connections: %u, prices: {input: 1, output: 2}%s}\n",
                    i, i, p->connections,
                    p->no_tools ? ", model_info: {m: {capabilities: [chat, stream, json]}}" : "");
     fl_buf_put_cstr(b, line);
@@ -94,6 +94,12 @@ static void put_config(const struct chaos *run, unsigned removed, struct fl_buf 
     fl_buf_put_cstr(b, "listen: \"10.0.0.1:80\"\nauth: {insecure_no_auth: true}\nrouting:\n"
                        "  health_check_interval: 2\n  attempts: ");
     fl_buf_put_u64(b, run->plan->attempts);
+    if (run->plan->hedge_ms > 0) {
+        fl_buf_put_cstr(b, "\n  hedge_tools: true\n  hedge: ");
+        fl_buf_put_u64(b, run->plan->hedge_ms);
+        fl_buf_put_cstr(b, "ms");
+    }
+    fl_buf_put_cstr(b, run->plan->resume > 0 ? "\n  resume: continue" : "");
     fl_buf_put_cstr(b, "\n  timeouts: {connect: 2s, first_token: 5s, idle: 4s, total: 20s}\n"
                        "limits: {heartbeat: 3s, head_timeout: 5s, body_timeout: 5s, idle: 10s}\n"
                        "models:\n  chat:\n    targets: [");
@@ -177,6 +183,8 @@ static void start_provider(struct chaos *run, unsigned i)
                                         .models = &run->model,
                                         .model_count = 1,
                                         .seed = fl_mix64(run->plan->seed + i),
+                                        .text_seed = run->plan->resume > 0 ? run->plan->seed : 0,
+                                        .goes_on = true,
                                         .ttft_median_ns = p->ttft_ms * FL_NS_MS,
                                         .ttft_sigma_permille = 300,
                                         .token_ns = p->token_ms * FL_NS_MS,

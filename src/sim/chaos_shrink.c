@@ -148,6 +148,16 @@ static bool shrink_numbers(struct shrinker *s)
         p.selection = 0;
         any = keep(s, &p) || any;
     }
+    p = *s->plan;
+    if (p.hedge_ms > 0) {
+        p.hedge_ms = 0;
+        any = keep(s, &p) || any;
+    }
+    p = *s->plan;
+    if (p.resume > 0) {
+        p.resume = 0;
+        any = keep(s, &p) || any;
+    }
     return any;
 }
 

@@ -90,6 +90,8 @@ void fl_chaos_put(const struct fl_chaos_plan *plan, struct fl_buf *b)
     put(b, "workers", plan->workers);
     put(b, "attempts", plan->attempts);
     put_word(b, "by", fl_selection_word(plan->selection));
+    put(b, "hedge_ms", plan->hedge_ms);
+    put(b, "resume", plan->resume);
     fl_buf_put_cstr(b, "\nclients");
     put(b, "stream", plan->stream_permille);
     put(b, "chop", plan->chop);
@@ -179,7 +181,9 @@ static bool read_gateway_word(struct fl_slice word, struct fl_chaos_plan *plan)
         return false;
     }
     return is_number(word, "workers", 4, &plan->workers) ||
-           is_number(word, "attempts", 16, &plan->attempts);
+           is_number(word, "attempts", 16, &plan->attempts) ||
+           is_number(word, "hedge_ms", 600000, &plan->hedge_ms) ||
+           is_number(word, "resume", 1, &plan->resume);
 }
 
 static bool read_client_word(struct fl_slice word, struct fl_chaos_plan *plan)

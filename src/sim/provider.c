@@ -32,6 +32,7 @@ static void forget_request(struct sim_conn *c)
     fl_buf_finish(&c->head);
     fl_buf_finish(&c->content);
     fl_buf_finish(&c->prompt);
+    fl_buf_finish(&c->beginning);
     fl_buf_finish(&c->text);
     c->ask = (struct sim_ask){.endpoint = SIM_UNKNOWN};
     c->misdeed = FL_SIM_GOOD;
@@ -368,6 +369,7 @@ static void on_accepted(void *owner, struct fl_stream *stream, const struct fl_a
     fl_buf_init(&c->head, head_bytes_max);
     fl_buf_init(&c->content, body_bytes_max);
     fl_buf_init(&c->prompt, body_bytes_max);
+    fl_buf_init(&c->beginning, body_bytes_max);
     fl_buf_init(&c->text, body_bytes_max);
     fl_list_append(&p->conns, &c->link);
     p->stats.connections++;

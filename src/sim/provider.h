@@ -136,6 +136,8 @@ struct fl_simprovider_options {
     /* Requests worked on at a time; others wait their turn, first come, first served. 0: no limit.
      */
     unsigned slots;
+    uint64_t text_seed; /* what it says is drawn from this; 0: from *seed* */
+    bool goes_on; /* a chat whose last message is the beginning of its answer gets the rest of it */
     bool deaf; /* goes on working for clients that went away: its slots stay taken */
 };
 

@@ -88,6 +88,10 @@ struct sim_problem sim_read_messages(struct sim_conn *c, struct fl_json messages
             fl_buf_reset(&c->prompt);
             fl_buf_put(&c->prompt, fl_buf_slice(&text));
         }
+        fl_buf_reset(&c->beginning);
+        if (role.type == FL_JSON_STRING && fl_json_spells(role.span, FL_LIT("assistant"))) {
+            fl_buf_put(&c->beginning, fl_buf_slice(&text));
+        }
     }
     fl_buf_finish(&text);
     return count > 0 ? (struct sim_problem){.status = 0}

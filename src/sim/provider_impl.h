@@ -68,6 +68,7 @@ struct sim_conn {
     enum fl_sim_misdeed misdeed;
     uint64_t serial, asked_ns;
     struct fl_buf prompt, text;
+    struct fl_buf beginning; /* the last message, where it is the assistant's */
     size_t text_at;
     uint64_t tokens, tokens_total;
     const char *finish_reason;

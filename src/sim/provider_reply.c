@@ -274,7 +274,8 @@ void fl_simprovider_text(const struct fl_simprovider_options *options, struct fl
 {
     size_t start = b->len, at = start;
     uint64_t tokens = 0;
-    fl_sim_text(prompt, model, options->seed, options->answer_tokens, b);
+    uint64_t seed = options->text_seed > 0 ? options->text_seed : options->seed;
+    fl_sim_text(prompt, model, seed, options->answer_tokens, b);
     struct fl_slice text = fl_buf_slice(b), token;
     while (max_tokens > 0 && tokens < max_tokens && (token = fl_sim_token(text, at)).len > 0) {
         at += token.len;
@@ -327,6 +328,10 @@ bool sim_prepare(struct sim_conn *c)
         uint64_t whole = fl_sim_tokens(fl_buf_slice(&c->text));
         fl_buf_reset(&c->text);
         fl_simprovider_text(o, c->ask.model->id, fl_buf_slice(&c->prompt), most, &c->text);
+        if (o->goes_on && c->beginning.len > 0 && fl_slice_starts(fl_buf_slice(&c->text), fl_buf_slice(&c->beginning))) {
+            fl_buf_drop(&c->text, c->beginning.len);
+            whole = fl_sim_tokens(fl_buf_slice(&c->text));
+        }
         c->tokens_total = fl_sim_tokens(fl_buf_slice(&c->text));
         c->finish_reason = c->tokens_total < whole ? "length" : "stop";
     }

@@ -173,7 +173,7 @@ static void begin(struct pool *p, unsigned targets)
     pool_init(p, targets, FL_STRATEGY_LOAD_BALANCE, FL_LEW);
     p->table.health = policy;
     for (unsigned i = 0; i < targets; i++) {
-        p->targets[i].fate[FL_FATE_ACCOUNT] = p->targets[i].fate[FL_FATE_VENDOR] = i + 1;
+        p->targets[i].fate[FL_FATE_PROVIDER] = p->targets[i].fate[FL_FATE_VENDOR] = i + 1;
     }
 }
 

@@ -89,7 +89,7 @@ static struct outcome run(bool hedging, double pool_load, double per_second)
     pool_init(&p, 2, FL_STRATEGY_LOAD_BALANCE, FL_ROUND_ROBIN);
     fl_rng_seed(&rng, 2);
     for (unsigned i = 0; i < 2; i++) {
-        p.targets[i].fate[FL_FATE_ACCOUNT] = p.targets[i].fate[FL_FATE_VENDOR] = i + 1;
+        p.targets[i].fate[FL_FATE_PROVIDER] = p.targets[i].fate[FL_FATE_VENDOR] = i + 1;
     }
     struct fl_retry_budget *budget = &p.route.state->budget;
     for (unsigned i = 0; i < SAMPLES; i++) {

@@ -28,12 +28,19 @@ static bool no_variable(void *owner, struct fl_slice name, struct fl_slice *ret_
     return false;
 }
 
-static enum fl_err no_file(void *owner, struct fl_slice path, struct fl_buf *ret)
+const char *rig_file_text;
+
+static enum fl_err read_file(struct fl_slice path, struct fl_buf *ret)
+{
+    (void)path;
+    fl_buf_put_cstr(ret, rig_file_text ? rig_file_text : "");
+    return rig_file_text ? FL_OK : FL_ERR_FILE;
+}
+
+static enum fl_err any_file(void *owner, struct fl_slice path, struct fl_buf *ret)
 {
     (void)owner;
-    (void)path;
-    (void)ret;
-    return FL_ERR_FILE;
+    return read_file(path, ret);
 }
 
 static void print_note(void *owner, const struct fl_world_note *note)
@@ -111,7 +118,7 @@ static void load(struct rig *r, struct fl_slice yaml)
 {
     struct fl_findings findings;
     struct fl_reterr reterr;
-    struct fl_config_env env = {.variable = no_variable, .file = no_file, .registry = r->registry, .hash_key = {1, 2}};
+    struct fl_config_env env = {.variable = no_variable, .file = any_file, .registry = r->registry, .hash_key = {1, 2}};
     struct fl_config *config = NULL;
     fl_findings_init(&findings);
     enum fl_err err = fl_config_load(yaml, FL_LIT("rig"), &env, &config, &findings);
@@ -163,7 +170,7 @@ void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers)
     r->worker_count = workers;
     for (unsigned i = 0; i < workers; i++) {
         struct fl_worker_options options = {
-            .index = i, .seed = r->seed + i, .memory = r->memory};
+            .index = i, .seed = r->seed + i, .memory = r->memory, .file = read_file};
         r->nodes[i] = fl_world_sys(r->world, "10.0.0.1");
         assert_int_equal(fl_worker_create(r->nodes[i], r->snapshot, options, &r->workers[i]),
                          FL_OK);

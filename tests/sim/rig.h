@@ -50,6 +50,9 @@ struct rig_setup {
     bool checked;         /* providers are checked actively; without it an upstream sees requests only */
 };
 
+/* What every file says, whatever its name; NULL: there is none. */
+extern const char *rig_file_text;
+
 void rig_open(struct rig *r, uint64_t seed);
 /* From now on every connection takes 1 ms one way, gives bytes as they were written, holds 64 KiB a
  * way. */

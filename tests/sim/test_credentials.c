@@ -96,6 +96,47 @@ static void one_fetch_serves_all_who_wait(void **state)
     close_scene(&s);
 }
 
+/* A token in a file is shown as it is when keys are fetched; one that is gone for a moment, as it was. */
+static void a_token_s_file_is_read_again(void **state)
+{
+    static const char yaml[] =
+        HEAD("bedrock") "region: eu-west-3, base_url: \"http://10.0.1.1:80\", auth: {source: web_identity, role_arn: "
+                        "\"arn:aws:iam::1:role/r\", token_file: /token, endpoint: \"http://10.0.1.2:80/\"}" TAIL;
+    static const char *const contents[] = {"first\n", "second\n", NULL, "third\n"};
+    static const char *const shown[] = {"&WebIdentityToken=first", "&WebIdentityToken=second",
+                                        "&WebIdentityToken=first", "&WebIdentityToken=third"};
+    struct scene s;
+    (void)state;
+    rig_file_text = contents[0];
+    open_scene(&s, yaml, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        rig_file_text = contents[i];
+        rig_say(&s.rig, "file says %s", contents[i] ? contents[i] : "nothing");
+        /* keys for 1,000 s: the next ones are fetched when these are about to expire */
+        say(&s.issuer, &s.token, "200 OK",
+            i == 0   ? "<R><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t"
+                       "</SessionToken><Expiration>2026-01-01T00:16:40Z</Expiration></Credentials></R>"
+            : i == 1 ? "<R><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t"
+                       "</SessionToken><Expiration>2026-01-01T00:33:20Z</Expiration></Credentials></R>"
+            : i == 2 ? "<R><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t"
+                       "</SessionToken><Expiration>2026-01-01T00:50:00Z</Expiration></Credentials></R>"
+                     : "<R><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t"
+                       "</SessionToken><Expiration>2026-01-01T01:06:40Z</Expiration></Credentials></R>");
+        if (i == 0) {
+            struct fl_simclient *c = rig_client(&s.rig, 0, NULL);
+            rig_post(c, 1, false, "");
+            rig_settle(&s.rig, c, 20 * FL_NS_S);
+            rig_leave(&s.rig, c);
+        } else {
+            fl_world_run_for(s.rig.world, 1000 * FL_NS_S);
+        }
+        rig_equal(&s.rig, s.issuer.requests, i + 1);
+        rig_check(&s.rig, rig_has(fl_buf_slice(&s.issuer.body), shown[i]));
+    }
+    rig_file_text = NULL;
+    close_scene(&s);
+}
+
 static void ask(struct scene *s, unsigned index, const char *says)
 {
     struct fl_simclient *c = rig_client(&s->rig, index, NULL);
@@ -256,6 +297,7 @@ static void requests_to_bedrock_are_signed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_s_file_is_read_again),
         cmocka_unit_test(one_fetch_serves_all_who_wait),
         cmocka_unit_test(a_token_is_fetched_again_in_time),
         cmocka_unit_test(a_refusal_is_told_and_not_repeated_at_once),

@@ -306,13 +306,35 @@ static void the_deadline_ends_both(void **state)
     close_scene(&s);
 }
 
-/* A plain answer is no stream: its own head is to come, though the one asked first says nothing. */
-static void no_heartbeat_goes_before_a_plain_answer(void **state)
+/* A refusal's own head is to come, though the one asked first says nothing. */
+static void no_heartbeat_goes_before_a_refusal(void **state)
+{
+    static const char refusal[] = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+                                  "content-length: 61\r\n\r\n{\"error\":{\"message\":\"No.\",\"type\":"
+                                  "\"invalid_request_error\"   }}";
+    struct scene s;
+    (void)state;
+    open_scene(&s, "refusal by the second", ", hedge: 10s}\nlimits: {heartbeat: 12s");
+    says_after(&s, 0, 19 * FL_NS_S);
+    struct fl_slice whole = FL_LIT(refusal);
+    const struct upstream_part parts[] = {{fl_slice_first(whole, whole.len - 9), 1, MS(10)},
+                                          {fl_slice_from(whole, whole.len - 9), 1, 4 * FL_NS_S}};
+    const struct upstream_answer answer = {parts, 2, UPSTREAM_KEEP};
+    upstream_plan(&s.up[1], &answer, 1);
+    const struct fl_simanswer *a = ask(&s, STREAM);
+    rig_check(&s.rig, a->complete && a->status == 400 && header_is(a, "content-type", "application/json"));
+    rig_check(&s.rig, rig_has(fl_buf_slice(&a->body), "\"message\":\"No.\""));
+    rig_check(&s.rig, a->end_ns - a->asked_ns >= 14 * FL_NS_S && a->end_ns - a->asked_ns < 15 * FL_NS_S);
+    close_scene(&s);
+}
+
+/* A whole answer of the second becomes a stream, with heartbeats before it. */
+static void a_whole_answer_of_the_second_becomes_a_stream(void **state)
 {
     struct scene s;
     struct fl_buf plain;
     (void)state;
-    open_scene(&s, "plain answer by the second", ", hedge: 10s}\nlimits: {heartbeat: 12s");
+    open_scene(&s, "whole answer by the second", ", hedge: 10s}\nlimits: {heartbeat: 12s");
     says_after(&s, 0, 19 * FL_NS_S);
     fl_buf_init(&plain, 4096);
     put_plain(&plain, BY_LENGTH, "whole");
@@ -321,10 +343,8 @@ static void no_heartbeat_goes_before_a_plain_answer(void **state)
                                           {fl_slice_from(whole, whole.len - 9), 1, 4 * FL_NS_S}};
     const struct upstream_answer answer = {parts, 2, UPSTREAM_KEEP};
     upstream_plan(&s.up[1], &answer, 1);
-    const struct fl_simanswer *a = ask(&s, STREAM);
-    check(&s, a, "whole", 14 * FL_NS_S, 15 * FL_NS_S);
-    rig_check(&s.rig, header_is(a, "content-type", "application/json"));
-    rig_check(&s.rig, a->complete);
+    check(&s, ask(&s, STREAM), "whole", 14 * FL_NS_S, 15 * FL_NS_S);
+    rig_equal(&s.rig, rig_stats(&s.rig).heartbeats, 1);
     close_scene(&s);
     fl_buf_finish(&plain);
 }
@@ -341,7 +361,8 @@ int main(void)
         cmocka_unit_test(the_budget_bounds_it),
         cmocka_unit_test(a_client_that_leaves_cancels_both),
         cmocka_unit_test(the_deadline_ends_both),
-        cmocka_unit_test(no_heartbeat_goes_before_a_plain_answer),
+        cmocka_unit_test(no_heartbeat_goes_before_a_refusal),
+        cmocka_unit_test(a_whole_answer_of_the_second_becomes_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

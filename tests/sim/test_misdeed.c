@@ -68,7 +68,7 @@ static const struct end ends[FL_SIM_MISDEED_COUNT][2] = {
                          {ERROR, 502, "provider_redirect", 0}},
     [FL_SIM_GZIP] = {BAD, BAD},
     [FL_SIM_ENDLESS_HEAD] = {BAD, BAD},
-    [FL_SIM_ENDLESS_BODY] = {AT_DEADLINE, AT_DEADLINE},
+    [FL_SIM_ENDLESS_BODY] = {AT_DEADLINE, BAD},
     [FL_SIM_ENDLESS_EVENT] = {FINE, {ERROR, 502, "provider_event_long", 100 * FL_NS_MS}},
     [FL_SIM_FLOOD_1XX] = {BAD, BAD},
     [FL_SIM_LENGTH_BIG] = {CLOSED, CLOSED},
@@ -84,7 +84,7 @@ static const struct end ends[FL_SIM_MISDEED_COUNT][2] = {
     [FL_SIM_SSE_STALL] = {FINE, {BROKEN, 200, "provider_idle_timeout", 4 * FL_NS_S}},
     [FL_SIM_CLOSE_IDLE] = {FINE, FINE},
     [FL_SIM_TRUNCATED_JSON] = {BAD, BAD},
-    [FL_SIM_GZIP_BOMB] = {{RESET, 200, NULL, 0}, {RESET, 200, NULL, 0}},
+    [FL_SIM_GZIP_BOMB] = {{RESET, 200, NULL, 0}, BAD},
     [FL_SIM_HALF_CLOSE] = {CLOSED, BREAKS("provider_closed")},
     [FL_SIM_SSE_LATE] = {FINE, FINE},
     [FL_SIM_WRONG_USAGE] = {FINE, FINE},
@@ -121,10 +121,10 @@ static void open_scene(struct scene *s, bool second, bool stream)
 {
     static const char alone[] = "routing: {failover_threshold: 1000, attempts: 1, timeouts: "
                                 "{first_token: 5s, idle: 4s, total: 20s}}\n"
-                                "limits: {upstream_idle: 1s}\n";
+                                "limits: {upstream_idle: 1s, body: 128KiB}\n";
     static const char both[] = "routing: {failover_threshold: 1000, attempts: 2, timeouts: "
                                "{first_token: 5s, idle: 4s, total: 20s}}\n"
-                               "limits: {upstream_idle: 1s}\n";
+                               "limits: {upstream_idle: 1s, body: 128KiB}\n";
     const struct rig_setup setup = {.providers = second ? 2 : 1, .more = second ? both : alone};
     struct fl_addr addr;
     *s = (struct scene){.model = {.id = FL_LIT("m")}, .has_second = second};

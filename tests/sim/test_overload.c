@@ -111,10 +111,84 @@ static void twice_the_capacity_is_served_as_far_as_it_goes(void **state)
     assert_true(load_interval("unbounded: the same", naive, n).mean < 0.5);
 }
 
+/* --- a tenant that floods beside a quiet one --- */
+
+static const char *const keys_of[] = {"authorization: Bearer flood-flood-flood\r\nx-fairlead-timeout-ms: 2000\r\n",
+                                      "authorization: Bearer quiet-quiet-quiet\r\nx-fairlead-timeout-ms: 2000\r\n"};
+
+/* One in sixteen is the quiet one's: 5 a second of 80, and of 40 that can be done. */
+static bool is_quiet(unsigned request)
+{
+    return request % 16 == 0;
+}
+
+static const char *by_tenant(unsigned request)
+{
+    return keys_of[is_quiet(request)];
+}
+
+static const char *of_one_tenant(unsigned request)
+{
+    (void)request;
+    return keys_of[0];
+}
+
+struct shares {
+    unsigned quiet_sent, quiet_ok, flood_ok;
+    uint64_t quiet_ns; /* the slowest of the quiet one's */
+};
+
+static struct shares flood(uint64_t seed, bool two_tenants)
+{
+    static const char keys[] = "limits: {queue: 32}\nkeys:\n  - {name: flood, key: flood-flood-flood}\n"
+                               "  - {name: quiet, key: quiet-quiet-quiet}\n";
+    struct shares r = {0};
+    struct load *l = load_open(seed, 1, ", api_key: k, concurrency: 8", keys);
+    load_provider(l, busy);
+    l->headers_of = two_tenants ? by_tenant : of_one_tenant;
+    load_run(l, S(5), MS(40), false);
+    uint64_t from_ns = fl_world_now(l->world) + S(3);
+    load_run(l, S(27), MS(25) / 2, false);
+    load_settle(l);
+    for (unsigned i = 0; i < l->request_count; i++) {
+        const struct load_request *q = &l->requests[i];
+        if (q->sent_ns < from_ns) {
+            continue;
+        }
+        uint64_t took_ns = q->end_ns - q->sent_ns;
+        r.quiet_sent += is_quiet(i);
+        r.quiet_ok += is_quiet(i) && q->ok;
+        r.flood_ok += !is_quiet(i) && q->ok;
+        r.quiet_ns = is_quiet(i) && took_ns > r.quiet_ns ? took_ns : r.quiet_ns;
+    }
+    load_close(l);
+    return r;
+}
+
+/* The quiet one does not notice, the other gets what is left; as one tenant they share the misery. */
+static void a_flood_of_one_tenant_is_that_tenants(void **state)
+{
+    double quiet[100], shared[100], rest[100], slowest[100];
+    unsigned n = (unsigned)load_seeds(seeds);
+    (void)state;
+    for (unsigned i = 0; i < n; i++) {
+        struct shares two = flood(i + 1, true), one = flood(i + 1, false);
+        quiet[i] = (double)two.quiet_ok / two.quiet_sent;
+        shared[i] = (double)one.quiet_ok / one.quiet_sent;
+        rest[i] = (two.flood_ok + two.quiet_ok) / (capacity_per_s * 24);
+        slowest[i] = (double)two.quiet_ns / 1e9;
+    }
+    assert_true(load_interval("quiet tenant: answered", quiet, n).least == 1);
+    assert_true(load_interval("quiet tenant: slowest, seconds", slowest, n).most <= 0.6);
+    assert_true(load_interval("the same requests as part of the flood", shared, n).mean < 0.75);
+    assert_true(load_interval("both: answered, of what can be done", rest, n).least >= 0.9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(twice_the_capacity_is_served_as_far_as_it_goes),
+        cmocka_unit_test(a_flood_of_one_tenant_is_that_tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,6 +317,35 @@ static void no_request_is_spent_on_a_known_limit(void **state)
     (void)load_interval("answered, at the very limit", success, count);
 }
 
+/* The same with the limit in the file: from the first request on. Exactly at the limit, then above it: what is more
+ * than the limit waits. */
+static void no_request_is_spent_on_a_configured_limit(void **state)
+{
+    double limited[100], success[100], used[100];
+    unsigned count = (unsigned)load_seeds(seeds);
+    (void)state;
+    for (unsigned i = 0; i < count; i++) {
+        struct load *l = load_open(i + 1, 1, ", rpm: 60, api_key: k1, keys: [{key: k2, rpm: 60, tpm: 1000000}]", NULL);
+        load_provider(l, (struct fl_simprovider_options){.ttft_median_ns = MS(100),
+                                                         .requests_per_min = 60,
+                                                         .limits_by_key = true});
+        uint64_t from_ns = fl_world_now(l->world);
+        load_run(l, S(120), MS(500), false);
+        success[i] = load_success(l, from_ns, S(120), FL_NEVER);
+        uint64_t before = load_asked(l, 0);
+        load_run(l, S(60), MS(250), true);
+        used[i] = (double)(load_asked(l, 0) - before);
+        load_settle(l);
+        limited[i] = (double)fl_simprovider_stats(l->providers[0])->limited;
+        load_close(l);
+    }
+    assert_true(load_interval("429s of a configured limit", limited, count).most == 0);
+    /* at a load of one, with no more than ten seconds at once, a queue of 5 s is now and then too short */
+    assert_true(load_interval("answered, at the very limit", success, count).mean >= 0.9);
+    /* of 120 allowed and 240 offered */
+    assert_true(load_interval("asked in a minute, above the limit", used, count).least >= 110);
+}
+
 /* --- malformed requests --- */
 
 static void ten_thousand_malformed_requests_change_nobodys_health(void **state)
@@ -360,6 +389,7 @@ int main(void)
         cmocka_unit_test(hedging_cuts_the_tail),
         cmocka_unit_test(hedging_stays_in_its_budget),
         cmocka_unit_test(no_request_is_spent_on_a_known_limit),
+        cmocka_unit_test(no_request_is_spent_on_a_configured_limit),
         cmocka_unit_test(ten_thousand_malformed_requests_change_nobodys_health),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

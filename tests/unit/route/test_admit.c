@@ -12,7 +12,7 @@
 enum { ROOM = 8, MANY = 4000 };
 
 struct scene {
-    struct fl_waiter *storage[FL_CLASS_COUNT * ROOM];
+    struct fl_line storage[ROOM];
     struct fl_admit admit;
     struct fl_waiter *evicted;
     uint64_t now;
@@ -25,11 +25,17 @@ static void open_room(struct scene *s, unsigned slots)
     s->now = 1000 * S;
 }
 
+static enum fl_admission offer_of(struct scene *s, struct fl_waiter *w, enum fl_class class, uint64_t tenant,
+                                  uint64_t deadline_ns)
+{
+    *w = (struct fl_waiter){.class = class, .tenant = tenant, .deadline_ns = deadline_ns};
+    return fl_admit_offer(&s->admit, w, s->now, &s->evicted);
+}
+
 static enum fl_admission offer(struct scene *s, struct fl_waiter *w, enum fl_class class,
                                uint64_t deadline_ns)
 {
-    *w = (struct fl_waiter){.class = class, .deadline_ns = deadline_ns};
-    return fl_admit_offer(&s->admit, w, s->now, &s->evicted);
+    return offer_of(s, w, class, 0, deadline_ns);
 }
 
 static struct fl_waiter *serve(struct scene *s)
@@ -73,7 +79,8 @@ static void what_cannot_be_in_time_is_refused_at_once(void **state)
     offer(&s, &w[1], FL_CLASS_CRITICAL, UINT64_MAX);
     fl_admit_done(&s.admit, 4 * S); /* an answer takes 4 s; two slots: one comes free each 2 s */
     offer(&s, &w[1], FL_CLASS_CRITICAL, UINT64_MAX);
-    assert_int_equal(fl_admit_predict_ns(&s.admit, FL_CLASS_CRITICAL, UINT64_MAX), 2 * S);
+    const struct fl_waiter like = {.class = FL_CLASS_CRITICAL, .deadline_ns = UINT64_MAX};
+    assert_int_equal(fl_admit_predict_ns(&s.admit, &like), 2 * S);
     assert_int_equal(offer(&s, &w[2], FL_CLASS_CRITICAL, s.now + 2 * S - 1), FL_REFUSED_LATE);
     assert_int_equal(offer(&s, &w[2], FL_CLASS_CRITICAL, s.now + 2 * S), FL_QUEUED);
     w[3] = (struct fl_waiter){.class = FL_CLASS_CRITICAL, /* its own service counts too */
@@ -106,7 +113,7 @@ static void a_full_room_keeps_the_better_ones(void **state)
     assert_null(s.evicted);
     assert_int_equal(offer(&s, &more[1], FL_CLASS_CRITICAL, UINT64_MAX), FL_QUEUED);
     assert_ptr_equal(s.evicted, &w[1]); /* of the lowest class the latest deadline */
-    assert_int_equal(w[1].place, 0);
+    assert_null(w[1].line);
     assert_int_equal(offer(&s, &more[2], FL_CLASS_SHEDDABLE_PLUS, UINT64_MAX), FL_QUEUED);
     assert_ptr_equal(s.evicted, &w[0]);
     assert_int_equal(offer(&s, &more[3], FL_CLASS_SHEDDABLE_PLUS, UINT64_MAX), FL_REFUSED_FULL);
@@ -158,6 +165,51 @@ static void sheds_from_a_class_on(void **state)
     assert_null(fl_admit_first(&s.admit));
 }
 
+/* One tenant sends six, then another two, a third one: they take turns, each by its deadlines. */
+static void tenants_take_turns(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_waiter first, w[8];
+    static const unsigned tenants[] = {1, 1, 1, 1, 1, 2, 2, 3}, order[] = {4, 6, 7, 0, 5, 1, 2, 3};
+    open_room(&s, 1);
+    offer(&s, &first, FL_CLASS_CRITICAL, UINT64_MAX);
+    for (unsigned i = 0; i < 8; i++) { /* 4 and 6 are in more of a hurry than those before */
+        uint64_t deadline = s.now + (i == 4 || i == 6 ? 50 : 90 + i) * S;
+        assert_int_equal(offer_of(&s, &w[i], FL_CLASS_CRITICAL, tenants[i], deadline), FL_QUEUED);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        const struct fl_waiter like = {.class = FL_CLASS_CRITICAL, .tenant = 4, .deadline_ns = UINT64_MAX};
+        unsigned lines = i < 5 ? (i < 3 ? 3 : 2) : 1; /* a new one waits for one of each */
+        s.admit.service_ns = (double)S;
+        assert_in_range(fl_admit_predict_ns(&s.admit, &like), lines * S, (lines + 1) * S);
+        assert_ptr_equal(serve(&s), &w[order[i]]);
+    }
+    assert_int_equal(s.admit.waiting, 0);
+}
+
+/* A room full of one tenant's makes place for another's, as long as that one has fewer. */
+static void a_flood_makes_place(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct fl_waiter first, flood[ROOM], more, other[ROOM];
+    open_room(&s, 1);
+    offer(&s, &first, FL_CLASS_CRITICAL, UINT64_MAX);
+    for (unsigned i = 0; i < ROOM; i++) {
+        assert_int_equal(offer_of(&s, &flood[i], FL_CLASS_CRITICAL, 1, UINT64_MAX), FL_QUEUED);
+    }
+    assert_int_equal(offer_of(&s, &more, FL_CLASS_CRITICAL, 1, UINT64_MAX), FL_REFUSED_FULL);
+    for (unsigned i = 0; i < ROOM / 2; i++) {
+        assert_int_equal(offer_of(&s, &other[i], FL_CLASS_CRITICAL, 2, UINT64_MAX), FL_QUEUED);
+        assert_ptr_equal(s.evicted, &flood[ROOM - 1 - i]);
+    }
+    assert_int_equal(offer_of(&s, &more, FL_CLASS_CRITICAL, 2, UINT64_MAX), FL_REFUSED_FULL);
+    assert_int_equal(offer_of(&s, &more, FL_CLASS_CRITICAL, 1, UINT64_MAX), FL_REFUSED_FULL);
+    assert_int_equal(offer_of(&s, &more, FL_CLASS_SHEDDABLE, 3, UINT64_MAX), FL_REFUSED_FULL);
+    assert_int_equal(s.admit.waiting, ROOM);
+}
+
 static void classes_have_words(void **state)
 {
     (void)state;
@@ -190,7 +242,7 @@ static void nobody_is_lost(void **state)
             enum fl_class class = (enum fl_class)fl_rng_below(&rng, FL_CLASS_COUNT);
             uint64_t deadline =
                 fl_rng_below(&rng, 3) == 0 ? UINT64_MAX : s.now + fl_rng_below(&rng, 20) * S;
-            enum fl_admission how = offer(&s, w, class, deadline);
+            enum fl_admission how = offer_of(&s, w, class, fl_rng_below(&rng, 4), deadline);
             served += how == FL_ADMITTED;
             gone += how == FL_REFUSED_FULL || how == FL_REFUSED_LATE;
             gone += s.evicted != NULL;
@@ -202,7 +254,7 @@ static void nobody_is_lost(void **state)
                 fl_admit_done(&s.admit, 1 + fl_rng_below(&rng, 500) * MS);
             }
             for (enum fl_taken t; (t = fl_admit_take(&s.admit, s.now, &out)) != FL_TAKEN_NONE;) {
-                assert_int_equal(out->place, 0);
+                assert_null(out->line);
                 served += t == FL_TAKEN_SERVE;
                 gone += t != FL_TAKEN_SERVE;
                 for (unsigned c = 0; t == FL_TAKEN_SERVE && c < (unsigned)out->class; c++) {
@@ -225,6 +277,8 @@ int main(void)
         cmocka_unit_test(a_full_room_keeps_the_better_ones),
         cmocka_unit_test(a_standing_queue_sheds_its_lowest),
         cmocka_unit_test(sheds_from_a_class_on),
+        cmocka_unit_test(tenants_take_turns),
+        cmocka_unit_test(a_flood_makes_place),
         cmocka_unit_test(classes_have_words),
         cmocka_unit_test(nobody_is_lost),
     };

@@ -24,7 +24,7 @@ static void open_scene(struct scene *s)
     memset(s, 0, sizeof(*s));
     pool_init(&s->pool, TARGETS, FL_STRATEGY_PRIORITY, FL_ROUND_ROBIN);
     for (unsigned i = 0; i < TARGETS; i++) {
-        s->pool.targets[i].fate[FL_FATE_ACCOUNT] = accounts[i];
+        s->pool.targets[i].fate[FL_FATE_PROVIDER] = s->pool.targets[i].fate[FL_FATE_ACCOUNT] = accounts[i];
         s->pool.targets[i].fate[FL_FATE_VENDOR] = vendors[i];
         s->pool.targets[i].context_tokens = 1000 * (i + 1);
     }

@@ -518,7 +518,7 @@ static void siblings_share_their_fate(void **state)
     struct pool p;
     init(&p, 4);
     for (unsigned i = 0; i < 4; i++) { /* 0 and 1 one provider; 2 the same vendor; 3 alone */
-        p.targets[i].fate[FL_FATE_ACCOUNT] = i < 2 ? 10 : i;
+        p.targets[i].fate[FL_FATE_PROVIDER] = i < 2 ? 10 : i;
         p.targets[i].fate[FL_FATE_VENDOR] = i < 3 ? 20 : 30;
     }
     pool_try(&p, 0, FL_ERR_SERVER, MS);
@@ -535,12 +535,13 @@ static void siblings_share_their_fate(void **state)
     pool_finish(&p);
 
     init(&p, 3);
-    p.targets[0].fate[FL_FATE_ACCOUNT] = p.targets[1].fate[FL_FATE_ACCOUNT] = 10;
+    p.targets[0].fate[FL_FATE_PROVIDER] = p.targets[1].fate[FL_FATE_PROVIDER] = 10;
+    p.targets[0].fate[FL_FATE_ACCOUNT] = p.targets[2].fate[FL_FATE_ACCOUNT] = 11; /* another address */
     pool_try(&p, 0, FL_ERR_CONNECT, MS);
     pool_try(&p, 0, FL_ERR_CONNECT, MS);
     assert_health(&p, 0, FL_OPEN);
     assert_health(&p, 1, FL_OPEN);
-    assert_health(&p, 2, FL_HEALTHY);
+    assert_health(&p, 2, FL_SUSPECT); /* told, not out */
     assert_int_equal(pool_view(&p, 1).begun, 0);
     pool_finish(&p);
 }

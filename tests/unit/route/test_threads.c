@@ -110,7 +110,7 @@ static void workers_share_states(void **state)
     static const char *const names[keys] = {"k0", "k1", "k2"};
     pool_init(&p, targets, FL_STRATEGY_HYBRID, FL_WEIGHTED_ROUND_ROBIN);
     for (unsigned i = 0; i < targets; i++) { /* each tells its neighbours */
-        p.targets[i].fate[FL_FATE_ACCOUNT] = 1 + i / 2;
+        p.targets[i].fate[FL_FATE_PROVIDER] = 1 + i / 2;
         p.targets[i].fate[FL_FATE_VENDOR] = p.targets[i].fate[FL_FATE_QUOTA] = 1;
     }
     for (unsigned i = 0; i < keys; i++) {
