@@ -49,6 +49,9 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
     /* a client's request */                                                                       \
     X(FL_ERR_REQUEST, "caller_invalid_request", 400, false, CALLER, "invalid request")             \
     X(FL_ERR_NOT_FOUND, "caller_not_found", 404, false, CALLER, "no such endpoint")                \
+    X(FL_ERR_REPLAY, "replay_unknown", 404, false, CALLER, "no such stream to come back for")      \
+    X(FL_ERR_OVERWRITTEN, "replay_overwritten", 410, false, CALLER,                                \
+      "events that were missed are not kept any more")                                             \
     X(FL_ERR_DECISION, "decision_unknown", 404, false, CALLER, "no such decision")                 \
     X(FL_ERR_NOT_ALLOWED, "caller_method_not_allowed", 405, false, CALLER,                         \
       "method not allowed on this endpoint")                                                       \

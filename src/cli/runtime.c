@@ -8,6 +8,7 @@
 #include "net/net.h"
 #include "server/decisions.h"
 #include "server/quality.h"
+#include "server/replay.h"
 #include "server/understand.h"
 
 #include "base/log.h"
@@ -34,6 +35,7 @@ struct fl_runtime {
     struct fl_decisions *decisions;
     struct fl_knowledge *knowledge;
     struct fl_lessons *lessons;
+    struct fl_replays *replays;
     struct crew crews[];
 };
 
@@ -58,6 +60,7 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
         .access = o->quiet_access ? NULL : access_to_stderr,
         .knowledge = c->runtime->knowledge,
         .lessons = c->runtime->lessons,
+        .replays = c->runtime->replays,
         .decisions = c->runtime->decisions};
     enum fl_err err = fl_net_create(&c->net);
     if (err) {
@@ -132,6 +135,7 @@ static void free_shared(struct fl_runtime *r)
     fl_decisions_destroy(r->decisions);
     fl_knowledge_destroy(r->knowledge);
     fl_lessons_destroy(r->lessons);
+    fl_replays_destroy(r->replays);
     free(r);
 }
 
@@ -150,7 +154,8 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
     r->decisions = fl_decisions_create(count, config->decisions_kept);
     r->knowledge = fl_knowledge_create();
     r->lessons = fl_lessons_create();
-    if (!r->decisions || !r->knowledge || !r->lessons || fl_lessons_adopt(r->lessons, config)) {
+    r->replays = fl_replays_create();
+    if (!r->decisions || !r->knowledge || !r->lessons || !r->replays || fl_lessons_adopt(r->lessons, config)) {
         fl_config_unref(config);
         free_shared(r);
         return FL_ERR_NOMEM;

@@ -72,13 +72,14 @@ bool fl_simgateway_open(struct fl_simgateway *g, struct fl_world *world, struct 
     *g = (struct fl_simgateway){.world = world, .registry = fl_registry_create()};
     fl_buf_init(ret_why, 65536);
     g->decisions = fl_decisions_create(workers, decisions_kept);
-    if (!g->registry || !g->decisions || !load(g, yaml, ret_why)) {
+    g->replays = fl_replays_create();
+    if (!g->registry || !g->decisions || !g->replays || !load(g, yaml, ret_why)) {
         fl_simgateway_close(g);
         return false;
     }
     for (unsigned i = 0; i < workers; i++) {
         struct fl_worker_options options = {
-            .index = i, .seed = seed + i, .decisions = g->decisions};
+            .index = i, .seed = seed + i, .decisions = g->decisions, .replays = g->replays};
         g->nodes[i] = fl_world_sys(world, "10.0.0.1");
         if (fl_worker_create(g->nodes[i], g->snapshot, options, &g->workers[i])) {
             fl_simgateway_close(g);
@@ -115,6 +116,8 @@ void fl_simgateway_close(struct fl_simgateway *g)
     g->snapshot = NULL;
     fl_decisions_destroy(g->decisions);
     g->decisions = NULL;
+    fl_replays_destroy(g->replays);
+    g->replays = NULL;
     fl_registry_destroy(g->registry);
     g->registry = NULL;
     for (unsigned i = 0; i < g->target_count; i++) {

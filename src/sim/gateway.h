@@ -10,6 +10,7 @@
 #define FL_SIM_GATEWAY_H
 
 #include "server/decisions.h"
+#include "server/replay.h"
 #include "server/server.h"
 #include "sim/world.h"
 
@@ -24,6 +25,7 @@ struct fl_simgateway {
     struct fl_worker *workers[FL_SIMGATEWAY_WORKERS_MAX];
     unsigned worker_count;
     struct fl_decisions *decisions;
+    struct fl_replays *replays;
     /* Of every snapshot so far, by state; what they name lives in the registry. */
     struct fl_target targets[FL_SIMGATEWAY_TARGETS_MAX];
     char *target_ids[FL_SIMGATEWAY_TARGETS_MAX];

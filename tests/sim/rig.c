@@ -52,6 +52,8 @@ void rig_open(struct rig *r, uint64_t seed)
     r->world = fl_world_create(seed);
     r->registry = fl_registry_create();
     assert_non_null(r->registry);
+    r->replays = fl_replays_create();
+    assert_non_null(r->replays);
     if (rig_number("FL_SIM_TRACE", 0) > 0) {
         fl_world_on_note(r->world, print_note, NULL);
     }
@@ -160,7 +162,7 @@ void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers)
     load(r, yaml);
     r->worker_count = workers;
     for (unsigned i = 0; i < workers; i++) {
-        struct fl_worker_options options = {.index = i, .seed = r->seed + i};
+        struct fl_worker_options options = {.index = i, .seed = r->seed + i, .replays = r->replays};
         r->nodes[i] = fl_world_sys(r->world, "10.0.0.1");
         assert_int_equal(fl_worker_create(r->nodes[i], r->snapshot, options, &r->workers[i]),
                          FL_OK);
@@ -201,6 +203,7 @@ void rig_stop(struct rig *r)
 void rig_close(struct rig *r)
 {
     rig_stop(r);
+    fl_replays_destroy(r->replays);
     fl_snapshot_unref(r->snapshot);
     fl_world_destroy(r->world);
     fl_registry_destroy(r->registry);

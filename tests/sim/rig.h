@@ -15,6 +15,7 @@
 #include "unit/cm.h"
 
 #include "base/clock.h"
+#include "server/replay.h"
 #include "server/server.h"
 #include "sim/client.h"
 #include "sim/provider.h"
@@ -26,6 +27,7 @@ struct rig {
     char what[160]; /* the case that is run; told when an assertion of the rig's fails */
     struct fl_world *world;
     struct fl_registry *registry;
+    struct fl_replays *replays;
     struct fl_snapshot *snapshot;   /* the newest */
     const struct fl_config *config; /* of that */
     struct fl_sys *nodes[rig_workers_max];
