@@ -2,7 +2,7 @@
 /*
  * Inside of codec/json only: the byte searches that scanning and walking share. Each has an SSE2 form
  * (the x86-64 baseline) and a scalar one, which also ends every search in the last bytes of the text:
- * nothing is read past *end*. The one that long strings spend their time in has an AVX2 form too, for
+ * nothing is read past *end*. What long strings spend their time in has an AVX2 form too, for
  * machines that say they have it. FL_JSON_SCALAR leaves the scalar forms alone, FL_JSON_NARROW those
  * without AVX2; the tests build the codec once more with each.
  */
@@ -90,19 +90,95 @@ static inline uint64_t fl_json_specials64(const char *p)
 
 #ifdef FL_JSON_AVX2
 
-/* The same as fl_json_specials() and fl_json_specials64(). */
-__attribute__((target("avx2"))) static inline uint32_t fl_json_specials32_wide(const char *p)
+#define FL_JSON_WIDE __attribute__((target("avx2"), always_inline)) static inline
+
+/* 64 bytes, and masks of them: the first byte in bit 0. */
+struct fl_json_wide {
+    __m256i low, high;
+};
+
+FL_JSON_WIDE struct fl_json_wide fl_json_load_wide(const char *p)
 {
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    __m256i low =
-        _mm256_cmpgt_epi8(_mm256_set1_epi8('!'), _mm256_xor_si256(v, _mm256_set1_epi8(2)));
-    __m256i found = _mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\')));
-    return (uint32_t)_mm256_movemask_epi8(found);
+    return (struct fl_json_wide){_mm256_loadu_si256((const __m256i *)(const void *)p),
+                                 _mm256_loadu_si256((const __m256i *)(const void *)(p + 32))};
 }
 
-__attribute__((target("avx2"))) static inline uint64_t fl_json_specials64_wide(const char *p)
+FL_JSON_WIDE uint64_t fl_json_bits_wide(__m256i low, __m256i high)
 {
-    return fl_json_specials32_wide(p) | (uint64_t)fl_json_specials32_wide(p + 32) << 32;
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
+FL_JSON_WIDE uint64_t fl_json_equal_wide(struct fl_json_wide v, int byte)
+{
+    __m256i all = _mm256_set1_epi8((char)byte);
+    return fl_json_bits_wide(_mm256_cmpeq_epi8(v.low, all), _mm256_cmpeq_epi8(v.high, all));
+}
+
+/* Above *byte* as signed bytes: 0x80 to 0xff in this order, then ASCII. */
+FL_JSON_WIDE uint64_t fl_json_above_wide(struct fl_json_wide v, int byte)
+{
+    __m256i all = _mm256_set1_epi8((char)byte);
+    return fl_json_bits_wide(_mm256_cmpgt_epi8(v.low, all), _mm256_cmpgt_epi8(v.high, all));
+}
+
+FL_JSON_WIDE uint64_t fl_json_foreign_wide(struct fl_json_wide v)
+{
+    return fl_json_bits_wide(v.low, v.high);
+}
+
+FL_JSON_WIDE __m256i fl_json_specials32_wide(__m256i v)
+{
+    __m256i low =
+        _mm256_cmpgt_epi8(_mm256_set1_epi8('!'), _mm256_xor_si256(v, _mm256_set1_epi8(2)));
+    return _mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\')));
+}
+
+/* As fl_json_specials64(). */
+FL_JSON_WIDE uint64_t fl_json_specials_wide(struct fl_json_wide v)
+{
+    return fl_json_bits_wide(fl_json_specials32_wide(v.low), fl_json_specials32_wide(v.high));
+}
+
+/* 0xff where a byte is none of `"\\/bfnrt`. It is one of them when the rows of its two halves have a bit in common. */
+FL_JSON_WIDE __m256i fl_json_no_letter_wide(__m256i v)
+{
+    const __m256i half = _mm256_set1_epi8(15);
+    const __m256i by_high =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i by_low = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 0, 1 | 4 | 8, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1));
+    __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), half);
+    __m256i common = _mm256_and_si256(_mm256_shuffle_epi8(by_high, high),
+                                      _mm256_shuffle_epi8(by_low, _mm256_and_si256(v, half)));
+    return _mm256_cmpeq_epi8(common, _mm256_setzero_si256());
+}
+
+/* What may follow a backslash as an escape of two bytes. */
+FL_JSON_WIDE uint64_t fl_json_letters_wide(struct fl_json_wide v)
+{
+    return ~fl_json_bits_wide(fl_json_no_letter_wide(v.low), fl_json_no_letter_wide(v.high));
+}
+
+/* Where well-formed UTF-8 (RFC 3629) is broken, of a block whose bytes *foreign* are not ASCII; or where that cannot
+ * be told, at a last byte that limits the one behind it. *due: the bytes at the block's begin that belong to a
+ * character which began before it; then the same for the next block. Masks of leading bytes have those of longer
+ * characters, too. */
+FL_JSON_WIDE uint64_t fl_json_not_utf8_wide(struct fl_json_wide v, uint64_t foreign, uint64_t *due)
+{
+    uint64_t tail = foreign & ~fl_json_above_wide(v, 0xbf);
+    uint64_t lead2 = foreign & fl_json_above_wide(v, 0xc1), lead3 = foreign & fl_json_above_wide(v, 0xdf);
+    uint64_t lead4 = foreign & fl_json_above_wide(v, 0xef), none = foreign & fl_json_above_wide(v, 0xf4);
+    uint64_t wrong = tail ^ (lead2 << 1 | lead3 << 2 | lead4 << 3 | *due);
+    uint64_t e0 = fl_json_equal_wide(v, 0xe0), ed = fl_json_equal_wide(v, 0xed);
+    wrong |= (foreign & ~tail & ~lead2) | none;
+    if ((lead4 | e0 | ed) != 0) {
+        uint64_t f0 = fl_json_equal_wide(v, 0xf0), f4 = fl_json_equal_wide(v, 0xf4);
+        uint64_t from_90 = fl_json_above_wide(v, 0x8f), from_a0 = fl_json_above_wide(v, 0x9f);
+        wrong |= (e0 << 1 & ~from_a0) | (ed << 1 & from_a0) | (f0 << 1 & ~from_90) | (f4 << 1 & from_90);
+        wrong |= (e0 | ed | f0 | f4) & UINT64_C(1) << 63;
+    }
+    *due = lead2 >> 63 | lead3 >> 62 | lead4 >> 61;
+    return wrong;
 }
 
 #endif

@@ -28,6 +28,8 @@ struct scan {
     struct fl_json_watch *pending; /* whose member is being read, or NULL */
     const char *member;            /* the last top-level key and its value */
     const char *member_value;
+    struct fl_slice mark; /* what a string value may begin with; empty: nothing is sought */
+    bool marked;          /* one does */
     unsigned depth;
     bool escaped;                         /* the last string had a backslash; cleared by who asks */
     unsigned keys[FL_JSON_DEPTH_MAX + 1]; /* members so far, by depth */
@@ -158,13 +160,59 @@ string_block(struct scan *s, const char *block, uint64_t left, bool *ret_closed)
 }
 
 #ifdef FL_JSON_AVX2
+
+/* From a place inside a string, behind which *due* bytes belong to the character before it: to its first byte. */
+static inline const char *character_start(const char *p, uint64_t due)
+{
+    while (due != 0 && (signed char)*--p < (signed char)0xc0) {
+    }
+    return p;
+}
+
+/* string_block() without a branch for each escape or character. What it does not take, or must tell where it
+ * is: escapes that are no pair, of a backslash, or at the block's end; control bytes; broken UTF-8. */
 __attribute__((target("avx2"))) static const char *string_blocks_wide(struct scan *s, const char *p,
                                                                       bool *ret_closed)
 {
-    while (p && !*ret_closed && s->in.end - p >= 64) {
-        p = string_block(s, p, fl_json_specials64_wide(p), ret_closed);
+    uint64_t due = 0;
+    while (p && s->in.end - p >= 64) {
+        struct fl_json_wide v = fl_json_load_wide(p);
+        uint64_t specials = fl_json_specials_wide(v);
+        if ((specials | due) == 0) {
+            p += 64;
+            continue;
+        }
+        uint64_t foreign = fl_json_foreign_wide(v), quotes = fl_json_equal_wide(v, '"');
+        uint64_t backslashes = fl_json_equal_wide(v, '\\'), escaped = backslashes << 1;
+        uint64_t odd = (specials & ~(foreign | quotes | backslashes)) | (escaped & backslashes) |
+                       (backslashes & UINT64_C(1) << 63);
+        uint64_t closing = quotes & ~escaped, due_before = due;
+        uint64_t ours = closing ^ (closing - 1); /* up to the closing quote, or all */
+        if (backslashes != 0) {
+            odd |= escaped & ~fl_json_letters_wide(v);
+        }
+        if ((foreign | due) != 0) {
+            odd |= fl_json_not_utf8_wide(v, foreign, &due);
+        }
+        if ((odd & ours) != 0) {
+            const char *from = character_start(p, due_before);
+            due = 0;
+            p = string_block(s, from, fl_json_specials64(from), ret_closed);
+            if (*ret_closed) {
+                return p;
+            }
+            continue;
+        }
+        if ((backslashes & ours) != 0) {
+            s->escaped = true;
+        }
+        if (closing != 0) {
+            *ret_closed = true;
+            return p + __builtin_ctzll(closing) + 1;
+        }
+        p += 64;
     }
-    return p;
+    return p ? character_start(p, due) : NULL;
 }
 #endif
 
@@ -216,6 +264,15 @@ static inline const char *string(struct scan *s, const char *p)
 {
     const char *stop = fl_json_special_near(p + 1, s->in.end);
     return stop < s->in.end && *stop == '"' ? stop + 1 : string_from(s, p, stop);
+}
+
+/* At the opening quote of a value. */
+static inline void look_for_mark(struct scan *s, const char *p)
+{
+    if (s->mark.len > 0 && s->in.end - p > (ptrdiff_t)s->mark.len && p[1] == s->mark.ptr[0] &&
+        memcmp(p + 1, s->mark.ptr, s->mark.len) == 0) {
+        s->marked = true;
+    }
 }
 
 static inline bool digit_at(const struct scan *s, const char *p)
@@ -362,6 +419,7 @@ static inline const char *begin_value(struct scan *s, const char *p, bool *ret_w
     }
     switch (*p) {
     case '"':
+        look_for_mark(s, p);
         return string(s, p);
     case '{':
         return open_container(s, p, '}', ret_whole);
@@ -441,9 +499,10 @@ static void reset(struct scan *s)
     }
 }
 
-enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
-                         struct fl_json_watch *watches, unsigned watch_count,
-                         struct fl_json *ret_value, struct fl_reterr *reterr)
+static inline enum fl_err scan(struct fl_slice text, struct fl_json_limits limits,
+                               struct fl_json_watch *watches, unsigned watch_count,
+                               struct fl_slice mark, bool *ret_marked, struct fl_json *ret_value,
+                               struct fl_reterr *reterr)
 {
     struct scan s;
     const char *begin = text.len > 0 ? text.ptr : "";
@@ -454,6 +513,8 @@ enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
     s.watches = watches;
     s.watch_count = watch_count;
     s.pending = NULL;
+    s.mark = mark;
+    s.marked = false;
     s.depth = 0;
     s.closer[0] = '\0';
     reset(&s);
@@ -468,5 +529,23 @@ enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
     }
     fl_assert(s.depth == 0 && end);
     *ret_value = value_between(fl_json_solid(begin, s.in.end), end);
+    *ret_marked = s.marked;
     return FL_OK;
+}
+
+enum fl_err fl_json_scan(struct fl_slice text, struct fl_json_limits limits,
+                         struct fl_json_watch *watches, unsigned watch_count,
+                         struct fl_json *ret_value, struct fl_reterr *reterr)
+{
+    bool marked;
+    return scan(text, limits, watches, watch_count, FL_EMPTY, &marked, ret_value, reterr);
+}
+
+enum fl_err fl_json_scan_marked(struct fl_slice text, struct fl_json_limits limits,
+                                struct fl_json_watch *watches, unsigned watch_count,
+                                struct fl_slice mark, bool *ret_marked, struct fl_json *ret_value,
+                                struct fl_reterr *reterr)
+{
+    fl_assert(mark.len > 0);
+    return scan(text, limits, watches, watch_count, mark, ret_marked, ret_value, reterr);
 }

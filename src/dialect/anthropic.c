@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "dialect/failure.h"
 #include "dialect/put.h"
+#include "dialect/seal.h"
 #include "dialect/usage.h"
 
 enum { W_MODEL, W_STREAM, W_MAX_TOKENS, W_TEXTS, W_COUNT = W_TEXTS + 5 };
@@ -47,7 +48,8 @@ static enum fl_err read_request(enum fl_endpoint endpoint, struct fl_slice body,
     };
     struct fl_json whole, stream;
     struct fl_facts facts = {.endpoint = endpoint, .body = body, .usage_asked = true};
-    enum fl_err err = fl_json_scan(body, FL_JSON_LIMITS, w, W_COUNT, &whole, reterr);
+    enum fl_err err = fl_json_scan_marked(body, FL_JSON_LIMITS, w, W_COUNT, FL_LIT(FL_SEAL_MARK), &facts.sealed,
+                                          &whole, reterr);
     if (err) {
         return err;
     }

@@ -72,6 +72,7 @@ struct fl_facts {
     struct fl_slice models_member, provider_member; /* with their keys */
     bool stream;
     bool usage_asked;              /* the client wants usage in its stream */
+    bool sealed;                   /* a marked proof stands in it (seal.h) */
     uint64_t tokens_out_max;       /* max_completion_tokens, max_tokens or max_output_tokens; 0: not given */
 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct fl_slice mark_before = {"fairlead:", 9};
+static const struct fl_slice mark_before = {FL_SEAL_MARK, sizeof(FL_SEAL_MARK) - 1};
 static const struct fl_slice anthropic = {"anthropic", 9};
 
 /* --- Who --- */
@@ -184,18 +184,4 @@ const struct fl_chat_request *fl_seal_open(const struct fl_chat_request *request
         copy->messages = open_messages(&o, request->messages);
     }
     return arena->failed ? NULL : copy;
-}
-
-/* By its last byte: every request is looked through, and text has few colons. */
-bool fl_seal_found(struct fl_slice body)
-{
-    const struct fl_slice mark = FL_LIT("\"fairlead:");
-    size_t at = 0, found;
-    while ((found = fl_slice_find(fl_slice_from(body, at), ':')) < body.len - at) {
-        at += found + 1;
-        if (at >= mark.len && memcmp(body.ptr + at - mark.len, mark.ptr, mark.len) == 0) {
-            return true;
-        }
-    }
-    return false;
 }

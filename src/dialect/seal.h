@@ -17,6 +17,9 @@
 #include "chat/loss.h"
 #include "dialect/wire.h"
 
+/* A string value of a client's body that begins so is a marked proof: the body cannot go through as it came. */
+#define FL_SEAL_MARK "fairlead:"
+
 /* Who makes the proofs of an answer: "anthropic" for Claude at any cloud, "gemini", else *vendor*, the provider's
  * type. *model*: as the provider knows it. */
 struct fl_slice fl_seal_maker(const struct fl_wire *provider, struct fl_slice vendor,
@@ -32,7 +35,4 @@ const struct fl_chat_request *fl_seal_open(const struct fl_chat_request *request
                                            const struct fl_wire *client,
                                            const struct fl_wire *provider, struct fl_slice maker,
                                            struct fl_arena *arena, struct fl_losses *losses);
-/* May a client's body, as it came, hold a marked proof? Then it cannot go through as it is. */
-bool fl_seal_found(struct fl_slice body);
-
 #endif

@@ -5,8 +5,6 @@
  */
 #include "server/internal.h"
 
-#include "dialect/seal.h"
-
 #include <stdlib.h>
 
 enum { arena_chunk_bytes = 16 * 1024, complaint_bytes = 480 };
@@ -153,7 +151,7 @@ static bool goes_as_it_is(const struct fl_exchange *x, const struct fl_pool *poo
     const struct fl_dialect *dialect = pool->dialect;
     const struct fl_provider *p = fl_pool_provider(pool);
     bool same = dialect == x->dialect || dialect->like == x->dialect;
-    if (same && x->dialect->wires[x->endpoint] && fl_seal_found(fl_buf_slice(&x->body))) {
+    if (same && x->dialect->wires[x->endpoint] && x->asking->facts.sealed) {
         return false;
     }
     switch (x->endpoint) {

@@ -12,7 +12,6 @@
  */
 #include "server/internal.h"
 
-#include "dialect/seal.h"
 
 enum { arena_chunk_bytes = 1024, arena_bytes = 256 * 1024 };
 
@@ -593,7 +592,7 @@ static bool counts_tokens(const struct fl_exchange *x)
 {
     const struct fl_target *first = &x->config->table.targets[x->plan->targets[0]];
     return x->upstreams->pools[first->provider_index].dialect->paths[FL_ENDPOINT_COUNT_TOKENS] != NULL &&
-           !fl_seal_found(fl_buf_slice(&x->body));
+           !x->asking->facts.sealed;
 }
 
 static bool may_resume(const struct fl_exchange *x)

@@ -2,6 +2,7 @@
 /* Scanning. Built twice: over the SSE2 searches and over the scalar ones. */
 #include "unit/cm.h"
 
+#include "base/utf8.h"
 #include "codec/json.h"
 #include "unit/codec/json_parsed.h"
 
@@ -190,6 +191,114 @@ static void strings_at_every_alignment(void **state)
     }
 }
 
+/* A string with *piece* behind *before* bytes and a whole block after it: accepted, or refused where it breaks. */
+static void check_in_block(const char *piece, size_t len, size_t before)
+{
+    char text[512];
+    struct fl_reterr reterr = {.err = FL_OK};
+    size_t at = 1 + before, all = at + len + 81;
+    memset(text, 'x', sizeof(text));
+    text[0] = text[all - 1] = '"';
+    memcpy(text + at, piece, len);
+    size_t valid = fl_utf8_check(fl_slice(text, all));
+    enum fl_err err = verdict(fl_slice(text, all), FL_JSON_LIMITS, &reterr);
+    if (err != (valid < all ? FL_ERR_JSON_UTF8 : FL_OK) || (err && reterr.offset != valid)) {
+        print_error("%02x %02x %02x %02x behind %zu bytes: %s at %zu\n", piece[0] & 255, piece[1] & 255, piece[2] & 255,
+                    piece[3] & 255, before, fl_err_name(err), reterr.offset);
+        fail();
+    }
+}
+
+/* Behind each place that a block of 16, 32 or 64 bytes can end at, and behind characters that cross it. */
+static void utf8_at_every_place_of_a_block(void **state)
+{
+    (void)state;
+    static const unsigned char edges[] = {0x00 + 'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
+                                          0xe0,       0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff};
+    enum { edge_count = sizeof(edges) };
+    static const size_t befores[] = {16, 62, 75, 76, 77, 78, 79, 80, 100, 139, 140, 141, 142, 143, 144};
+    for (size_t b = 0; b < sizeof(befores) / sizeof(befores[0]); b++) {
+        for (unsigned first = 0x80; first < 0x100; first++) {
+            for (unsigned second = 0x7f; second < 0x100; second++) {
+                const char piece[4] = {(char)first, (char)second, (char)0xa1, (char)0x80};
+                for (size_t len = 1; len <= 4; len++) {
+                    check_in_block(piece, len, befores[b]);
+                }
+            }
+        }
+        for (unsigned i = 0; i < edge_count * edge_count * edge_count * edge_count; i++) {
+            const char piece[4] = {(char)edges[i % edge_count], (char)edges[i / edge_count % edge_count],
+                                   (char)edges[i / edge_count / edge_count % edge_count],
+                                   (char)edges[i / edge_count / edge_count / edge_count]};
+            if (i % 7 == b % 7) {
+                check_in_block(piece, 4, befores[b]);
+            }
+        }
+    }
+}
+
+/* Runs of characters of one length end blocks in each of their bytes; what breaks one of them is found. */
+static void utf8_runs_are_checked(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"\xc3\xa4", "\xe0\xa4\xa8", "\xe4\xb8\xad", "\xed\x95\x9c",
+                                             "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"};
+    for (size_t c = 0; c < sizeof(characters) / sizeof(characters[0]); c++) {
+        size_t width = strlen(characters[c]);
+        for (size_t shift = 0; shift < 5; shift++) {
+            char text[400];
+            size_t len = 1 + shift;
+            memset(text, 'x', sizeof(text));
+            text[0] = '"';
+            for (; len + width < 330; len += width) {
+                memcpy(text + len, characters[c], width);
+            }
+            text[len++] = '"';
+            assert_int_equal(verdict(fl_slice(text, len), FL_JSON_LIMITS, NULL), FL_OK);
+            for (size_t at = 1; at < len - 1; at++) {
+                static const char breakers[] = "x\x80\xc3\xff\n";
+                struct fl_reterr reterr;
+                char kept = text[at];
+                text[at] = breakers[at % 5];
+                size_t broken = fl_utf8_check(fl_slice(text, len));
+                bool control = text[at] == '\n' && at <= broken;
+                enum fl_err err = verdict(fl_slice(text, len), FL_JSON_LIMITS, &reterr);
+                assert_int_equal(err, control ? FL_ERR_JSON_SYNTAX : broken < len ? FL_ERR_JSON_UTF8 : FL_OK);
+                if (err) {
+                    assert_int_equal(reterr.offset, control ? at : broken);
+                }
+                text[at] = kept;
+            }
+        }
+    }
+}
+
+/* Each byte behind a backslash, at each place of a block, also behind another escape. */
+static void escapes_at_every_place_of_a_block(void **state)
+{
+    (void)state;
+    for (unsigned before = 0; before < 150; before++) {
+        for (unsigned c = 0; c < 256; c++) {
+            char text[320];
+            struct fl_reterr reterr;
+            memset(text, 'x', sizeof(text));
+            text[0] = '"';
+            if (before % 3 == 2) {
+                memcpy(text + before - 1, before % 2 ? "\\n" : "\\\\", 2);
+            }
+            text[1 + before] = '\\';
+            text[2 + before] = (char)c;
+            text[280] = '"';
+            enum fl_err err = verdict(fl_slice(text, 281), FL_JSON_LIMITS, &reterr);
+            bool pair = c != 0 && strchr("\"\\/bfnrt", (int)c) != NULL;
+            assert_int_equal(err, pair ? FL_OK : FL_ERR_JSON_SYNTAX);
+            if (!pair) {
+                assert_int_equal(reterr.offset, before + (c == 'u' ? 3 : 2));
+            }
+        }
+    }
+}
+
 static void blanks_at_every_alignment(void **state)
 {
     (void)state;
@@ -346,6 +455,33 @@ static void watched_keys_are_decoded(void **state)
     assert_int_equal(w[0].value.type, FL_JSON_NONE);
 }
 
+static void a_mark_is_found_where_a_value_begins_with_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool marked;
+    } rows[] = {{"\"mark:\"", true},
+                {"{\"a\":[{\"b\":\"mark:x\"}]}", true},
+                {"[\"mark:\",\"mark\"]", true},
+                {"[\"mark\",\"mar\",\"\"]", false},
+                {"{\"mark:\":1}", false},
+                {"{\"a\":\"a mark:\"}", false},
+                {"{\"a\":\"\\\"mark:\"}", false},
+                {"\"m", false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fl_slice text = fl_slice_cstr(rows[i].text);
+        char *copy = fl_slice_dup(text);
+        struct fl_json value;
+        bool marked = false;
+        enum fl_err err = fl_json_scan_marked(fl_slice(copy, text.len), FL_JSON_LIMITS, NULL, 0, FL_LIT("mark:"),
+                                              &marked, &value, NULL);
+        assert_int_equal(err, i < 7 ? FL_OK : FL_ERR_JSON_SYNTAX);
+        assert_int_equal(marked, rows[i].marked);
+        free(copy);
+    }
+}
+
 static void watched_keys_stand_once(void **state)
 {
     (void)state;
@@ -379,10 +515,12 @@ int main(void)
         cmocka_unit_test(top_level_values),           cmocka_unit_test(failures_say_where_and_why),
         cmocka_unit_test(offset_counts_bytes),        cmocka_unit_test(messages_are_bounded),
         cmocka_unit_test(strings_at_every_alignment), cmocka_unit_test(blanks_at_every_alignment),
+        cmocka_unit_test(utf8_at_every_place_of_a_block), cmocka_unit_test(utf8_runs_are_checked),
+        cmocka_unit_test(escapes_at_every_place_of_a_block),
         cmocka_unit_test(every_prefix_is_refused),    cmocka_unit_test(depth_has_a_limit),
         cmocka_unit_test(keys_have_a_limit),          cmocka_unit_test(watches_find_members),
         cmocka_unit_test(watches_want_the_top_level), cmocka_unit_test(watched_keys_are_decoded),
-        cmocka_unit_test(watched_keys_stand_once),
+        cmocka_unit_test(a_mark_is_found_where_a_value_begins_with_it), cmocka_unit_test(watched_keys_stand_once),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

@@ -194,6 +194,18 @@ static void second_turn(struct rig *r, const struct fl_wire *client, const struc
     }
 }
 
+/* As the client's dialect says it of a request. */
+static bool sealed(struct rig *r, const struct fl_wire *client)
+{
+    const struct fl_dialect *dialect = client == &fl_wire_anthropic ? &fl_dialect_anthropic : &fl_dialect_openai;
+    struct fl_facts facts;
+    struct fl_buf scratch;
+    fl_buf_init(&scratch, 1024);
+    assert_int_equal(dialect->read_request(FL_ENDPOINT_CHAT, fl_buf_slice(&r->body), &scratch, &facts, NULL), FL_OK);
+    fl_buf_finish(&scratch);
+    return facts.sealed;
+}
+
 static void check(struct rig *r, const struct fl_wire *client, const struct vendor *from,
                   const struct vendor *to)
 {
@@ -201,7 +213,7 @@ static void check(struct rig *r, const struct fl_wire *client, const struct vend
     bool bare = client == &fl_wire_anthropic && strcmp(from->maker, "anthropic") == 0;
     first_turn(r, client, from);
     put_request(r, client);
-    assert_true(fl_seal_found(fl_buf_slice(&r->body)) == (from->proof[0] != '\0' && !bare));
+    assert_true(sealed(r, client) == (from->proof[0] != '\0' && !bare));
     second_turn(r, client, to);
     bool proof = has(&r->out, "UFJPT0Y="), call = has(&r->out, "Q0FMTA=="), told = false;
     for (unsigned i = 0; i < r->losses.count; i++) {
