@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How threads call a worker: each worker has a bell, and whoever in it may be called has a call. A call that is rung
- * is answered on the worker's loop soon, once for any number of rings before that; what it is about stands elsewhere,
- * under a lock of its own.
+ * How threads call a worker: each worker has a bell, and whoever in it may be called has a call. A call that is
+ * rung is answered on the worker's loop soon, once for any number of rings before that; what it is about stands
+ * elsewhere, under a lock of its own.
  *
- * A call belongs to its worker's thread. Others may ring it as long as they know that it is there, which the lock
- * says that they found it under: its owner takes it out of their sight before it cancels the call.
+ * A call belongs to its worker's thread. Others find it under a lock and ring it under that lock; its owner takes
+ * it out of their sight there before it cancels the call.
  */
 #ifndef FL_SERVER_BELL_H
 #define FL_SERVER_BELL_H

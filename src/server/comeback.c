@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client that comes back for the rest of its stream: a request at the stream's endpoint with Last-Event-ID, a
- * reader of a replay (replay.h). Its body says nothing new. It reads as fast as its connection takes it:
+ * A client that comes back for the rest of its stream: a request at the stream's endpoint with
+ * Last-Event-ID, a reader of a replay (replay.h). Its body says nothing new. It reads as fast as its connection
+ * takes it:
  *
  *   events from the ring -> its connection -> (not taken at once) -> drained() -> more events
  *                       `-> (no more yet) -> its call is rung -> more events
@@ -81,14 +82,15 @@ static void refuse_found(struct fl_exchange *x, enum fl_replay_found found)
 {
     if (found == FL_REPLAY_OVERWRITTEN) {
         refuse(x, FL_ERR_OVERWRITTEN,
-               "Events behind this Last-Event-ID are not kept any more (limits.replay). Send the request again, without "
-               "the header.");
+               "Events behind this Last-Event-ID are not kept any more (limits.replay). Send the request again, "
+               "without the header.");
     } else if (found == FL_REPLAY_AHEAD) {
         refuse(x, FL_ERR_REQUEST, "The stream of this Last-Event-ID has had no such event yet.");
     } else {
         refuse(x, FL_ERR_REPLAY,
-               "The stream of this Last-Event-ID is not known here, or not any more: it is kept for limits.replay_grace, "
-               "for the key and at the endpoint that it was asked for with. Send the request again, without the header.");
+               "The stream of this Last-Event-ID is not known here, or not any more: it is kept for "
+               "limits.replay_grace, for the key and at the endpoint that it was asked for with. Send the request "
+               "again, without the header.");
     }
 }
 

@@ -133,7 +133,8 @@ uint64_t fl_event_ring_floor(const struct fl_event_ring *r, uint64_t from, uint6
     return at;
 }
 
-unsigned fl_event_ring_copy(const struct fl_event_ring *r, uint64_t *io_place, size_t bytes, struct fl_buf *b)
+unsigned fl_event_ring_copy(const struct fl_event_ring *r, uint64_t *io_place, size_t bytes,
+                            struct fl_buf *b)
 {
     uint64_t place = *io_place;
     size_t copied = 0;

@@ -320,10 +320,10 @@ struct fl_exchange {
     struct fl_signals signals;    /* what the answer tells of its worth */
     bool feedback;                /* it is the client's word on an earlier answer */
     bool by_get;                  /* of one that comes back */
-    struct fl_slice last_event_id; /* a client comes back for a stream; in the arena; empty: it does not */
-    struct fl_comeback *comeback;  /* of that stream; NULL: it is not found yet */
     bool schema_asked;
     bool taught;                  /* the answer taught what it could */
+    struct fl_slice last_event_id; /* a client comes back for a stream; in the arena; empty: it does not */
+    struct fl_comeback *comeback;  /* of that stream; NULL: it is not found yet */
     struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
                                      request is read */
     struct fl_plan *plan;    /* of the decision */
@@ -331,14 +331,14 @@ struct fl_exchange {
     struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
     bool step_ready;         /* of asking */
     bool admitted;           /* it has waited for the step's place, and got it */
+    bool hedged;             /* a second attempt was started, or may not be */
+    bool tools;              /* the request has some */
+    bool pushed_back;        /* a provider asked to be left alone */
     struct fl_seat *seat;    /* where it waits for a place; NULL: it does not */
     uint64_t queued_ns;      /* how long it has waited for places */
     unsigned retry_after_s;  /* what its client is told, when it is turned away; 0: nothing */
     uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
     uint64_t hedge_at_ns;    /* when a second attempt is started beside the first; 0: none is */
-    bool hedged;             /* one was, or may not be */
-    bool tools;              /* the request has some */
-    bool pushed_back;        /* a provider asked to be left alone */
     struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
     /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
      * these may be asked after no other. */

@@ -110,9 +110,10 @@ static void flush(struct fl_attempt *a, struct gather *g, bool last)
     unsigned n = assemble(x, g, last, line, out);
     if (n > 0) {
         n = n > 1 ? join_small(out, n, memory) : n;
-        (void)fl_session_write(x->session, out, n); /* a client that is gone is noticed by its stream */
+        if (fl_session_write(x->session, out, n)) { /* a client that is gone is noticed by its stream */
+            x->bytes_out += g->bytes;
+        }
         x->last_write_ns = x->worker->sys->now_ns;
-        x->bytes_out += g->bytes;
         if (x->first_byte_ns == 0 && g->bytes > 0) {
             x->first_byte_ns = x->last_write_ns;
         }

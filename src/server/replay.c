@@ -5,7 +5,7 @@
  *   open -> WHOLE, BROKEN -> (not read for a grace period) -> forgotten
  *      `-> GONE, lost: forgotten at once
  *
- * The ring is written by the writer only, under the stream's lock, and so may be read by the writer without it.
+ * The ring is written by the writer only, under the stream's lock, so that the writer may read it without.
  */
 #include "server/replay.h"
 
@@ -236,8 +236,8 @@ static void note_room(struct fl_replay *e)
 
 /* --- the writer --- */
 
-static void fill_in(struct fl_replay *e, const struct fl_replay_owner *owner, const struct fl_replay_limits *limits,
-                    struct fl_slice request_id)
+static void fill_in(struct fl_replay *e, const struct fl_replay_owner *owner,
+                    const struct fl_replay_limits *limits, struct fl_slice request_id)
 {
     e->endpoint = owner->endpoint;
     e->keyed = owner->key_sha256 != NULL;
@@ -254,8 +254,9 @@ static void fill_in(struct fl_replay *e, const struct fl_replay_owner *owner, co
 }
 
 struct fl_replay *fl_replay_open(struct fl_replays *s, const struct fl_replay_owner *owner,
-                                 const struct fl_replay_limits *limits, const uint8_t token[FL_REPLAY_TOKEN_BYTES],
-                                 struct fl_slice request_id, struct fl_call *call)
+                                 const struct fl_replay_limits *limits,
+                                 const uint8_t token[FL_REPLAY_TOKEN_BYTES], struct fl_slice request_id,
+                                 struct fl_call *call)
 {
     size_t cap = limits->bytes < ring_bytes_min ? limits->bytes : ring_bytes_min;
     struct fl_replay *e = calloc(1, sizeof(*e));
@@ -301,8 +302,8 @@ static void grow(struct fl_replay *e, size_t cap)
     }
 }
 
-/* As long as it is smaller than allowed, a ring grows rather than it forgets, and before it is full. What it takes
- * for that in the end. */
+/* As long as it is smaller than allowed, a ring grows rather than it forgets, and before it is full: how large
+ * it is to be. */
 static size_t wanted_cap(const struct fl_replay *e, size_t event_bytes)
 {
     size_t cap = e->ring.cap, max = e->limits.bytes;
@@ -472,8 +473,8 @@ static void take_over(struct fl_replay *e, struct fl_replay_reader *r)
 }
 
 enum fl_replay_found fl_replay_attach(struct fl_replays *s, const struct fl_replay_owner *owner,
-                                      const uint8_t token[FL_REPLAY_TOKEN_BYTES], uint64_t after, struct fl_call *call,
-                                      struct fl_replay_reader *r)
+                                      const uint8_t token[FL_REPLAY_TOKEN_BYTES], uint64_t after,
+                                      struct fl_call *call, struct fl_replay_reader *r)
 {
     enum fl_replay_found found = FL_REPLAY_UNKNOWN;
     pthread_mutex_lock(&s->mutex);

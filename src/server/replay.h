@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams that their clients may come back for (Last-Event-ID): a store that all workers share. Of each stream it
- * keeps the last events in a ring, under a token that nobody guesses.
+ * Streams that their clients may come back for (Last-Event-ID): a store that all workers share. Of each stream
+ * it keeps the last events in a ring, under a token that nobody guesses.
  *
  *   writer   the exchange whose stream it is, on its worker; it may be without a client
  *   client   the connection that asked for the stream, as long as it is there
  *   reader   a client that came back, on any worker; the newest one, which takes over from those before it
- *   keep     from the moment that the client is gone, events are overwritten only once they were sent to whoever
- *            reads, and up to half a ring of those is kept too: what was sent last has perhaps not arrived. With a
- *            quarter left for what is on its way already a ring is full, and the writer pauses its provider
+ *   keep     from the moment that the client is gone, events are overwritten only once they were sent to
+ *            whoever reads, and up to half a ring of those is kept too: what was sent last has perhaps not
+ *            arrived. With a quarter left for what is on its way already a ring is full, and the writer pauses
+ *            its provider
  *
- * The end of a stream stays for a grace period. What the rings of all streams may take together is bounded: when it is
- * used up, finished streams are forgotten, the oldest first; then no further stream is taken, and one that cannot
- * grow pauses, or, if it must, is lost.
+ * The end of a stream stays for a grace period. What the rings of all streams may take together is bounded: when
+ * it is used up, finished streams are forgotten, the oldest first; then no further stream is taken, and one that
+ * cannot grow pauses, or, if it must, is lost.
  *
- * Threads: a stream's writer and its readers belong to their workers' threads and are told by calls (bell.h); all else
- * stands under locks. Order: the store's, a stream's, a bell's.
+ * Threads: a stream's writer and its readers belong to their workers' threads and are told by calls (bell.h);
+ * all else stands under locks. Order: the store's, a stream's, a bell's.
  */
 #ifndef FL_SERVER_REPLAY_H
 #define FL_SERVER_REPLAY_H
@@ -66,18 +67,19 @@ unsigned fl_replays_count(struct fl_replays *s);
 
 /* --- the writer --- */
 
-/* A stream with its client. *call* is rung when somebody came back for it, has left, or made room. *request_id* is
- * copied. NULL: no room for it. */
+/* A stream with its client. *call* is rung when somebody came back for it, has left, or made room. *request_id*
+ * is copied. NULL: no room for it. */
 struct fl_replay *fl_replay_open(struct fl_replays *s, const struct fl_replay_owner *owner,
-                                 const struct fl_replay_limits *limits, const uint8_t token[FL_REPLAY_TOKEN_BYTES],
-                                 struct fl_slice request_id, struct fl_call *call);
+                                 const struct fl_replay_limits *limits,
+                                 const uint8_t token[FL_REPLAY_TOKEN_BYTES], struct fl_slice request_id,
+                                 struct fl_call *call);
 /* Keeps the next event. False: there is no room or no memory for it, and the stream must be lost. */
 bool fl_replay_put(struct fl_replay *e, struct fl_slice event);
 /* Events are missing: nobody comes back for it any more. */
 void fl_replay_lose(struct fl_replay *e);
 /* Events were put: whoever waits for them is told. */
 void fl_replay_tell(struct fl_replay *e);
-/* Has whoever reads it, or will, not enough room left in the ring for what comes? Then *call* is rung once it has. */
+/* Is there no room for what comes until somebody reads? Then *call* is rung once there is. */
 bool fl_replay_is_full(struct fl_replay *e);
 /* The client's connection is gone. */
 void fl_replay_client_left(struct fl_replay *e, uint64_t now_ns);
@@ -108,8 +110,8 @@ enum fl_replay_found {
 };
 /* Reads from the event behind number *after* on. FOUND: *r* must leave, and does not move before that. */
 enum fl_replay_found fl_replay_attach(struct fl_replays *s, const struct fl_replay_owner *owner,
-                                      const uint8_t token[FL_REPLAY_TOKEN_BYTES], uint64_t after, struct fl_call *call,
-                                      struct fl_replay_reader *r);
+                                      const uint8_t token[FL_REPLAY_TOKEN_BYTES], uint64_t after,
+                                      struct fl_call *call, struct fl_replay_reader *r);
 /* Bytes that are well taken at a time: what waits in a connection is lost with it. */
 size_t fl_replay_piece_bytes(const struct fl_replay_reader *r);
 /* The id of the request that made the stream; lives until *r* leaves. */
@@ -121,7 +123,7 @@ enum fl_replay_took {
     FL_REPLAY_ENDED,
     FL_REPLAY_REPLACED /* by a newer reader */
 };
-/* Appends events of about *bytes* to *b*, and says what is behind them. *ret_outcome*: as far as that is known. */
+/* Appends events of about *bytes* to *b*, and says what is behind them. *ret_outcome*: as far as it is known. */
 enum fl_replay_took fl_replay_take(struct fl_replay_reader *r, size_t bytes, struct fl_buf *b,
                                    struct fl_replay_outcome *ret_outcome);
 bool fl_replay_is_replaced(struct fl_replay_reader *r);

@@ -2,11 +2,11 @@
 /*
  * The exchange whose stream its client may come back for: the writer of a replay (replay.h).
  *
- *   with its client -> (the connection ends, or somebody comes back) -> without: the session is DETACHED, what is
- *   written goes into the ring only -> the stream's end, or nobody read it for a grace period: cancelled
+ *   with its client -> (the connection ends, or somebody comes back) -> without: the session is DETACHED, what
+ *   is written goes into the ring only -> the stream's end, or nobody read it for a grace period: cancelled
  *
- * Each event gets a line "id: <token>.<number>" of ours in front, on whichever way it goes to the client; one of the
- * provider's own is left out, since the client would send it back. Comments have no number and are not kept.
+ * Each event gets a line "id: <token>.<number>" of ours in front, on whichever way it goes to the client; one of
+ * the provider's own is left out, since the client would send it back. Comments have no number and are not kept.
  */
 #include "server/internal.h"
 
@@ -27,7 +27,8 @@ struct fl_replayed {
 
 static void called(struct fl_call *call);
 
-static void put_token(const uint8_t token[FL_REPLAY_TOKEN_BYTES], char ret_text[2 * FL_REPLAY_TOKEN_BYTES + 1])
+static void put_token(const uint8_t token[FL_REPLAY_TOKEN_BYTES],
+                      char ret_text[2 * FL_REPLAY_TOKEN_BYTES + 1])
 {
     static const char digits[] = "0123456789abcdef";
     for (unsigned i = 0; i < FL_REPLAY_TOKEN_BYTES; i++) {
@@ -80,7 +81,8 @@ void fl_replayed_begin(struct fl_exchange *x)
 /* --- events on their way --- */
 
 /* False: it is not kept. */
-static bool stamp_event(struct fl_replayed *r, const struct fl_sse_event *event, bool first, struct fl_buf *out)
+static bool stamp_event(struct fl_replayed *r, const struct fl_sse_event *event, bool first,
+                        struct fl_buf *out)
 {
     struct fl_slice raw = event->raw;
     size_t start = out->len;

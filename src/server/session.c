@@ -330,7 +330,7 @@ void fl_session_detach(struct fl_session *s, enum fl_close how)
     fl_buf_finish(&s->in);
     fl_replayed_client_left(s->exchange);
     fl_exchange_drained(s->exchange);
-    arm(s);
+    fl_timers_set(&s->worker->sys->timers, &s->timer, fl_replayed_due_ns(s->exchange));
 }
 
 bool fl_session_close_if_idle(struct fl_session *s)
@@ -510,7 +510,11 @@ void fl_session_answered(struct fl_session *s, bool keep_alive)
     if (s->state == FL_SESSION_CLOSED) {
         return;
     }
-    if (keep_alive && s->stream && !s->mute && !s->worker->draining) {
+    if (s->state == FL_SESSION_DETACHED) {
+        fl_session_close(s, FL_CLOSE_NOW);
+        return;
+    }
+    if (keep_alive && !s->mute && !s->worker->draining) {
         enter(s, FL_SESSION_HEAD);
     } else if (is_blocked(s)) {
         enter(s, FL_SESSION_LAST);

@@ -39,7 +39,7 @@ void open_scene(struct scene *s, const char *what, const char *more, unsigned wo
     upstream_open(&s->first, fl_world_sys(s->rig.world, "10.0.1.1"));
     upstream_open(&s->second, fl_world_sys(s->rig.world, "10.0.1.2"));
     struct fl_buf *all[] = {&s->head, &s->finish, &s->done, &s->flood, &s->uncut};
-    for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
+    for (unsigned i = 0; i < 5; i++) {
         fl_buf_init(all[i], 8 << 20);
     }
     put_stream_head(&s->head, BY_CLOSE);
@@ -71,7 +71,7 @@ void close_scene(struct scene *s)
     upstream_close(&s->first);
     upstream_close(&s->second);
     struct fl_buf *all[] = {&s->head, &s->finish, &s->done, &s->flood, &s->uncut};
-    for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
+    for (unsigned i = 0; i < 5; i++) {
         fl_buf_finish(all[i]);
     }
     for (unsigned i = 0; i < words; i++) {
@@ -117,7 +117,8 @@ void story_goes_on(struct scene *s, struct story *t, const struct fl_simanswer *
     struct fl_sse sse = {0};
     struct fl_sse_event event;
     struct fl_slice rest = fl_buf_slice(&a->body);
-    while (a->status == 200 && fl_sse_next(&sse, rest, false, 8 << 20, NULL, &event) == FL_OK && event.raw.len > 0) {
+    while (a->status == 200 && fl_sse_next(&sse, rest, false, 8 << 20, NULL, &event) == FL_OK &&
+           event.raw.len > 0) {
         if (event.data_lines > 0) {
             note_id(s, t, &event);
             note_data(&t->data, &event);
@@ -230,7 +231,8 @@ void say_flood(struct scene *s, unsigned events, size_t bytes, uint64_t gap_ns)
     put_delta(&s->flood, text);
     s->parts[0] = (struct upstream_part){.bytes = fl_buf_slice(&s->head)};
     s->parts[1] = (struct upstream_part){.bytes = fl_buf_slice(&s->event[0])};
-    s->parts[2] = (struct upstream_part){.bytes = fl_buf_slice(&s->flood), .times = events, .wait_ns = gap_ns};
+    s->parts[2] =
+        (struct upstream_part){.bytes = fl_buf_slice(&s->flood), .times = events, .wait_ns = gap_ns};
     s->parts[3] = (struct upstream_part){.bytes = fl_buf_slice(&s->finish)};
     s->parts[4] = (struct upstream_part){.bytes = fl_buf_slice(&s->done)};
     s->answer = (struct upstream_answer){s->parts, 5, UPSTREAM_FIN};

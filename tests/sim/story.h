@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of clients that come back for their streams: a provider that says a few words with pauses, and a client's
- * story, which is what it had of a stream over all its connections. Ids that do not follow on one another, or are not
- * of one stream, fail the test.
+ * For tests of clients that come back for their streams: a provider that says a few words with pauses, and a
+ * client's story, which is what it had of a stream over all its connections. Ids that do not follow on one
+ * another, or are not of one stream, fail the test.
  */
 #ifndef FL_TESTS_SIM_STORY_H
 #define FL_TESTS_SIM_STORY_H
@@ -63,6 +63,7 @@ uint64_t whole_bytes(struct scene *s);
 /* Asserts that nothing came unasked. */
 void leave(struct scene *s, struct fl_simclient *c);
 /* A request without a body that gets *status*, and *code* somewhere in the answer. */
-void refused(struct scene *s, const char *method, const char *path, const char *headers, int status, const char *code);
+void refused(struct scene *s, const char *method, const char *path, const char *headers, int status,
+             const char *code);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client whose connection breaks comes back for the rest of its stream (Last-Event-ID): cut behind every byte, on
- * two workers; several times; after the end. And who does not come back, comes too late, or for somebody else's
- * stream. What it may cost, and how streams end: test_replay_limits.c.
+ * A client whose connection breaks comes back for the rest of its stream (Last-Event-ID): cut behind every byte,
+ * on two workers; several times; after the end. And who does not come back, comes too late, or for somebody
+ * else's stream. What it may cost, and how streams end: test_replay_limits.c.
  */
 #include "sim/story.h"
 
@@ -146,6 +146,29 @@ static void the_url_may_say_the_id(void **state)
     close_scene(&s);
 }
 
+/* Over HTTP/1.0 the connection's end is the stream's. */
+static void http_1_0_may_come_back_as_well(void **state)
+{
+    struct scene s;
+    struct story t;
+    char request[200];
+    (void)state;
+    open_scene(&s, "HTTP/1.0", ON, 2);
+    story_open(&t);
+    struct fl_simclient_options o = fl_simclient_options("10.0.0.1", 80);
+    o.abort_ns = MS(170);
+    struct fl_simclient *c = rig_client(&s.rig, 0, &o);
+    rig_post(c, 0, true, "");
+    hear(&s, &t, c, MS(10));
+    c = rig_client(&s.rig, 1, NULL);
+    (void)snprintf(request, sizeof(request),
+                   "GET /v1/chat/completions HTTP/1.0\r\nhost: 10.0.0.1\r\nlast-event-id: %s\r\n\r\n", t.last);
+    fl_simclient_send(c, fl_slice_cstr(request), 1, false);
+    hear_rest(&s, &t, c);
+    story_is_whole(&s, &t);
+    close_scene(&s);
+}
+
 /* --- who stays away --- */
 
 static void without_a_client_the_provider_is_cancelled_after_the_grace_period(void **state)
@@ -257,8 +280,8 @@ static void what_cannot_be_come_back_for_says_why(void **state)
     const char *chat = "/v1/chat/completions";
     (void)state;
     open_scene(&s, "refusals",
-               "keys: [{name: a, key: sk-a-0123456789ab}, {name: b, key: sk-b-0123456789ab}]\nrouting: {replay: on}\n"
-               "limits: {upstream_idle: 1s}\n",
+               "keys: [{name: a, key: sk-a-0123456789ab}, {name: b, key: sk-b-0123456789ab}]\n"
+               "routing: {replay: on}\nlimits: {upstream_idle: 1s}\n",
                2);
     struct fl_simclient_options o = fl_simclient_options("10.0.0.1", 80);
     o.abort_received = 1200;
@@ -267,9 +290,12 @@ static void what_cannot_be_come_back_for_says_why(void **state)
     story_open(&t);
     hear(&s, &t, c, 0);
 #define ID(key, format, ...)                                                                       \
-    (snprintf(text, sizeof(text), "authorization: Bearer sk-" key "-0123456789ab\r\nlast-event-id: " format "\r\n", __VA_ARGS__), \
+    (snprintf(text, sizeof(text),                                                                  \
+              "authorization: Bearer sk-" key "-0123456789ab\r\nlast-event-id: " format "\r\n",    \
+              __VA_ARGS__),                                                                        \
      text)
-    refused(&s, "POST", chat, ID("b", "%s", t.last), 404, "replay_unknown"); /* somebody else's, as one that is not */
+    /* Somebody else's is as one that does not exist. */
+    refused(&s, "POST", chat, ID("b", "%s", t.last), 404, "replay_unknown");
     refused(&s, "POST", "/v1/completions", ID("a", "%s", t.last), 404, "replay_unknown");
     refused(&s, "POST", "/v1/messages", ID("a", "%s", t.last), 404, "\"not_found_error\"");
     refused(&s, "POST", chat, ID("a", "%032d.1", 7), 404, "replay_unknown");
@@ -297,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_client_comes_back_several_times),
         cmocka_unit_test(its_end_is_kept_for_the_grace_period),
         cmocka_unit_test(the_url_may_say_the_id),
+        cmocka_unit_test(http_1_0_may_come_back_as_well),
         cmocka_unit_test(without_a_client_the_provider_is_cancelled_after_the_grace_period),
         cmocka_unit_test(coming_back_begins_the_grace_period_anew),
         cmocka_unit_test(without_the_wish_a_client_that_leaves_cancels_at_once),

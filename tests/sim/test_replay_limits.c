@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams that clients come back for: what is kept of them and who waits for whom; connections that only seem alive;
- * every way to end, by their providers, at a shutdown, without memory.
+ * Streams that clients come back for: what is kept of them and who waits for whom; connections that only seem
+ * alive; every way to end, by their providers, at a shutdown, without memory.
  */
 #include "sim/story.h"
 
@@ -101,7 +101,8 @@ static void a_full_ring_pauses_the_provider(void **state)
     close_scene(&s);
 }
 
-/* Who comes back and reads slowly is waited for as any client is; who reads nothing is cut off, and may come again. */
+/* Who comes back and reads slowly is waited for as any client is; who reads nothing is cut off, and may come
+ * again. */
 static void a_slow_reader_holds_the_provider(void **state)
 {
     struct scene s;
@@ -433,8 +434,8 @@ static bool run_failure(bool write, unsigned n)
         fl_simclient_destroy(back);
     }
     fl_simclient_destroy(c);
-    bool failed = write ? fl_world_stats(s.rig.nodes[0]).writes >= n || fl_world_stats(s.rig.nodes[1]).writes >= n
-                        : heap.left == 0;
+    bool wrote = fl_world_stats(s.rig.nodes[0]).writes >= n || fl_world_stats(s.rig.nodes[1]).writes >= n;
+    bool failed = write ? wrote : heap.left == 0;
     heap.left = 0;
     heap.in_server = false;
     rig_check(&s.rig, failed || numbered);

@@ -87,7 +87,8 @@ static void it_holds_what_was_put_last(void **state)
             if (fl_rng_below(&rng, 3) == 0) { /* who reads has come some way */
                 keep += (unsigned)fl_rng_below(&rng, m->count - keep + 1);
             }
-            bool fits = m->at[m->count] - m->at[keep > m->first ? keep : m->first] + FL_EVENT_RING_LENGTH + len <= r.cap;
+            uint64_t kept = m->at[m->count] - m->at[keep > m->first ? keep : m->first];
+            bool fits = kept + FL_EVENT_RING_LENGTH + len <= r.cap;
             assert_int_equal(fl_event_ring_fits(&r, len, m->at[keep]), fits);
             if (fits) {
                 put(m, &r, &rng, len, keep);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store where threads meet: writers, readers that come and go, and what is taken over, forgotten and refused. */
+/* The store where threads meet: writers, readers that come and go; what is taken over, forgotten and refused. */
 #include "unit/cm.h"
 
 #include "base/clock.h"
@@ -182,7 +182,8 @@ static void others_are_refused(void **state)
 {
     (void)state;
     struct fl_replays *s = fl_replays_create();
-    const struct fl_replay_owner owner_b = {FL_ENDPOINT_CHAT, key_b}, elsewhere = {FL_ENDPOINT_MESSAGES, key_a};
+    const struct fl_replay_owner owner_b = {FL_ENDPOINT_CHAT, key_b};
+    const struct fl_replay_owner elsewhere = {FL_ENDPOINT_MESSAGES, key_a};
     struct party w, r;
     party_open(&w);
     party_open(&r);
@@ -284,7 +285,8 @@ static void a_full_ring_waits_for_its_reader(void **state)
 static void all_streams_together_are_bounded(void **state)
 {
     (void)state;
-    struct fl_replay_limits small = {.bytes = 8192, .total_bytes = 16384, .event_bytes = 1024, .grace_ns = GRACE};
+    const struct fl_replay_limits small = {
+        .bytes = 8192, .total_bytes = 16384, .event_bytes = 1024, .grace_ns = GRACE};
     struct fl_replays *s = fl_replays_create();
     struct fl_replay *open[5];
     struct party w, r;
@@ -302,11 +304,12 @@ static void all_streams_together_are_bounded(void **state)
         fl_replay_close(open[i], (struct fl_replay_outcome){FL_REPLAY_WHOLE, FL_OK}, 10 + i);
     }
     assert_int_equal(attach(s, 1, &nobody, 0, &r), FL_REPLAY_FOUND);
-    open[4] = fl_replay_open(s, &nobody, &small, token, FL_LIT("x"), &w.call); /* for it, the first is forgotten */
+    /* For the next one, the first is forgotten. */
+    open[4] = fl_replay_open(s, &nobody, &small, token, FL_LIT("x"), &w.call);
     assert_non_null(open[4]);
     assert_int_equal(fl_replays_count(s), 4);
     assert_int_equal(fl_replays_bytes(s), 16384);
-    /* The second is being read: nothing is left that could go, so that a third cannot grow. It is full early. */
+    /* The second is being read: nothing is left that could go, so that the third cannot grow and is full early. */
     fl_replay_client_left(open[2], 50);
     unsigned n = 0;
     while (!fl_replay_is_full(open[2])) {
