@@ -39,3 +39,14 @@ build() {
     quietly "configure $preset" cmake --preset "$preset" "$@" || return 1
     quietly "build $preset" cmake --build --preset "$preset"
 }
+
+# build_shipped: builds build/shipped for the paths that a first build of it was seen to take at work.
+build_shipped() {
+    mkdir -p build/shipped
+    find build/shipped -name '*.gcda' -exec rm -f {} +
+    quietly "configure shipped, to watch it" cmake --preset shipped -DFL_PROFILE=collect || return 1
+    quietly "build shipped, to watch it" cmake --build --preset shipped --target fairlead bench_load bench_mock ||
+        return 1
+    quietly "watch it at work" tools/exercise build/shipped || return 1
+    build shipped -DFL_PROFILE=use
+}

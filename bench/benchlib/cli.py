@@ -98,7 +98,7 @@ def parse(argv):
     parser.add_argument("--targets", default="direct,nginx,fairlead", metavar="NAME[,NAME]")
     parser.add_argument("--rounds", type=int, metavar="N", help="interleaved repetitions (5; quick: 2)")
     parser.add_argument("--json", metavar="FILE", help="write everything measured, '-' = stdout")
-    parser.add_argument("--fairlead", metavar="PATH", help="default: build/release/src/cli/fairlead")
+    parser.add_argument("--fairlead", metavar="PATH", help="default: build/shipped/src/cli/fairlead")
     parser.add_argument("--nginx", metavar="PATH", help="default: the one in PATH")
     parser.add_argument("--tools", metavar="DIR", help="where bench_load and bench_mock are")
     parser.add_argument("--model", default="bench-model", help="what clients ask for ('auto' also works "
@@ -128,7 +128,7 @@ def pick_measures(parser, only):
 
 
 def pick_targets(parser, options):
-    fairlead = options.fairlead or os.path.join(ROOT, "build/release/src/cli/fairlead")
+    fairlead = options.fairlead or os.path.join(ROOT, "build/shipped/src/cli/fairlead")
     nginx = options.nginx or find_nginx()
     targets = []
     for name in options.targets.split(","):
@@ -141,8 +141,7 @@ def pick_targets(parser, options):
         elif name == "fairlead" and os.access(fairlead, os.X_OK):
             targets.append(Fairlead(os.path.abspath(fairlead)))
         elif name == "fairlead":
-            Bench.say(f"{fairlead} is not there (cmake --preset release && cmake --build --preset "
-                      "release): fairlead is not measured")
+            Bench.say(f"{fairlead} is not there (scripts/release builds it): fairlead is not measured")
         else:
             parser.error(f"--targets {name}: there are direct, nginx and fairlead")
     if not targets:
@@ -178,15 +177,16 @@ def find_tools(options):
     """The folder of bench_load and bench_mock, built when they are not there."""
     if options.tools is not None:
         return os.path.abspath(options.tools)
-    folder = os.path.join(ROOT, "build/release/bench")
-    if not all(os.access(os.path.join(folder, t), os.X_OK) for t in ("bench_load", "bench_mock")):
-        Bench.say("building bench_load and bench_mock")
-        for command in (["cmake", "--preset", "release"],
-                        ["cmake", "--build", "--preset", "release", "--target", "bench_load",
-                         "bench_mock"]):
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise procs.BenchError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    for preset in ("shipped", "release"):
+        folder = os.path.join(ROOT, "build", preset, "bench")
+        if all(os.access(os.path.join(folder, t), os.X_OK) for t in ("bench_load", "bench_mock")):
+            return folder
+    Bench.say("building bench_load and bench_mock")
+    for command in (["cmake", "--preset", "release"],
+                    ["cmake", "--build", "--preset", "release", "--target", "bench_load", "bench_mock"]):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise procs.BenchError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return folder
 
 

@@ -1,46 +1,106 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/shelf.h"
 
-#include "base/assert.h"
-
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifndef FL_ARENA_SEPARATE
 #define FL_ARENA_SEPARATE 0
 #endif
 
-void fl_shelf_init(struct fl_shelf *s, size_t block_bytes, unsigned max)
+enum { tray_bytes = 64 * 1024, block_bytes_max = 16 * 1024 };
+
+struct fl_shelf_tray {
+    struct fl_list link; /* in open, while a block is free */
+    void *free;          /* given back: each begins with a pointer to the next */
+    unsigned used;       /* blocks out */
+    unsigned cut;        /* blocks that were ever out: the memory behind them was never touched */
+    unsigned blocks;
+    _Alignas(64) char bytes[];
+};
+
+void fl_shelf_init(struct fl_shelf *s, size_t block_bytes)
 {
-    fl_assert(block_bytes >= sizeof(void *));
-    *s = (struct fl_shelf){.block_bytes = block_bytes, .max = FL_ARENA_SEPARATE ? 0 : max};
+    fl_assert(block_bytes >= sizeof(void *) && block_bytes <= block_bytes_max);
+    s->block_bytes = (block_bytes + 15) & ~(size_t)15;
+    s->empty = NULL;
+    fl_list_init(&s->open);
 }
 
 void fl_shelf_finish(struct fl_shelf *s)
 {
-    while (s->first) {
-        free(fl_shelf_take(s));
+    if (s->empty) {
+        fl_list_remove(&s->empty->link);
+        (void)munmap(s->empty, tray_bytes);
+        s->empty = NULL;
     }
+    fl_assert(fl_list_empty(&s->open));
+}
+
+/* At a multiple of its size, so that a block's address tells its tray. */
+static struct fl_shelf_tray *add_tray(struct fl_shelf *s)
+{
+    char *memory = mmap(NULL, 2 * tray_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    size_t before = (size_t)(-(uintptr_t)memory & (tray_bytes - 1));
+    if (before > 0) {
+        (void)munmap(memory, before);
+    }
+    (void)munmap(memory + before + tray_bytes, tray_bytes - before);
+    struct fl_shelf_tray *t = (void *)(memory + before); /* zeros */
+    t->blocks = (unsigned)((tray_bytes - sizeof(*t)) / s->block_bytes);
+    fl_list_init(&t->link);
+    fl_list_push(&s->open, &t->link);
+    return t;
+}
+
+static struct fl_shelf_tray *open_tray(struct fl_shelf *s)
+{
+    return fl_list_empty(&s->open) ? add_tray(s) : (struct fl_shelf_tray *)(void *)s->open.next;
 }
 
 void *fl_shelf_take(struct fl_shelf *s)
 {
-    void *block = s->first;
-    if (!block) {
+    if (FL_ARENA_SEPARATE) {
         return malloc(s->block_bytes);
     }
-    memcpy(&s->first, block, sizeof(s->first));
-    s->count--;
+    struct fl_shelf_tray *t = open_tray(s);
+    if (!t) {
+        return NULL;
+    }
+    void *block = t->free;
+    if (block) {
+        memcpy(&t->free, block, sizeof(t->free));
+    } else {
+        block = t->bytes + t->cut++ * s->block_bytes;
+    }
+    s->empty = s->empty == t ? NULL : s->empty;
+    if (++t->used == t->blocks) {
+        fl_list_remove(&t->link);
+    }
     return block;
 }
 
 void fl_shelf_give(struct fl_shelf *s, void *block)
 {
-    if (s->count >= s->max) {
+    if (FL_ARENA_SEPARATE) {
         free(block);
         return;
     }
-    memcpy(block, &s->first, sizeof(s->first));
-    s->first = block;
-    s->count++;
+    struct fl_shelf_tray *t = (void *)((uintptr_t)block & ~(uintptr_t)(tray_bytes - 1));
+    memcpy(block, &t->free, sizeof(t->free));
+    t->free = block;
+    if (t->used-- == t->blocks) {
+        fl_list_push(&s->open, &t->link);
+    }
+    if (t->used == 0 && s->empty) {
+        fl_list_remove(&t->link);
+        (void)munmap(t, tray_bytes);
+    } else if (t->used == 0) {
+        s->empty = t;
+    }
 }

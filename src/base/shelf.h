@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blocks of one size that come and go with every request: given back they are kept, up to a number,
- * and taken again, so that a request costs no malloc(). Under address sanitizers (FL_ARENA_SEPARATE)
- * nothing is kept, so that a use after giving back is seen. One thread.
+ * Blocks of one size that come and go with every request, cut from trays of 64 KiB: a request costs no malloc(),
+ * and a tray whose blocks are all back goes back to the system (but for one, for the next request), whatever else
+ * was allocated meanwhile. Under address sanitizers (FL_ARENA_SEPARATE) each block is an allocation of its own, so
+ * that a use after giving back is seen. One thread.
  */
 #ifndef FL_BASE_SHELF_H
 #define FL_BASE_SHELF_H
 
-#include <stddef.h>
+#include "base/list.h"
+
+struct fl_shelf_tray;
 
 struct fl_shelf {
-    void *first; /* each block begins with a pointer to the next */
+    struct fl_list open; /* trays with a free block */
+    struct fl_shelf_tray *empty; /* one of them with nothing else, or NULL */
     size_t block_bytes;
-    unsigned count, max;
 };
 
-/* Blocks of *block_bytes*, at least a pointer's; keeps at most *max*. */
-void fl_shelf_init(struct fl_shelf *s, size_t block_bytes, unsigned max);
-/* Frees what is kept. Blocks still out must not be given back after it. */
+/* Blocks of *block_bytes*, at most 16 KiB. */
+void fl_shelf_init(struct fl_shelf *s, size_t block_bytes);
+/* Every block has been given back. */
 void fl_shelf_finish(struct fl_shelf *s);
 /* A block, aligned for any type, not cleared; NULL without memory. */
 void *fl_shelf_take(struct fl_shelf *s);

@@ -258,12 +258,12 @@ static int explain(struct explain *e)
     }
     fl_understand(&fl_dialect_openai, &e->facts, u);
     fl_understood_put(u, k, &asker, &e->config->table, route, &e->request);
-    fl_route_plan(&e->config->table, route, &e->request, &rng, &d->plan);
+    fl_route_plan(&e->config->table, route, &e->request, &rng, &d->choice.plan);
     if (e->json) {
         struct fl_buf b;
         fl_buf_init(&b, 1024 * 1024);
-        d->config = e->config;
-        fl_decision_note(d, &e->request);
+        d->choice.config = e->config;
+        fl_choice_note(&d->choice, &e->request);
         size_t len = e->facts.model.len < sizeof(d->model) ? e->facts.model.len : sizeof(d->model) - 1;
         memcpy(d->model, e->facts.model.ptr, len);
         fl_decision_put_json(d, &b);
@@ -271,9 +271,9 @@ static int explain(struct explain *e)
         fl_write_all(STDOUT_FILENO, fl_buf_slice(&b));
         fl_buf_finish(&b);
     } else {
-        print_table(e, &d->plan);
+        print_table(e, &d->choice.plan);
     }
-    int code = d->plan.err ? FL_EXIT_FAILURE : FL_EXIT_OK;
+    int code = d->choice.plan.err ? FL_EXIT_FAILURE : FL_EXIT_OK;
     free(d);
     free(u);
     fl_knowledge_destroy(k);

@@ -38,9 +38,9 @@ static void put_result(struct fl_buf *b, const struct fl_exchange *x)
     if (x->first_byte_ns > 0) {
         put_seconds(b, ",\"ttft_s\":", x->first_byte_ns - x->begun_ns);
     }
-    if (x->decision && x->decision->usage_known) {
-        put_count(b, ",\"tokens_in\":", x->decision->used_in);
-        put_count(b, ",\"tokens_out\":", x->decision->used_out);
+    if (x->used.known) {
+        put_count(b, ",\"tokens_in\":", x->used.in);
+        put_count(b, ",\"tokens_out\":", x->used.out);
     }
 }
 

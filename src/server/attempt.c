@@ -49,7 +49,7 @@ void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state)
 static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
 {
     struct fl_exchange *x = a->exchange;
-    int64_t when_s = (int64_t)(x->decision->wall_ns / FL_NS_S);
+    int64_t when_s = (int64_t)(x->choice->wall_ns / FL_NS_S);
     uint64_t said = x->resume && x->winner == a ? fl_resume_tokens(x->resume) : 0;
     struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = said};
     bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;

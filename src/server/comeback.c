@@ -194,7 +194,7 @@ void fl_comeback_start(struct fl_exchange *x)
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return;
     }
-    if (!parse_id(x->last_event_id, token, &after)) {
+    if (!parse_id(x->asking->last_event_id, token, &after)) {
         refuse(x, FL_ERR_REQUEST,
                "The value of the header 'Last-Event-ID' is not the id of an event of a stream from here.");
         return;

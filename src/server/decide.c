@@ -44,7 +44,7 @@ static struct fl_asker asker_of(const struct fl_exchange *x)
     return (struct fl_asker){
         .tenant = fl_exchange_tenant(x),
         .model = fl_hash(key, x->model),
-        .now_s = x->decision->wall_ns / 1000000000,
+        .now_s = x->choice->wall_ns / 1000000000,
     };
 }
 
@@ -92,7 +92,7 @@ static struct fl_route_request request_of(struct fl_exchange *x, const struct fl
     struct fl_understanding *u = x->worker->understanding;
     struct fl_route_request r = {
         .now_ns = x->worker->sys->now_ns,
-        .when_s = (int64_t)(x->decision->wall_ns / 1000000000),
+        .when_s = (int64_t)(x->choice->wall_ns / 1000000000),
         .deadline_ns = x->deadline_ns,
         .client = fl_route_client_key(x->session->peer.family, x->session->peer.bytes, client_key),
         .session = w->session,
@@ -133,7 +133,7 @@ static struct fl_pupil pupil_of(const struct fl_exchange *x, const struct fl_rou
                              .features = &u->features,
                              .probability = u->probability,
                              .tenant = fl_exchange_tenant(x),
-                             .now_s = x->decision->wall_ns / 1000000000};
+                             .now_s = x->choice->wall_ns / 1000000000};
 }
 
 static void refuse_plan(struct fl_exchange *x, const struct fl_route_request *request)
@@ -154,25 +154,23 @@ static void copy_text(char *to, size_t cap, struct fl_slice text)
 
 static void begin_record(struct fl_exchange *x)
 {
-    struct fl_decision *d = &x->worker->draft->decision;
-    memset(d, 0, offsetof(struct fl_decision, plan.candidates));
-    x->decision = d;
-    x->plan = &d->plan;
+    struct fl_choice *c = &x->worker->draft->decision.choice;
+    memset(c, 0, offsetof(struct fl_choice, plan.candidates));
+    x->choice = c;
+    x->plan = &c->plan;
     x->expected = &x->worker->draft->expected;
     x->lesson = &x->worker->draft->lesson;
     *x->lesson = (struct fl_lesson){.task = FL_TASK_OTHER, .share = {[FL_TASK_OTHER] = UINT8_MAX}};
-    d->id = x->decision_id;
-    d->wall_ns = fl_worker_wall_ns(x->worker);
-    d->config = x->config;
-    copy_text(d->request_id, sizeof(d->request_id), x->request_id);
-    copy_text(d->model, sizeof(d->model), x->asking->facts.model);
+    c->id = x->decision_id;
+    c->wall_ns = fl_worker_wall_ns(x->worker);
+    c->config = x->config;
 }
 
 /* What is used of the draft, for as long as the exchange lives: a stream may last for minutes. */
 static bool keep_record(struct fl_exchange *x)
 {
-    size_t bytes = fl_decision_bytes(x->decision), expected_bytes = x->expected ? fl_expected_bytes(x->expected) : 0;
-    struct fl_decision *d = fl_arena_take(&x->arena, bytes);
+    size_t bytes = fl_choice_bytes(x->choice), expected_bytes = x->expected ? fl_expected_bytes(x->expected) : 0;
+    struct fl_choice *c = fl_arena_take(&x->arena, bytes);
     struct fl_expected *e = expected_bytes > 0 ? fl_arena_take(&x->arena, expected_bytes) : NULL;
     struct fl_lesson *l = fl_arena_take(&x->arena, sizeof(*l));
     if (x->arena.failed) {
@@ -180,12 +178,12 @@ static bool keep_record(struct fl_exchange *x)
         return false;
     }
     *l = *x->lesson;
-    memcpy(d, x->decision, bytes);
+    memcpy(c, x->choice, bytes);
     if (e) {
         memcpy(e, x->expected, expected_bytes);
     }
-    x->decision = d;
-    x->plan = &d->plan;
+    x->choice = c;
+    x->plan = &c->plan;
     x->expected = e;
     x->lesson = l;
     return true;
@@ -290,7 +288,7 @@ bool fl_decide(struct fl_exchange *x)
     if (!prefer(x, &preference, &request)) {
         return false;
     }
-    fl_decision_note(x->decision, &request);
+    fl_choice_note(x->choice, &request);
     struct fl_pupil pupil = pupil_of(x, route);
     struct fl_lessons *lessons = x->worker->options.lessons;
     if (x->expected) {
@@ -331,12 +329,12 @@ bool fl_exchange_cost(const struct fl_exchange *x, const struct fl_usage *usage,
         served = &x->config->table.targets[x->named[i].index] == x->served ? &x->named[i].target : served;
     }
     return served && usage->known &&
-           fl_cost_exact(served, usage, (int64_t)(x->decision->wall_ns / 1000000000), ret_picousd);
+           fl_cost_exact(served, usage, (int64_t)(x->choice->wall_ns / 1000000000), ret_picousd);
 }
 
 void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
 {
-    if (x->taught || !x->decision || !x->served) {
+    if (x->taught || !x->choice || !x->served) {
         return;
     }
     x->taught = true;
@@ -356,20 +354,37 @@ void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage)
 
 void fl_decide_used(struct fl_exchange *x, const struct fl_usage *usage)
 {
-    struct fl_decision *d = x->decision;
-    d->usage_known = usage->known;
-    d->used_in = usage->tokens_in;
-    d->used_out = usage->tokens_out;
-    d->used_cached = usage->tokens_cached;
-    d->priced = fl_exchange_cost(x, usage, &d->cost_picousd);
+    x->used = (struct fl_used){.known = usage->known,
+                               .in = usage->tokens_in,
+                               .out = usage->tokens_out,
+                               .cached = usage->tokens_cached};
+    x->used.priced = fl_exchange_cost(x, usage, &x->used.cost_picousd);
+}
+
+static struct fl_decision *make_record(struct fl_exchange *x)
+{
+    struct fl_decision *d = &x->worker->draft->decision;
+    memset(d, 0, offsetof(struct fl_decision, choice));
+    if (x->choice != &d->choice) {
+        memcpy(&d->choice, x->choice, fl_choice_bytes(x->choice));
+    }
+    copy_text(d->request_id, sizeof(d->request_id), x->request_id);
+    copy_text(d->model, sizeof(d->model), x->model);
+    d->used = x->used;
+    return d;
+}
+
+const struct fl_decision *fl_decide_record(struct fl_exchange *x)
+{
+    return make_record(x);
 }
 
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err)
 {
-    struct fl_decision *d = x->decision;
-    if (!d || !d->plan.route || x->wishes.explain == FL_EXPLAIN_ONLY) {
+    if (!x->choice || !x->plan->route || x->wishes.explain == FL_EXPLAIN_ONLY) {
         return;
     }
+    struct fl_decision *d = make_record(x);
     d->ended = true;
     d->streamed = x->stream;
     d->served = x->served;

@@ -90,13 +90,13 @@ static void put_actual(struct fl_buf *b, const struct fl_decision *d)
         put_ms(b, "ttft_ms", d->first_byte_ns);
     }
     put_ms(b, "total_ms", d->total_ns);
-    if (d->usage_known) {
-        put_count(b, "tokens_in", d->used_in);
-        put_count(b, "tokens_cached", d->used_cached);
-        put_count(b, "tokens_out", d->used_out);
+    if (d->used.known) {
+        put_count(b, "tokens_in", d->used.in);
+        put_count(b, "tokens_cached", d->used.cached);
+        put_count(b, "tokens_out", d->used.out);
     }
-    if (d->priced) {
-        put_usd(b, "cost_usd", d->cost_picousd);
+    if (d->used.priced) {
+        put_usd(b, "cost_usd", d->used.cost_picousd);
     }
     if (d->lost_picousd > 0) {
         put_usd(b, "lost_cost_usd", d->lost_picousd);
@@ -104,14 +104,14 @@ static void put_actual(struct fl_buf *b, const struct fl_decision *d)
     fl_buf_putc(b, '}');
 }
 
-static void put_understood(struct fl_buf *b, const struct fl_decision *d)
+static void put_understood(struct fl_buf *b, const struct fl_choice *c)
 {
-    put_text(b, "task", fl_task_name(d->task));
+    put_text(b, "task", fl_task_name(c->task));
     put_key(b, "task_probability");
-    fl_buf_put_real(b, d->task_probability, 3);
-    put_count(b, "tokens_in", d->tokens_in);
-    put_count(b, "tokens_out_p50", d->tokens_out_p50);
-    put_count(b, "tokens_out_p90", d->tokens_out_p90);
+    fl_buf_put_real(b, c->task_probability, 3);
+    put_count(b, "tokens_in", c->tokens_in);
+    put_count(b, "tokens_out_p50", c->tokens_out_p50);
+    put_count(b, "tokens_out_p90", c->tokens_out_p90);
 }
 
 static int hex_digit(char c)
@@ -136,31 +136,31 @@ bool fl_decision_id_parse(struct fl_slice text, uint64_t *ret_id)
     return text.len == 16;
 }
 
-void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request)
+void fl_choice_note(struct fl_choice *c, const struct fl_route_request *request)
 {
-    d->understood = request->task_known;
-    d->task = request->task;
-    d->task_probability = request->task_probability[request->task];
-    d->tokens_in = request->tokens_in;
-    d->tokens_out_p50 = request->tokens_out_p50;
-    d->tokens_out_p90 = request->tokens_out_p90;
+    c->understood = request->task_known;
+    c->task = request->task;
+    c->task_probability = request->task_probability[request->task];
+    c->tokens_in = request->tokens_in;
+    c->tokens_out_p50 = request->tokens_out_p50;
+    c->tokens_out_p90 = request->tokens_out_p90;
 }
 
 void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b)
 {
     fl_buf_put_cstr(b, "{\"object\":\"fairlead.decision\",\"id\":\"");
-    fl_buf_put_hex(b, d->id, 16);
+    fl_buf_put_hex(b, d->choice.id, 16);
     fl_buf_put_cstr(b, "\",\"time\":");
-    fl_buf_put_scaled(b, d->wall_ns, 9, 3);
+    fl_buf_put_scaled(b, d->choice.wall_ns, 9, 3);
     if (d->request_id[0] != '\0') {
         put_text(b, "request_id", d->request_id);
     }
     put_text(b, "model", d->model);
-    if (d->understood) {
-        put_understood(b, d);
+    if (d->choice.understood) {
+        put_understood(b, &d->choice);
     }
     fl_buf_putc(b, ',');
-    fl_plan_put_json(&d->config->table, &d->plan, b);
+    fl_plan_put_json(&d->choice.config->table, &d->choice.plan, b);
     if (d->ended) {
         put_actual(b, d);
     }
@@ -199,7 +199,7 @@ void fl_decisions_destroy(struct fl_decisions *d)
     for (unsigned i = 0; d && i < d->workers; i++) {
         struct ring *r = &d->rings[i];
         for (unsigned j = 0; r->items && j < d->kept; j++) {
-            fl_config_unref(counted(r->items[j].config));
+            fl_config_unref(counted(r->items[j].choice.config));
         }
         free(r->items);
     }
@@ -213,10 +213,10 @@ void fl_decisions_put(struct fl_decisions *d, unsigned worker, const struct fl_d
     }
     fl_assert(worker < d->workers);
     struct ring *r = &d->rings[worker];
-    (void)fl_config_ref(counted(decision->config));
+    (void)fl_config_ref(counted(decision->choice.config));
     fl_lock(&r->lock);
     struct fl_decision *at = &r->items[r->count++ % d->kept];
-    const struct fl_config *old = at->config;
+    const struct fl_config *old = at->choice.config;
     memcpy(at, decision, fl_decision_bytes(decision));
     fl_unlock(&r->lock);
     fl_config_unref(counted(old));
@@ -231,7 +231,7 @@ static bool take(struct fl_decisions *d, unsigned worker, unsigned back, struct 
     there = back < d->kept && back < r->count;
     if (there) {
         *ret = r->items[(r->count - 1 - back) % d->kept];
-        (void)fl_config_ref(counted(ret->config));
+        (void)fl_config_ref(counted(ret->choice.config));
     }
     fl_unlock(&r->lock);
     return there;
@@ -239,7 +239,7 @@ static bool take(struct fl_decisions *d, unsigned worker, unsigned back, struct 
 
 static void give(struct fl_decision *decision)
 {
-    fl_config_unref(counted(decision->config));
+    fl_config_unref(counted(decision->choice.config));
 }
 
 /* Merges the rings, each of which has its newest last. */
@@ -256,7 +256,7 @@ void fl_decisions_put_list(struct fl_decisions *d, unsigned limit, struct fl_buf
             if (!take(d, w, back[w], &one)) {
                 continue;
             }
-            if (from == workers_max || one.wall_ns > newest.wall_ns) {
+            if (from == workers_max || one.choice.wall_ns > newest.choice.wall_ns) {
                 if (from < workers_max) {
                     give(&newest);
                 }
@@ -283,7 +283,7 @@ bool fl_decisions_put_one(struct fl_decisions *d, uint64_t id, struct fl_buf *b)
     for (unsigned w = 0; d && w < d->workers; w++) {
         struct fl_decision one;
         for (unsigned back = 0; take(d, w, back, &one); back++) {
-            bool found = one.id == id;
+            bool found = one.choice.id == id;
             if (found) {
                 fl_decision_put_json(&one, b);
             }

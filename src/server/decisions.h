@@ -25,15 +25,33 @@ struct fl_decision_try {
 
 enum { FL_DECISION_TRIES = 4 };
 
-struct fl_decision {
+/* What a request was taken for, and the plan. */
+struct fl_choice {
     uint64_t id;
     uint64_t wall_ns; /* when it was made, since 1970-01-01 UTC */
     const struct fl_config *config; /* whose targets the plan names; in a ring: referenced */
-    /* What the request was taken for, where there was a choice: */
+    /* Where there was a choice: */
     bool understood;
     enum fl_task task;
     double task_probability;
     unsigned tokens_in, tokens_out_p50, tokens_out_p90;
+    struct fl_plan plan; /* last: its unused candidates are not kept */
+};
+
+/* How much of it is in use: a copy of so many bytes is one. */
+static inline size_t fl_choice_bytes(const struct fl_choice *c)
+{
+    return offsetof(struct fl_choice, plan.candidates) + c->plan.candidate_count * sizeof(c->plan.candidates[0]);
+}
+
+/* What the provider counted, and what that costs. */
+struct fl_used {
+    bool known, priced;
+    uint64_t in, out, cached; /* tokens */
+    uint64_t cost_picousd;
+};
+
+struct fl_decision {
     char request_id[72], model[104]; /* NUL-terminated, cut; the model as the client named it */
     /* What came of it: */
     bool ended;
@@ -45,22 +63,19 @@ struct fl_decision {
     int status;
     enum fl_err err;
     uint64_t first_byte_ns, total_ns; /* from the request's arrival; 0: none */
-    bool usage_known, priced;
-    uint64_t used_in, used_out, used_cached; /* tokens, as the provider counts */
-    uint64_t cost_picousd;
-    struct fl_plan plan; /* last: its unused candidates are not kept */
+    struct fl_used used;
+    struct fl_choice choice; /* last: ends where its plan does */
 };
 
-/* How much of it is in use: a copy of so many bytes is one. */
 static inline size_t fl_decision_bytes(const struct fl_decision *d)
 {
-    return offsetof(struct fl_decision, plan.candidates) + d->plan.candidate_count * sizeof(d->plan.candidates[0]);
+    return offsetof(struct fl_decision, choice) + fl_choice_bytes(&d->choice);
 }
 
 /* The number of a decision as its 16 hexadecimal digits. */
 bool fl_decision_id_parse(struct fl_slice text, uint64_t *ret_id);
 /* Notes what a request was taken for. */
-void fl_decision_note(struct fl_decision *d, const struct fl_route_request *request);
+void fl_choice_note(struct fl_choice *c, const struct fl_route_request *request);
 /* One JSON object on one line. Numbers that are not known are left out, never 0. */
 void fl_decision_put_json(const struct fl_decision *d, struct fl_buf *b);
 

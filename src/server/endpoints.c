@@ -376,7 +376,7 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
     x->feedback = e->action == ACT_FEEDBACK;
     x->by_get = head->method == FL_H1_GET;
     if (event_id.len > 0) {
-        x->last_event_id = fl_arena_copy(&x->arena, fl_slice_first(event_id, event_id_bytes_max));
+        x->asking->last_event_id = fl_arena_copy(&x->arena, fl_slice_first(event_id, event_id_bytes_max));
     }
     if (e->action == ACT_PASS) {
         fl_pass_open(x, head, without_prefix(head->path));

@@ -612,7 +612,7 @@ void fl_exchange_run(struct fl_exchange *x)
         fl_feedback_answer(x);
         return;
     }
-    if (x->last_event_id.len > 0) {
+    if (x->asking->last_event_id.len > 0) {
         fl_comeback_start(x);
         return;
     }

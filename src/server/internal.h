@@ -278,6 +278,7 @@ struct fl_asking {
     struct fl_slice betas;       /* the value of anthropic-beta */
     struct fl_slice query;
     struct fl_slice complaint;   /* why no target was asked, for the client */
+    struct fl_slice last_event_id; /* a client comes back for a stream; empty: it does not */
 };
 
 /* What each event of a stream goes through stands first. */
@@ -322,11 +323,11 @@ struct fl_exchange {
     bool by_get;                  /* of one that comes back */
     bool schema_asked;
     bool taught;                  /* the answer taught what it could */
-    struct fl_slice last_event_id; /* a client comes back for a stream; in the arena; empty: it does not */
-    struct fl_comeback *comeback;  /* of that stream; NULL: it is not found yet */
-    struct fl_decision *decision; /* the worker's draft, in the arena once attempts may begin; NULL until the
-                                     request is read */
-    struct fl_plan *plan;    /* of the decision */
+    struct fl_comeback *comeback; /* a client came back for a stream: that; NULL: no, or it is not found yet */
+    struct fl_choice *choice; /* the worker's draft, in the arena once attempts may begin; NULL until the
+                                 request is read */
+    struct fl_plan *plan;    /* of the choice */
+    struct fl_used used;     /* by the last attempt that has ended */
     unsigned tokens_in, tokens_out; /* expected, 0: unknown */
     struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
     bool step_ready;         /* of asking */
@@ -350,7 +351,7 @@ struct fl_exchange {
     struct fl_attempt_note first_note;
     unsigned note_count;
     struct fl_timer timer;
-    _Alignas(16) char room[1280]; /* the arena's first chunk: the record of a plan of one target fits */
+    _Alignas(16) char room[944]; /* the arena's first chunk: what is kept of a choice of one target fits */
 };
 
 /* --- a client's connection (session.c) --- */
@@ -393,10 +394,10 @@ struct fl_listening {
     struct fl_addr wanted, bound;
 };
 
-/* A decision is made here, and what is used of it then kept with the exchange. */
+/* A choice is made here, and what is used of it then kept with the exchange; in the end it is told here. */
 struct fl_draft {
     struct fl_decision decision;
-    struct fl_plan more; /* of further targets, on its way into the decision's */
+    struct fl_plan more; /* of further targets, on its way into the choice's */
     struct fl_expected expected;
     struct fl_lesson lesson;
 };
@@ -522,6 +523,8 @@ uint64_t fl_exchange_tenant(const struct fl_exchange *x);
 void fl_decide_teach(struct fl_exchange *x, const struct fl_usage *usage);
 /* What an attempt that has ended used, for the record: the last one's word counts. */
 void fl_decide_used(struct fl_exchange *x, const struct fl_usage *usage);
+/* The record so far, in the worker's draft; x->choice is not NULL. */
+const struct fl_decision *fl_decide_record(struct fl_exchange *x);
 /* The exchange ends: completes its record and keeps it. */
 void fl_decide_done(struct fl_exchange *x, int status, enum fl_err err);
 /* What this usage costs at the target that served. False: not priced, or not known. */
@@ -618,7 +621,7 @@ void fl_replays_tend(struct fl_worker *w, uint64_t in_ns);
 /* comeback.c */
 /* The id of an event behind which the client wants the rest of a stream; empty: it wants something else. */
 struct fl_slice fl_comeback_id(const struct fl_worker *w, const struct fl_h1_head *head);
-/* Answers with x->last_event_id's stream, or refuses. */
+/* Answers with the stream of x->asking->last_event_id, or refuses. */
 void fl_comeback_start(struct fl_exchange *x);
 /* Its client can take more. */
 void fl_comeback_go_on(struct fl_exchange *x);

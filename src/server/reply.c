@@ -84,7 +84,7 @@ static void put_explained(struct fl_exchange *x, struct fl_buf *b)
         return;
     }
     fl_buf_init(&json, explained_bytes_max);
-    fl_decision_put_json(x->decision, &json);
+    fl_decision_put_json(fl_decide_record(x), &json);
     if (fl_buf_ok(&json)) {
         fl_h1_put_field(b, FL_LIT("x-fairlead-explain: "), fl_buf_slice(&json));
     }
@@ -365,7 +365,7 @@ void fl_reply_decision(struct fl_exchange *x)
 {
     struct fl_buf body;
     fl_buf_init(&body, 64 * 1024);
-    fl_decision_put_json(x->decision, &body);
+    fl_decision_put_json(fl_decide_record(x), &body);
     fl_buf_putc(&body, '\n');
     fl_reply_head(x, 200, FL_LIT("application/json"), body.len);
     struct fl_slice pieces[2] = {fl_buf_slice(&x->worker->out), fl_buf_slice(&body)};

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { access_flush_ms = 100, access_bytes = 64 * 1024, out_bytes = 64 * 1024, shelf_blocks = 256 };
+enum { access_flush_ms = 100, access_bytes = 64 * 1024, out_bytes = 64 * 1024 };
 
 static void flush_access(struct fl_timer *timer)
 {
@@ -63,9 +63,9 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     fl_buf_init(&w->replay_scratch.joined, SIZE_MAX / 2);
     fl_buf_init(&w->replay_scratch.stamped, SIZE_MAX / 2);
     fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
-    fl_shelf_init(&w->exchange_shelf, sizeof(struct fl_exchange), shelf_blocks);
-    fl_shelf_init(&w->asking_shelf, sizeof(struct fl_asking), shelf_blocks);
-    fl_shelf_init(&w->attempt_shelf, sizeof(struct fl_attempt), shelf_blocks);
+    fl_shelf_init(&w->exchange_shelf, sizeof(struct fl_exchange));
+    fl_shelf_init(&w->asking_shelf, sizeof(struct fl_asking));
+    fl_shelf_init(&w->attempt_shelf, sizeof(struct fl_attempt));
     w->drain_timer.fire = drain_over;
     w->access_timer.fire = flush_access;
     w->understanding = calloc(1, sizeof(*w->understanding));

@@ -3,7 +3,6 @@
 
 #include "base/addr.h"
 #include "base/arena.h"
-#include "base/shelf.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -111,31 +110,6 @@ static void utf8_follows_rfc_3629(void **state)
     assert_int_equal(fl_utf8_check(FL_LIT("\xed\xa0\x80")), 0);
     assert_int_equal(fl_utf8_check(FL_LIT("\xf4\x90\x80\x80")), 0);
     assert_int_equal(fl_utf8_check(FL_LIT("ab\xe2\x82")), 2);
-}
-
-static void shelves_give_back_what_they_got(void **state)
-{
-    (void)state;
-    struct fl_shelf s;
-    void *blocks[4];
-    fl_shelf_init(&s, 100, 2);
-    for (unsigned round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < 4; i++) {
-            blocks[i] = fl_shelf_take(&s);
-            assert_non_null(blocks[i]);
-            memset(blocks[i], 'b', 100);
-            for (unsigned j = 0; j < i; j++) {
-                assert_ptr_not_equal(blocks[i], blocks[j]);
-            }
-        }
-        for (unsigned i = 0; i < 4; i++) {
-            fl_shelf_give(&s, blocks[i]);
-            assert_true(s.count <= 2);
-        }
-    }
-    fl_shelf_finish(&s);
-    assert_int_equal(s.count, 0);
-    assert_null(s.first);
 }
 
 static void arenas_are_bounded(void **state)
@@ -346,7 +320,6 @@ int main(void)
         cmocka_unit_test(json_strings_are_escaped),
         cmocka_unit_test(utf8_follows_rfc_3629),
         cmocka_unit_test(arenas_are_bounded),
-        cmocka_unit_test(shelves_give_back_what_they_got),
         cmocka_unit_test(siphash_1_3_matches_its_vectors),
         cmocka_unit_test(random_numbers_repeat),
         cmocka_unit_test(timers_fire_in_order),

@@ -62,12 +62,12 @@ static void begin(struct fixture *f, uint64_t max_cost)
                                        .task_probability = {[FL_TASK_ANALYSIS] = 0.75},
                                        .max_cost_given = max_cost > 0,
                                        .max_cost_picousd = max_cost};
-    fl_route_plan(t, fl_route_find(t, FL_LIT("auto")), &request, &rng, &f->d.plan);
-    f->d.id = 0xabc;
-    f->d.config = f->config;
-    f->d.wall_ns = UINT64_C(1700000000123456789);
+    fl_route_plan(t, fl_route_find(t, FL_LIT("auto")), &request, &rng, &f->d.choice.plan);
+    f->d.choice.id = 0xabc;
+    f->d.choice.config = f->config;
+    f->d.choice.wall_ns = UINT64_C(1700000000123456789);
     memcpy(f->d.model, "a\"b", 4);
-    fl_decision_note(&f->d, &request);
+    fl_choice_note(&f->d.choice, &request);
 }
 
 static void end(struct fixture *f)
@@ -111,13 +111,13 @@ static void a_record_says_what_and_why(void **state)
     assert_string_equal(member(&f, "task_probability", NULL), "0.75");
     assert_string_equal(member(&f, "considered", NULL), "3");
     assert_string_equal(member(&f, "actual", NULL), "");
-    assert_int_equal(f.d.plan.candidate_count, 3);
+    assert_int_equal(f.d.choice.plan.candidate_count, 3);
     f.d.ended = true;
     f.d.served = &f.config->table.targets[0];
     f.d.status = 200;
-    f.d.usage_known = f.d.priced = true;
-    f.d.used_in = 90;
-    f.d.cost_picousd = 123456;
+    f.d.used.known = f.d.used.priced = true;
+    f.d.used.in = 90;
+    f.d.used.cost_picousd = 123456;
     f.d.total_ns = 2500000;
     fl_buf_reset(&f.b);
     fl_decision_put_json(&f.d, &f.b);
@@ -167,9 +167,9 @@ static void rings_keep_the_last(void **state)
     assert_non_null(d);
     assert_int_equal(listed(&f, d, 10, ids), 0);
     for (unsigned i = 0; i < 20; i++) { /* worker 2 has none */
-        f.d.id = i;
-        f.d.wall_ns = 1000 + i;
-        f.d.plan.candidate_count = i % 4;
+        f.d.choice.id = i;
+        f.d.choice.wall_ns = 1000 + i;
+        f.d.choice.plan.candidate_count = i % 4;
         fl_decisions_put(d, i % 5 == 0, &f.d);
     }
     /* Worker 0: 16 17 18 19, worker 1: 0 5 10 15; newest first. */
