@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a turn of the loop writes in small pieces goes out together when the turn ends.
+ * What a turn of the loop writes goes out together when the turn ends.
  *
  * A busy loop reads dozens of requests and answers a turn. To send each as it is made is to switch
  * between parsing and the kernel's long way down each time, and to wake a peer that falls asleep
  * again before the next comes. Kept until the turn ends they cost a seventh less CPU a request,
- * measured; a turn in which little happens ends at once, so nobody waits for company.
+ * measured, also where that means to copy 16 KiB, and a tenth less with 64; a turn in which little happens
+ * ends at once, so nobody waits for company.
  *
- *   write() -- small, nothing queued --> outbox -- turn ends, outbox full, stream closes --> kernel
- *          `-- large, or something queued ------------------------------------------------> kernel
+ *   write() -- not huge, nothing queued --> outbox -- turn ends, outbox full, stream closes --> kernel
+ *          `-- huge, or something queued ----------------------------------------------------> kernel
  *
  * A record is a stream and its bytes; a second write of the stream that wrote last joins its record.
  * What the kernel does not take becomes the stream's queue, and the owner hears stalled() in the next

@@ -5,6 +5,7 @@
  * end.
  */
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "codec/json.h"
 
 #include <stdlib.h>
@@ -56,10 +57,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     enum fl_err err = fl_json_scan(text, FL_JSON_LIMITS, watches, 2, &root, &reterr);
     if (err != FL_OK) {
         fl_assert(reterr.offset <= size && strlen(reterr.message) > 0);
+        fl_assert(err != FL_ERR_JSON_UTF8 || reterr.offset == fl_utf8_check(text));
         fl_assert(reterr.line >= 1 && reterr.column >= 1 && watches[0].value.type == FL_JSON_NONE);
         (void)walk(root, 8);
         return 0;
     }
+    fl_assert(fl_utf8_check(text) == text.len);
     fl_assert(walk(root, walk_depth_max) >= 1);
     for (unsigned i = 0; i < 2; i++) {
         if (watches[i].value.type == FL_JSON_NONE) {
