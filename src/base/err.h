@@ -53,6 +53,9 @@ enum fl_blame { FL_BLAME_NONE, FL_BLAME_CALLER, FL_BLAME_POLICY, FL_BLAME_PROVID
       "the response that the request goes on from is not kept")                                    \
     X(FL_ERR_ITEM_GONE, "caller_item_gone", 404, false, CALLER,                                    \
       "an item that the request refers to is not kept")                                            \
+    X(FL_ERR_REPLAY, "replay_unknown", 404, false, CALLER, "no such stream to come back for")      \
+    X(FL_ERR_OVERWRITTEN, "replay_overwritten", 410, false, CALLER,                                \
+      "events that were missed are not kept any more")                                             \
     X(FL_ERR_DECISION, "decision_unknown", 404, false, CALLER, "no such decision")                 \
     X(FL_ERR_NOT_ALLOWED, "caller_method_not_allowed", 405, false, CALLER,                         \
       "method not allowed on this endpoint")                                                       \

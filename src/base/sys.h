@@ -2,7 +2,7 @@
 /*
  * fl_sys: all that the server knows of the outside: time, timers, byte streams, names, entropy. `net`
  * fills it with libuv, `sim` with a virtual clock and network, so that the same server runs on both.
- * A backend embeds struct fl_sys; every worker thread has its own; nothing here crosses threads.
+ * A backend embeds struct fl_sys; every worker thread has its own; nothing here crosses threads but wake().
  *
  * Streams
  *   A stream is a connected (or connecting) ordered byte pipe: a TCP connection, or a filter (TLS)
@@ -92,12 +92,17 @@ struct fl_sys_ops {
     /* Nanoseconds since 1970-01-01 UTC. */
     uint64_t (*wall_ns)(struct fl_sys *sys);
     void (*entropy)(struct fl_sys *sys, void *ret_bytes, size_t count);
+    /* From any thread, as long as the backend lives: woken() is called on its loop soon, once for any number of
+     * calls before that. Never from inside this call. */
+    void (*wake)(struct fl_sys *sys);
 };
 
 struct fl_sys {
     const struct fl_sys_ops *ops;
     struct fl_timers timers; /* driven by the backend */
     uint64_t now_ns;         /* monotonic, set at the start of each turn of the loop */
+    void (*woken)(void *owner); /* set from the loop, by whom wake() is to reach; NULL: nobody */
+    void *woken_owner;
 };
 
 static inline void fl_sys_timer_in(struct fl_sys *sys, struct fl_timer *timer, uint64_t in_ns)

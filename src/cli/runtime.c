@@ -9,6 +9,7 @@
 #include "server/decisions.h"
 #include "server/memory.h"
 #include "server/quality.h"
+#include "server/replay.h"
 #include "server/understand.h"
 
 #include "base/log.h"
@@ -36,6 +37,7 @@ struct fl_runtime {
     struct fl_knowledge *knowledge;
     struct fl_lessons *lessons;
     struct fl_memory *memory;
+    struct fl_replays *replays;
     struct crew crews[];
 };
 
@@ -61,6 +63,7 @@ static enum fl_err start_crew(struct crew *c, struct fl_snapshot *snapshot, unsi
         .knowledge = c->runtime->knowledge,
         .lessons = c->runtime->lessons,
         .memory = c->runtime->memory,
+        .replays = c->runtime->replays,
         .decisions = c->runtime->decisions,
         .file = fl_read_file};
     enum fl_err err = fl_net_create(&c->net);
@@ -137,6 +140,7 @@ static void free_shared(struct fl_runtime *r)
     fl_knowledge_destroy(r->knowledge);
     fl_lessons_destroy(r->lessons);
     fl_memory_destroy(r->memory);
+    fl_replays_destroy(r->replays);
     free(r);
 }
 
@@ -156,7 +160,9 @@ enum fl_err fl_runtime_start(struct fl_config *config, struct fl_runtime_options
     r->knowledge = fl_knowledge_create();
     r->lessons = fl_lessons_create();
     r->memory = fl_memory_create();
-    if (!r->memory || !r->decisions || !r->knowledge || !r->lessons || fl_lessons_adopt(r->lessons, config)) {
+    r->replays = fl_replays_create();
+    if (!r->decisions || !r->knowledge || !r->lessons || !r->memory || !r->replays ||
+        fl_lessons_adopt(r->lessons, config)) {
         fl_config_unref(config);
         free_shared(r);
         return FL_ERR_NOMEM;

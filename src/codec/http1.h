@@ -42,7 +42,8 @@ enum { FL_H1_HEADERS_MAX = 128, FL_H1_TARGET_MAX = 8192 };
     X(FL_H_CONNECTION, "connection") X(FL_H_CONTENT_ENCODING, "content-encoding")                  \
     X(FL_H_CONTENT_LENGTH, "content-length") X(FL_H_CONTENT_TYPE, "content-type")                  \
     X(FL_H_DATE, "date") X(FL_H_EXPECT, "expect") X(FL_H_HOST, "host")                             \
-    X(FL_H_KEEP_ALIVE, "keep-alive") X(FL_H_LOCATION, "location")                                  \
+    X(FL_H_KEEP_ALIVE, "keep-alive") X(FL_H_LAST_EVENT_ID, "last-event-id")                        \
+    X(FL_H_LOCATION, "location")                                                                   \
     X(FL_H_PROXY_AUTHORIZATION, "proxy-authorization") X(FL_H_RETRY_AFTER, "retry-after")          \
     X(FL_H_RETRY_AFTER_MS, "retry-after-ms") X(FL_H_SERVER, "server")                              \
     X(FL_H_SET_COOKIE, "set-cookie") X(FL_H_COOKIE, "cookie") X(FL_H_TE, "te")                     \

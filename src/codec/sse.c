@@ -190,3 +190,19 @@ enum fl_err fl_sse_next(struct fl_sse *sse, struct fl_slice bytes, bool at_end, 
     *ret_event = none;
     return FL_OK;
 }
+
+void fl_sse_put_without_id(struct fl_slice raw, struct fl_buf *b)
+{
+    const char *start = raw.ptr, *at = start, *end = start + raw.len;
+    while (at < end) {
+        struct fl_slice value;
+        const char *eol = fl_scan_eol(at, end), *next = eol < end ? eol + 1 : end;
+        if (*at == 'i' && field_is(fl_slice(at, (size_t)(eol - at)), FL_LIT("id"), &value)) {
+            fl_buf_put(b, fl_slice(start, (size_t)(at - start)));
+            start = next < end && *eol == '\r' && *next == '\n' ? next + 1 : next;
+            next = start;
+        }
+        at = next;
+    }
+    fl_buf_put(b, fl_slice(start, (size_t)(end - start)));
+}

@@ -42,4 +42,7 @@ struct fl_sse_event {
 enum fl_err fl_sse_next(struct fl_sse *sse, struct fl_slice bytes, bool at_end, size_t max,
                         struct fl_buf *joined, struct fl_sse_event *ret_event) FL_CHECK_RESULT;
 
+/* Appends an event's bytes without its lines of the field "id". */
+void fl_sse_put_without_id(struct fl_slice raw, struct fl_buf *b);
+
 #endif

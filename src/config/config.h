@@ -142,6 +142,9 @@ struct fl_limits {
     size_t resume_bytes;     /* 256 KiB: text of a stream that is kept to continue it */
     size_t responses_bytes;  /* 64 MiB: responses kept for requests that refer to them; 0: none */
     uint64_t responses_age_ns; /* 1 h since a response was last used */
+    size_t replay_bytes;       /* 256 KiB: events of a stream that are kept for its client to come back */
+    size_t replay_total_bytes; /* 64 MiB: the same of all streams of the process */
+    uint64_t replay_grace_ns;  /* 30 s: how long a stream goes on without a client, and is kept at its end */
     unsigned client_connections; /* 10,000 per worker */
     unsigned queue;              /* 256: requests that wait for one target, per worker */
     uint64_t queue_wait_ns;      /* 0: as long as for a connection */

@@ -204,6 +204,11 @@ enum fl_enum {
       "What becomes of a stream whose provider breaks off: off (an error event), or continue "     \
       "(another target goes on where it stopped). A request may ask for it (x-fairlead-resume).",  \
       "")                                                                                          \
+    X(ROUTING, replay, STRING, NONE, "off", "", "", "0.6", "",                                     \
+      "on: events of a stream carry an id, and a client whose connection broke comes back with "   \
+      "Last-Event-ID for those it missed and the rest. A request may ask for it "                  \
+      "(x-fairlead-replay).",                                                                      \
+      "")                                                                                          \
     X(ROUTING, translation, STRING, NONE, "allow", "", "", "0.5", "",                              \
       "Targets that speak another dialect than the client: allow (what is lost is told in "        \
       "x-fairlead-dropped) or strict (not where anything would be lost).",                         \
@@ -422,6 +427,7 @@ enum fl_enum {
     X(MODEL, hedge, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")        \
     X(MODEL, hedge_tools, BOOL, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")    \
     X(MODEL, resume, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")       \
+    X(MODEL, replay, STRING, NONE, "", "", "", "0.6", "", "Replaces that of 'routing'.", "")       \
     X(MODEL, translation, STRING, NONE, "", "", "", "0.5", "", "Replaces that of 'routing'.", "")  \
     X(MODEL, alias, STRING, NONE, "", "", "", "0.1", "", "Another name that this one stands for.", \
       "")                                                                                          \
@@ -497,6 +503,14 @@ enum fl_enum {
       "id. 0: none is kept.", "")                                                                  \
     X(LIMITS, responses_age, DURATION, NONE, "1h", "1s", "720h", "0.5", "",                        \
       "How long such an answer is kept after its last use.", "")                                   \
+    X(LIMITS, replay, SIZE, NONE, "256KiB", "0", "64MiB", "0.6", "",                               \
+      "Last events of a stream kept for a client that comes back. 0: of none.", "")                \
+    X(LIMITS, replay_total, SIZE, NONE, "64MiB", "0", "64GiB", "0.6", "",                           \
+      "Events kept of all streams together, of all workers.", "")                                  \
+    X(LIMITS, replay_grace, DURATION, NONE, "30s", "100ms", "1h", "0.6", "",                       \
+      "How long a stream that a client may come back for goes on without one, and is kept when "   \
+      "it has ended.",                                                                             \
+      "")                                                                                          \
     X(LIMITS, event, SIZE, NONE, "1MiB", "1KiB", "64MiB", "0.1", "", "One event of a stream.", "") \
     X(LIMITS, client_connections, UINT, NONE, "10000", "1", "1000000", "0.1", "",                  \
       "Client connections, for each worker.", "")                                                  \

@@ -52,6 +52,7 @@ static struct draft_route *add_route(struct builder *b, struct fl_slice name, en
                                             .hedge_after_ns = b->rescue.hedge_after_ns,
                                             .hedge_tools = b->rescue.hedge_tools,
                                             .resume = b->rescue.resume,
+                                            .replay = b->rescue.replay,
                                             .strict = b->rescue.strict,
                                             .listed = listed},
                                   .origin = origin};
@@ -235,7 +236,8 @@ static void check_alias_alone(struct builder *b, const struct draft_route *route
         FL_KEY_MODEL_preferences,  FL_KEY_MODEL_never_worse_than,
         FL_KEY_MODEL_daily_budget, FL_KEY_MODEL_fallbacks,
         FL_KEY_MODEL_hedge,        FL_KEY_MODEL_hedge_tools,
-        FL_KEY_MODEL_resume,       FL_KEY_MODEL_translation};
+        FL_KEY_MODEL_resume,       FL_KEY_MODEL_replay,
+        FL_KEY_MODEL_translation};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (value_of(route, others[i])->node) {
             fl_load_error(b->load, value_of(route, others[i])->key,
@@ -291,6 +293,17 @@ static void read_resume(struct fl_load *load, const struct fl_value *resume, str
     }
 }
 
+static void read_replay(struct fl_load *load, const struct fl_value *replay, struct fl_route *route)
+{
+    if (replay->bad || replay->text.len == 0) {
+        return;
+    }
+    route->replay = fl_slice_eq(replay->text, FL_LIT("on"));
+    if (!route->replay && !fl_slice_eq(replay->text, FL_LIT("off"))) {
+        fl_load_error(load, replay->node, "'replay' is on or off");
+    }
+}
+
 static void read_translation(struct fl_load *load, const struct fl_value *translation,
                              struct fl_route *route)
 {
@@ -318,6 +331,7 @@ static void add_configured(struct builder *b, const struct fl_value *models)
         read_demands(route);
         read_hedge(b->load, value_of(route, FL_KEY_MODEL_hedge), &route->route);
         read_resume(b->load, value_of(route, FL_KEY_MODEL_resume), &route->route);
+        read_replay(b->load, value_of(route, FL_KEY_MODEL_replay), &route->route);
         read_translation(b->load, value_of(route, FL_KEY_MODEL_translation), &route->route);
         const struct fl_value *tools = value_of(route, FL_KEY_MODEL_hedge_tools);
         route->route.hedge_tools = tools->node ? tools->number != 0 : route->route.hedge_tools;
@@ -352,6 +366,7 @@ static void copy_route(struct draft_route *to, const struct draft_route *from)
     to->route.hedge_after_ns = from->route.hedge_after_ns;
     to->route.hedge_tools = from->route.hedge_tools;
     to->route.resume = from->route.resume;
+    to->route.replay = from->route.replay;
     to->route.strict = from->route.strict;
     to->on_context = from->on_context;
     to->on_policy = from->on_policy;
@@ -686,6 +701,7 @@ static bool begin(struct builder *b, const struct fl_value *models)
               &b->strategy, &b->algorithm);
     read_hedge(load, fl_object_value(load->routing, FL_KEY_ROUTING_hedge), &b->rescue);
     read_resume(load, fl_object_value(load->routing, FL_KEY_ROUTING_resume), &b->rescue);
+    read_replay(load, fl_object_value(load->routing, FL_KEY_ROUTING_replay), &b->rescue);
     read_translation(load, fl_object_value(load->routing, FL_KEY_ROUTING_translation), &b->rescue);
     b->rescue.hedge_tools = fl_object_value(load->routing, FL_KEY_ROUTING_hedge_tools)->number != 0;
     return true;

@@ -15,6 +15,7 @@
 #include "net/dns.h"
 #include "net/net.h"
 
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -66,6 +67,7 @@ struct fl_net {
     uint64_t alarm_ms; /* on libuv's clock; FL_NEVER: not armed */
     uint64_t full_logged_ns;
     int reserve_fd; /* given up for a moment when descriptors run out */
+    atomic_bool wakes; /* woken() is owed */
     bool in_turn, closing;
     char read_buffer[FL_NET_READ_BYTES]; /* shared: a stream that waits holds none */
     struct fl_outbox outbox;

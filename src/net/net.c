@@ -51,12 +51,23 @@ static void entropy(struct fl_sys *sys, void *ret_bytes, size_t count)
     }
 }
 
+/* The bell is rung for letters too: the flag says that it was rung for woken(). It is set before and read
+ * after, so that no call is lost. */
+static void wake(struct fl_sys *sys)
+{
+    struct fl_net *net = fl_container_of(sys, struct fl_net, sys);
+    atomic_store(&net->wakes, true);
+    int err = uv_async_send(&net->bell);
+    fl_assert(err == 0);
+}
+
 static const struct fl_sys_ops sys_ops = {.dial = fl_dial_start,
                                           .listen = fl_listen_start,
                                           .unlisten = fl_listen_stop,
                                           .clock_ns = clock_ns,
                                           .wall_ns = wall_ns,
-                                          .entropy = entropy};
+                                          .entropy = entropy,
+                                          .wake = wake};
 
 /* The turn's steps */
 
@@ -126,6 +137,9 @@ static void on_bell(uv_async_t *bell)
     struct fl_net *net = bell->loop->data;
     fl_net_enter(net);
     fl_mail_open(net->mail);
+    if (atomic_exchange(&net->wakes, false) && net->sys.woken) {
+        net->sys.woken(net->sys.woken_owner);
+    }
 }
 
 /* Life */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The real world behind fl_sys: one libuv loop, owned by one thread. Everything here is called by
- * that thread, except fl_net_post().
+ * that thread, except fl_net_post() and the wake() of fl_sys.
  *
  * What the contract of sys.h leaves open is so here:
  *   - A name is resolved on a thread of its own, remembered for 30 s and served stale up to 10 min

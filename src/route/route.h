@@ -187,6 +187,7 @@ struct fl_route {
     uint64_t hedge_after_ns; /* FL_HEDGE_AFTER */
     bool hedge_tools;        /* requests with tools too */
     bool resume;             /* a stream that breaks is continued elsewhere */
+    bool replay;             /* a client may come back for the rest of its stream */
     bool strict;             /* not to targets where a translation would lose anything */
     /* Targets for refusals that those above cannot mend, as routes of their own; NULL: none. */
     const struct fl_route *on_context, *on_policy;

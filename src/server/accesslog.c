@@ -73,6 +73,10 @@ void fl_access_log(struct fl_exchange *x, int status, enum fl_err err)
     put_seconds(&l, ",\"duration_s\":", w->sys->now_ns - x->begun_ns);
     put_count(&l, ",\"bytes_out\":", x->bytes_out);
     put_result(&l, x);
+    if (x->replay) {
+        fl_replayed_put_marks(x, &l);
+    }
+    put_text(&l, ",\"replayed\":", x->comeback ? fl_comeback_stream_id(x) : FL_EMPTY);
     put_text(&l, ",\"key\":", x->client_key_name);
     put_text(&l, ",\"client\":", x->user_agent);
     fl_buf_put_cstr(&l, "}\n");

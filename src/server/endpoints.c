@@ -353,12 +353,14 @@ static enum fl_err check_body(const struct fl_h1_head *head, bool any_type)
     return FL_OK;
 }
 
+/* *event_id*: of a client that comes back for a stream; empty: it does not. */
 static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, const struct endpoint *e,
-                          const struct fl_client_key *key)
+                          const struct fl_client_key *key, struct fl_slice event_id)
 {
+    enum { event_id_bytes_max = 128 /* longer ones are none of ours */ };
     const struct fl_config *c = s->worker->current->snapshot->config;
     struct fl_h1_body_limits limits = {c->limits.body_bytes, 8 * 1024};
-    enum fl_err err = check_body(head, e->action == ACT_PASS);
+    enum fl_err err = check_body(head, e->action == ACT_PASS || event_id.len > 0);
     if (!err) {
         err = fl_h1_body_init(&s->body, head, limits);
     }
@@ -378,6 +380,10 @@ static bool open_exchange(struct fl_session *s, const struct fl_h1_head *head, c
     x->client_key = key;
     x->client_key_name = key ? key->name : FL_EMPTY;
     x->feedback = e->action == ACT_FEEDBACK;
+    x->by_get = head->method == FL_H1_GET;
+    if (event_id.len > 0) {
+        x->asking->last_event_id = fl_arena_copy(&x->arena, fl_slice_first(event_id, event_id_bytes_max));
+    }
     if (e->action == ACT_PASS) {
         fl_pass_open(x, head, without_prefix(head->path));
     }
@@ -408,6 +414,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
     bool anthropic = e && e->action == ACT_EXCHANGE ? e->speaks == ANTHROPIC
                                                     : fl_h1_find_text(head, FL_LIT("anthropic-version")) != NULL;
     s->dialect = anthropic ? &fl_dialect_anthropic : &fl_dialect_openai;
+    struct fl_slice event_id = e && e->action == ACT_EXCHANGE ? fl_comeback_id(s->worker, head) : FL_EMPTY;
     bool bodyless = head->framing == FL_H1_NO_BODY ||
                     (head->framing == FL_H1_LENGTH && head->content_length == 0);
     if (!e) {
@@ -418,7 +425,8 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
         return false;
     }
     bool exchange = e->action == ACT_EXCHANGE || e->action == ACT_FEEDBACK || e->action == ACT_PASS;
-    if (!takes_method(e, head->method, rest)) {
+    bool comes_back = event_id.len > 0 && head->method == FL_H1_GET;
+    if (!takes_method(e, head->method, rest) && !comes_back) {
         fl_reply_plain_error(s, FL_ERR_NOT_ALLOWED,
                              exchange ? FL_LIT("This endpoint takes POST.") : FL_LIT("This endpoint takes GET."),
                              head->keep_alive && bodyless);
@@ -432,7 +440,7 @@ bool fl_endpoints_open(struct fl_session *s, const struct fl_h1_head *head)
         return false;
     }
     if (exchange) {
-        return open_exchange(s, head, e, key);
+        return open_exchange(s, head, e, key, event_id);
     }
     if (!bodyless) {
         fl_reply_plain_error(s, FL_ERR_REQUEST, FL_LIT("This request has no body here."), false);

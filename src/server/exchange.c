@@ -148,8 +148,9 @@ static void end_asking(struct fl_exchange *x)
     }
 }
 
-/* Takes the exchange off its session and frees it. What the session does next is the caller's. */
-static struct fl_session *detach(struct fl_exchange *x)
+/* Takes the exchange off its session and frees it. *how* it ended, for who comes back. What the session does next is
+ * the caller's. */
+static struct fl_session *detach(struct fl_exchange *x, struct fl_replay_outcome how)
 {
     struct fl_session *s = x->session;
     struct fl_worker *w = x->worker;
@@ -157,6 +158,12 @@ static struct fl_session *detach(struct fl_exchange *x)
     enter(x, FL_EXCHANGE_ENDED);
     fl_timers_stop(&w->sys->timers, &x->timer);
     fl_room_leave(x);
+    if (x->replay) {
+        fl_replayed_end(x, how);
+    }
+    if (x->comeback) {
+        fl_comeback_end(x);
+    }
     fl_list_remove(&x->link);
     w->stats.exchanges_open--;
     s->exchange = NULL;
@@ -177,7 +184,7 @@ void fl_exchange_done(struct fl_exchange *x)
     x->worker->stats.answered++;
     fl_decide_done(x, x->status, FL_OK);
     fl_access_log(x, x->status, FL_OK);
-    fl_session_answered(detach(x), keep_alive);
+    fl_session_answered(detach(x, (struct fl_replay_outcome){FL_REPLAY_WHOLE, FL_OK}), keep_alive);
 }
 
 void fl_exchange_failed(struct fl_exchange *x, enum fl_err err)
@@ -186,7 +193,7 @@ void fl_exchange_failed(struct fl_exchange *x, enum fl_err err)
     x->worker->stats.failed++;
     fl_decide_done(x, x->status, err);
     fl_access_log(x, x->status, err);
-    fl_session_answered(detach(x), keep_alive);
+    fl_session_answered(detach(x, (struct fl_replay_outcome){FL_REPLAY_WHOLE, err}), keep_alive);
 }
 
 static void end_attempts(struct fl_exchange *x, enum fl_err err)
@@ -202,20 +209,25 @@ void fl_exchange_cancel(struct fl_exchange *x)
     end_attempts(x, FL_ERR_CANCELLED);
     fl_decide_done(x, 499, FL_ERR_CANCELLED);
     fl_access_log(x, 499, FL_ERR_CANCELLED);
-    (void)detach(x);
+    (void)detach(x, (struct fl_replay_outcome){FL_REPLAY_GONE, FL_ERR_DRAINING});
 }
 
 void fl_exchange_broken(struct fl_exchange *x, enum fl_err err)
 {
+    fl_reply_error_event(x, err, FL_EMPTY);
+    fl_exchange_cut(x, err);
+}
+
+void fl_exchange_cut(struct fl_exchange *x, enum fl_err err)
+{
     fl_assert(x->alive_count == 0);
     x->worker->stats.failed++;
-    fl_reply_error_event(x, err, FL_EMPTY);
     fl_decide_done(x, x->status, err);
     fl_access_log(x, x->status, err);
     /* A stream's error event tells what happened. Of any other answer a clean end would say that it is whole,
      * to a client that reads until the end of the connection. */
     enum fl_close how = x->event_stream ? FL_CLOSE_FLUSH : FL_CLOSE_RESET;
-    fl_session_close(detach(x), how);
+    fl_session_close(detach(x, (struct fl_replay_outcome){FL_REPLAY_BROKEN, err}), how);
 }
 
 void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param)
@@ -601,6 +613,10 @@ void fl_exchange_run(struct fl_exchange *x)
         fl_feedback_answer(x);
         return;
     }
+    if (x->asking->last_event_id.len > 0) {
+        fl_comeback_start(x);
+        return;
+    }
     if (x->arena.failed) {
         fl_exchange_refuse(x, FL_ERR_NOMEM, FL_EMPTY, NULL);
         return;
@@ -619,6 +635,14 @@ void fl_exchange_run(struct fl_exchange *x)
     }
     enter(x, FL_EXCHANGE_TRYING);
     start(x);
+}
+
+void fl_exchange_answer(struct fl_exchange *x)
+{
+    enter(x, FL_EXCHANGE_TRYING);
+    enter(x, FL_EXCHANGE_ANSWERING);
+    x->stream = x->event_stream = true;
+    end_asking(x);
 }
 
 /* --- a stream that broke off --- */
@@ -717,7 +741,9 @@ void fl_exchange_commit(struct fl_attempt *winner)
 
 void fl_exchange_drained(struct fl_exchange *x)
 {
-    if (x->winner) {
+    if (x->comeback) {
+        fl_comeback_go_on(x);
+    } else if (x->winner && !(x->replay && fl_replayed_full(x))) {
         fl_attempt_resume(x->winner);
     }
 }

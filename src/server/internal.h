@@ -21,10 +21,12 @@
 #include "dialect/dialect.h"
 #include "route/failover.h"
 #include "route/state.h"
+#include "server/bell.h"
 #include "server/credentials.h"
 #include "server/decisions.h"
 #include "server/quality.h"
 #include "server/recall.h"
+#include "server/replay.h"
 #include "server/resume.h"
 #include "server/server.h"
 #include "server/translate.h"
@@ -250,6 +252,7 @@ struct fl_wishes {
     bool class_given;
     enum fl_class class;         /* of x-fairlead-priority */
     bool resume, resume_off;     /* a stream that breaks off is continued, is not */
+    bool replay, replay_off;     /* the client may come back for its stream, may not */
     struct fl_slice session;     /* in the arena */
     const char *wrong, *allowed; /* a header with a value that means nothing, and what would; or NULL */
 };
@@ -288,6 +291,7 @@ struct fl_asking {
     struct fl_slice betas;       /* the value of anthropic-beta */
     struct fl_slice query;
     struct fl_slice complaint;   /* why no target was asked, for the client */
+    struct fl_slice last_event_id; /* a client comes back for a stream; empty: it does not */
 };
 
 /* What each event of a stream goes through stands first. */
@@ -303,6 +307,7 @@ struct fl_exchange {
     bool head_by_heartbeat;  /* 200 and comments were sent before any target answered */
     bool event_stream;       /* the head sent says text/event-stream */
     bool stream, usage_asked, length_limited; /* what the body asks for */
+    struct fl_replayed *replay; /* the client may come back for its stream; NULL: it may not */
     uint64_t last_write_ns, first_byte_ns; /* first byte of the answer sent on, 0: none */
     uint64_t bytes_out;
     struct fl_list link;     /* in worker->exchanges */
@@ -328,8 +333,10 @@ struct fl_exchange {
     struct fl_lesson *lesson;     /* the same */
     struct fl_signals signals;    /* what the answer tells of its worth */
     bool feedback;                /* it is the client's word on an earlier answer */
+    bool by_get;                  /* of one that comes back */
     bool schema_asked;
     bool taught;                  /* the answer taught what it could */
+    struct fl_comeback *comeback; /* a client came back for a stream: that; NULL: no, or it is not found yet */
     struct fl_choice *choice; /* the worker's draft, in the arena once attempts may begin; NULL until the
                                  request is read */
     struct fl_plan *plan;    /* of the choice */
@@ -339,14 +346,14 @@ struct fl_exchange {
     struct fl_resume *resume;    /* what it takes to continue the stream; NULL: it is not continued */
     bool step_ready;         /* of asking */
     bool admitted;           /* it has waited for the step's place, and got it */
+    bool hedged;             /* a second attempt was started, or may not be */
+    bool tools;              /* the request has some */
+    bool pushed_back;        /* a provider asked to be left alone */
     struct fl_seat *seat;    /* where it waits for a place; NULL: it does not */
     uint64_t queued_ns;      /* how long it has waited for places */
     unsigned retry_after_s;  /* what its client is told, when it is turned away; 0: nothing */
     uint64_t wait_until_ns;  /* not before then; 0: nothing waits */
     uint64_t hedge_at_ns;    /* when a second attempt is started beside the first; 0: none is */
-    bool hedged;             /* one was, or may not be */
-    bool tools;              /* the request has some */
-    bool pushed_back;        /* a provider asked to be left alone */
     struct fl_slice *asked;  /* by place in the plan: the name that the client gave it; NULL: facts.model */
     /* Bits of places in the plan: who may be asked after a refusal for length, or by a content policy; and who of
      * these may be asked after no other. */
@@ -369,6 +376,7 @@ enum fl_session_state {
     FL_SESSION_BODY,
     FL_SESSION_EXCHANGE,  /* the request is read; its answer is under way */
     FL_SESSION_LAST,      /* no request is read any more; the client reads what it was sent */
+    FL_SESSION_DETACHED,  /* the client is gone and may come back: the exchange goes on, and there is no stream */
     FL_SESSION_CLOSED,
     FL_SESSION_STATE_COUNT
 };
@@ -408,6 +416,11 @@ struct fl_draft {
     struct fl_lesson lesson;
 };
 
+/* Where events of replayed streams are written. */
+struct fl_replay_scratch {
+    struct fl_buf joined, stamped;
+};
+
 struct fl_worker {
     struct fl_sys *sys;
     struct fl_worker_options options;
@@ -420,6 +433,10 @@ struct fl_worker {
     void (*drained)(void *owner);
     void *drained_owner;
     struct fl_timer drain_timer, access_timer;
+    struct fl_bell bell;           /* by which other workers call */
+    bool bell_ready;
+    struct fl_timer replay_timer;  /* set: forgets streams that have ended */
+    struct fl_replay_scratch replay_scratch; /* valid during one event */
     struct fl_buf access;        /* access-log lines not yet handed on */
     struct fl_buf out;           /* head being built; valid during one event */
     struct fl_understanding *understanding; /* of the request being read; valid during one event */
@@ -449,9 +466,11 @@ void fl_session_accepted(void *owner, struct fl_stream *stream, const struct fl_
 /* The exchange's answer is complete (or was cut): go on with the next request, or close. */
 void fl_session_answered(struct fl_session *s, bool keep_alive);
 void fl_session_close(struct fl_session *s, enum fl_close how);
+/* Closes the stream of a session whose exchange goes on without its client. */
+void fl_session_detach(struct fl_session *s, enum fl_close how);
 /* Sends; false when the client is gone (the session then ends by itself at its next event). */
 bool fl_session_write(struct fl_session *s, const struct fl_slice *pieces, unsigned count);
-/* True when it was waiting for a request, and is closed now. */
+/* True when it was waiting for a request, or for a client that cannot come back any more, and is closed now. */
 bool fl_session_close_if_idle(struct fl_session *s);
 
 /* endpoints.c */
@@ -471,6 +490,10 @@ void fl_exchange_attempt_failed(struct fl_exchange *x, enum fl_err err);
 void fl_exchange_done(struct fl_exchange *x);
 /* A stream broke after its first event. */
 void fl_exchange_broken(struct fl_exchange *x, enum fl_err err);
+/* The same, and the client has been told. */
+void fl_exchange_cut(struct fl_exchange *x, enum fl_err err);
+/* The answer is ours, a stream that begins now. */
+void fl_exchange_answer(struct fl_exchange *x);
 /* Refuses before any attempt. */
 void fl_exchange_refuse(struct fl_exchange *x, enum fl_err err, struct fl_slice message, const char *param);
 /* The client went away, or the session ends: cancels and frees. */
@@ -603,6 +626,43 @@ void fl_reply_put_seam(const struct fl_attempt *a, struct fl_buf *b);
 void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events);
 /* An SSE error event for a stream whose head is sent. */
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message);
+
+/* "204 No Content", and ends the exchange. */
+void fl_reply_no_content(struct fl_exchange *x);
+
+/* replayed.c: what of an exchange its client may come back for. All but the first two need x->replay. */
+struct fl_replay_owner fl_replayed_owner(const struct fl_exchange *x);
+/* A stream of events begins: if it is to be replayed, and there is room for it, x->replay is set. */
+void fl_replayed_begin(struct fl_exchange *x);
+/* Whole events on their way to the client, which are kept: they become one piece with our ids, valid during this
+ * event of the loop. */
+void fl_replayed_stamp(struct fl_exchange *x, struct fl_slice *io_pieces, unsigned *io_count);
+/* What comes has no room until somebody reads what there is: the provider waits. */
+bool fl_replayed_full(const struct fl_exchange *x);
+/* May it go on when its client's connection is gone? */
+bool fl_replayed_may_go_on(const struct fl_exchange *x);
+void fl_replayed_client_left(struct fl_exchange *x);
+/* Somebody has come back and reads it. */
+bool fl_replayed_is_read(const struct fl_exchange *x);
+/* When it is over without a client, if none comes back. */
+uint64_t fl_replayed_due_ns(const struct fl_exchange *x);
+/* How often clients left and came back, for the access log. */
+void fl_replayed_put_marks(const struct fl_exchange *x, struct fl_buf *b);
+/* The exchange ends: x->replay is gone. */
+void fl_replayed_end(struct fl_exchange *x, struct fl_replay_outcome outcome);
+/* The store may have what is to be forgotten in so long. */
+void fl_replays_tend(struct fl_worker *w, uint64_t in_ns);
+
+/* comeback.c */
+/* The id of an event behind which the client wants the rest of a stream; empty: it wants something else. */
+struct fl_slice fl_comeback_id(const struct fl_worker *w, const struct fl_h1_head *head);
+/* Answers with the stream of x->asking->last_event_id, or refuses. */
+void fl_comeback_start(struct fl_exchange *x);
+/* Its client can take more. */
+void fl_comeback_go_on(struct fl_exchange *x);
+/* The id of the request that made the stream. */
+struct fl_slice fl_comeback_stream_id(const struct fl_exchange *x);
+void fl_comeback_end(struct fl_exchange *x);
 
 /* feedback.c */
 /* Takes the score in the body, answers, ends the exchange. */

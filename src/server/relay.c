@@ -82,22 +82,42 @@ static unsigned join_small(struct fl_slice *out, unsigned n, char memory[join_by
     return 1;
 }
 
+/* The same events as the client may come back for them. */
+static void stamp(struct fl_exchange *x, struct gather *g)
+{
+    fl_replayed_stamp(x, g->pieces, &g->count);
+    g->bytes = 0;
+    for (unsigned i = 0; i < g->count; i++) {
+        g->bytes += g->pieces[i].len;
+    }
+}
+
+/* The client, or whoever is to come back, is behind what the provider sends. */
+static bool is_behind(const struct fl_exchange *x)
+{
+    return (x->session->stream && x->session->stream->queued > 0) || (x->replay && fl_replayed_full(x));
+}
+
 /* Writes what was gathered as body of the answer; *last*: and the body's end. */
 static void flush(struct fl_attempt *a, struct gather *g, bool last)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_slice out[pieces_max + 4];
     char line[18], memory[join_bytes];
+    if (x->replay) {
+        stamp(x, g);
+    }
     unsigned n = assemble(x, g, last, line, out);
     if (n > 0) {
         n = n > 1 ? join_small(out, n, memory) : n;
-        (void)fl_session_write(x->session, out, n); /* a client that is gone is noticed by its stream */
+        if (fl_session_write(x->session, out, n)) { /* a client that is gone is noticed by its stream */
+            x->bytes_out += g->bytes;
+        }
         x->last_write_ns = x->worker->sys->now_ns;
-        x->bytes_out += g->bytes;
         if (x->first_byte_ns == 0 && g->bytes > 0) {
             x->first_byte_ns = x->last_write_ns;
         }
-        if (x->session->stream && x->session->stream->queued > 0 && !last) {
+        if (!last && is_behind(x)) {
             fl_attempt_pause(a);
         }
         if (a->preamble.len > 0) { /* it stood before the first pieces */
@@ -295,8 +315,11 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
         fl_recall_note_answer(x, a->target->provider, body);
     }
     fl_exchange_commit(a);
+    if (a->translation && x->stream) {
+        fl_replayed_begin(x);
+    }
     if (!x->head_by_heartbeat) {
-        fl_reply_head(x, a->status, a->content_type, body.len);
+        fl_reply_head(x, a->status, a->content_type, x->replay ? UINT64_MAX : body.len);
     }
     gather_add(&g, body);
     flush_whole(a, &g);
@@ -416,6 +439,7 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
     struct fl_exchange *x = a->exchange;
     note_first_byte(a);
     fl_exchange_commit(a);
+    fl_replayed_begin(x);
     if (!x->head_by_heartbeat) {
         struct fl_slice type = a->translation ? FL_LIT("text/event-stream; charset=utf-8") : a->content_type;
         fl_reply_head(x, a->status, type, UINT64_MAX);

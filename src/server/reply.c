@@ -96,6 +96,9 @@ static void put_decision(struct fl_exchange *x, struct fl_buf *b, int status)
     const struct fl_attempt *a = x->winner;
     unsigned attempts = x->note_count + x->alive_count;
     fl_h1_put_field(b, FL_LIT("x-request-id: "), x->request_id);
+    if (x->comeback) {
+        fl_h1_put_field(b, FL_LIT("x-fairlead-replayed: "), fl_comeback_stream_id(x));
+    }
     if (x->dialect == &fl_dialect_anthropic) {
         fl_h1_put_field(b, FL_LIT("request-id: "), x->request_id);
     }
@@ -229,14 +232,45 @@ void fl_reply_refusal(struct fl_exchange *x, int status, enum fl_err err, struct
     reply_error(x, status, err, message, NULL);
 }
 
-/* *field* and *text* as one event. */
-static void write_event(struct fl_exchange *x, struct fl_slice field, struct fl_slice text)
+void fl_reply_no_content(struct fl_exchange *x)
 {
-    const struct fl_slice blank = FL_LIT("\n\n");
+    struct fl_buf *b = &x->worker->out;
+    fl_buf_reset(b);
+    fl_h1_put_status(b, 204);
+    fl_h1_put_field(b, FL_LIT("date: "), fl_worker_date(x->worker));
+    put_decision(x, b, 204);
+    fl_buf_put(b, x->keep_alive && !x->worker->draining ? FL_LIT("\r\n") : FL_LIT("connection: close\r\n\r\n"));
+    struct fl_slice head = fl_buf_slice(b);
+    (void)fl_session_write(x->session, &head, 1);
+    x->status = 204;
+    fl_exchange_done(x);
+}
+
+/* Parts of whole events, at most three; *kept*: for who comes back, too. */
+static void write_events(struct fl_exchange *x, const struct fl_slice *parts, unsigned count, bool kept, bool last)
+{
     char line[18];
-    struct fl_slice size = fl_slice(line, fl_h1_chunk_line(line, field.len + text.len + blank.len));
-    struct fl_slice pieces[5] = {size, field, text, blank, FL_LIT("\r\n")};
-    (void)fl_session_write(x->session, x->chunked ? pieces : pieces + 1, x->chunked ? 5 : 3);
+    size_t len = 0;
+    struct fl_slice pieces[5];
+    for (unsigned i = 0; i < count; i++) {
+        pieces[1 + i] = parts[i];
+    }
+    if (kept && x->replay) {
+        fl_replayed_stamp(x, pieces + 1, &count);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        len += pieces[1 + i].len;
+    }
+    pieces[0] = fl_slice(line, fl_h1_chunk_line(line, len));
+    pieces[1 + count] = last ? FL_LIT("\r\n0\r\n\r\n") : FL_LIT("\r\n");
+    (void)fl_session_write(x->session, x->chunked ? pieces : pieces + 1, x->chunked ? count + 2 : count);
+}
+
+/* *field* and *text* as one event. */
+static void write_event(struct fl_exchange *x, struct fl_slice field, struct fl_slice text, bool kept)
+{
+    const struct fl_slice parts[3] = {field, text, FL_LIT("\n\n")};
+    write_events(x, parts, 3, kept, false);
 }
 
 /* As the responses API tells it in a stream. Its number is not known here: 0. */
@@ -263,10 +297,7 @@ void fl_reply_put_seam(const struct fl_attempt *a, struct fl_buf *b)
 
 void fl_reply_last_events(struct fl_exchange *x, struct fl_slice events)
 {
-    char line[18];
-    struct fl_slice size = fl_slice(line, fl_h1_chunk_line(line, events.len));
-    struct fl_slice pieces[3] = {size, events, FL_LIT("\r\n0\r\n\r\n")};
-    (void)fl_session_write(x->session, x->chunked ? pieces : &events, x->chunked ? 3 : 1);
+    write_events(x, &events, 1, true, true);
 }
 
 void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slice message)
@@ -278,11 +309,11 @@ void fl_reply_error_event(struct fl_exchange *x, enum fl_err err, struct fl_slic
     fl_buf_init(&b, 64 * 1024);
     if (x->endpoint == FL_ENDPOINT_RESPONSES) {
         put_responses_error(&b, err, message);
-        write_event(x, FL_LIT("event: error\ndata: "), fl_buf_slice(&b));
+        write_event(x, FL_LIT("event: error\ndata: "), fl_buf_slice(&b), true);
     } else {
         struct fl_slice body = make_envelope(x, x->dialect, &b, err, message, NULL);
         write_event(x, x->endpoint == FL_ENDPOINT_MESSAGES ? FL_LIT("event: error\ndata: ") : FL_LIT("data: "),
-                    body);
+                    body, true);
     }
     fl_buf_finish(&b);
 }
@@ -311,9 +342,9 @@ void fl_reply_heartbeat(struct fl_exchange *x)
     }
     bool blocked = x->session->stream && x->session->stream->queued > 0;
     if (x->event_stream && !blocked && x->endpoint == FL_ENDPOINT_MESSAGES) {
-        write_event(x, FL_LIT("event: ping\ndata: "), FL_LIT("{\"type\": \"ping\"}"));
+        write_event(x, FL_LIT("event: ping\ndata: "), FL_LIT("{\"type\": \"ping\"}"), false);
     } else if (x->event_stream && !blocked) {
-        write_event(x, FL_LIT(": "), FL_LIT("keep-alive"));
+        write_event(x, FL_LIT(": "), FL_LIT("keep-alive"), false);
     }
 }
 

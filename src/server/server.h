@@ -22,6 +22,7 @@ struct fl_decisions; /* decisions.h */
 struct fl_knowledge; /* understand.h */
 struct fl_lessons; /* quality.h */
 struct fl_memory; /* memory.h */
+struct fl_replays; /* replay.h */
 
 /* Takes over the reference to *config*, also on failure. */
 enum fl_err fl_snapshot_create(struct fl_config *config, struct fl_snapshot **ret_snapshot,
@@ -40,6 +41,7 @@ struct fl_worker_options {
     struct fl_knowledge *knowledge; /* what answers teach; shared by all workers; may be NULL */
     struct fl_lessons *lessons;   /* what feedback teaches; shared by all workers; may be NULL */
     struct fl_memory *memory;     /* responses that clients may refer to; shared by all workers; may be NULL */
+    struct fl_replays *replays;   /* streams that clients may come back for; shared by all workers; may be NULL */
     struct fl_decisions *decisions; /* where decision records go; shared by all workers; may be NULL */
     /* Reads a small file whose content changes (a token of the cluster's), on the loop. NULL: it stays as it was when
      * the configuration was loaded. */

@@ -3,7 +3,8 @@
  * A client's connection.
  *
  *   [HANDSHAKE ->] HEAD -> BODY -> EXCHANGE -> HEAD ...
- *                    |       |        `-> [LAST ->] CLOSED
+ *                    |       |        |-> [LAST ->] CLOSED
+ *                    |       |        `-> DETACHED -> CLOSED   (its client may come back for the answer's rest)
  *                    `-------`-> CLOSED    (malformed, too slow, too big: answered first where one can)
  *
  * Requests are read one at a time, and none before the answers to those before it are taken; bytes of later
@@ -34,7 +35,9 @@ static void enter(struct fl_session *s, enum fl_session_state state)
                              [FL_SESSION_CLOSED] = true},
         [FL_SESSION_BODY] = {[FL_SESSION_EXCHANGE] = true, [FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true,
                              [FL_SESSION_CLOSED] = true},
-        [FL_SESSION_EXCHANGE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true, [FL_SESSION_CLOSED] = true},
+        [FL_SESSION_EXCHANGE] = {[FL_SESSION_HEAD] = true, [FL_SESSION_LAST] = true, [FL_SESSION_CLOSED] = true,
+                                 [FL_SESSION_DETACHED] = true},
+        [FL_SESSION_DETACHED] = {[FL_SESSION_CLOSED] = true},
         [FL_SESSION_LAST] = {[FL_SESSION_CLOSED] = true},
     };
     fl_assert(allowed[s->state][state]);
@@ -84,6 +87,8 @@ static uint64_t due_at(const struct fl_session *s)
     case FL_SESSION_EXCHANGE:
     case FL_SESSION_LAST:
         return is_blocked(s) ? taken_too_few_at(s) : FL_NEVER;
+    case FL_SESSION_DETACHED:
+        return fl_replayed_due_ns(s->exchange);
     case FL_SESSION_CLOSED:
     case FL_SESSION_STATE_COUNT:
         break;
@@ -100,10 +105,20 @@ static void arm(struct fl_session *s)
     }
 }
 
+/* The client's connection is gone, or it does not read: its exchange ends with it, unless it may come back. */
+static void lose_client(struct fl_session *s, enum fl_close how)
+{
+    if (s->state == FL_SESSION_EXCHANGE && fl_replayed_may_go_on(s->exchange)) {
+        fl_session_detach(s, how);
+    } else {
+        fl_session_close(s, how);
+    }
+}
+
 static void too_slow(struct fl_session *s)
 {
     if (s->mute) {
-        fl_session_close(s, FL_CLOSE_RESET);
+        lose_client(s, FL_CLOSE_RESET);
         return;
     }
     switch (s->state) {
@@ -124,7 +139,8 @@ static void too_slow(struct fl_session *s)
     case FL_SESSION_HANDSHAKE:
     case FL_SESSION_EXCHANGE: /* does not read what it is sent */
     case FL_SESSION_LAST:
-        fl_session_close(s, FL_CLOSE_RESET);
+    case FL_SESSION_DETACHED: /* does not come back */
+        lose_client(s, FL_CLOSE_RESET);
         break;
     case FL_SESSION_CLOSED:
     case FL_SESSION_STATE_COUNT:
@@ -166,7 +182,7 @@ static void on_bytes(void *owner, struct fl_slice bytes)
 
 static void on_ended(void *owner, enum fl_err err)
 {
-    fl_session_close(owner, err ? FL_CLOSE_NOW : FL_CLOSE_FLUSH);
+    lose_client(owner, err ? FL_CLOSE_NOW : FL_CLOSE_FLUSH);
 }
 
 static void on_drained(void *owner)
@@ -303,8 +319,26 @@ void fl_session_close(struct fl_session *s, enum fl_close how)
     fl_worker_session_gone(w);
 }
 
+void fl_session_detach(struct fl_session *s, enum fl_close how)
+{
+    fl_assert(!s->in_loop);
+    enter(s, FL_SESSION_DETACHED);
+    fl_stream_close(s->stream, s->mute ? FL_CLOSE_RESET : how);
+    s->stream = NULL;
+    s->mute = s->paused = false;
+    s->blocked_since_ns = 0;
+    fl_buf_finish(&s->in);
+    fl_replayed_client_left(s->exchange);
+    fl_exchange_drained(s->exchange);
+    fl_timers_set(&s->worker->sys->timers, &s->timer, fl_replayed_due_ns(s->exchange));
+}
+
 bool fl_session_close_if_idle(struct fl_session *s)
 {
+    if (s->state == FL_SESSION_DETACHED && !fl_replayed_is_read(s->exchange)) {
+        fl_session_close(s, FL_CLOSE_NOW);
+        return true;
+    }
     bool idle = s->state == FL_SESSION_HEAD && s->in.len == 0;
     if (idle && is_blocked(s)) { /* not before the answer is taken */
         enter(s, FL_SESSION_LAST);
@@ -474,6 +508,10 @@ void fl_session_answered(struct fl_session *s, bool keep_alive)
 {
     fl_assert(!s->exchange);
     if (s->state == FL_SESSION_CLOSED) {
+        return;
+    }
+    if (s->state == FL_SESSION_DETACHED) {
+        fl_session_close(s, FL_CLOSE_NOW);
         return;
     }
     if (keep_alive && !s->mute && !s->worker->draining) {

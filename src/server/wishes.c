@@ -63,6 +63,15 @@ static void read_resume(struct fl_slice value, struct fl_wishes *w)
     }
 }
 
+static void read_replay(struct fl_slice value, struct fl_wishes *w)
+{
+    w->replay = fl_slice_eq_nocase(value, FL_LIT("on"));
+    w->replay_off = fl_slice_eq_nocase(value, FL_LIT("off"));
+    if (!w->replay && !w->replay_off) {
+        wrong(w, "x-fairlead-replay", "on or off");
+    }
+}
+
 static void read_priority(struct fl_slice value, struct fl_wishes *w)
 {
     w->class_given = fl_class_parse(value, &w->class);
@@ -79,6 +88,7 @@ static const struct {
               {{"max-cost-usd", 12}, read_max_cost},
               {{"session", 7}, read_session},
               {{"resume", 6}, read_resume},
+              {{"replay", 6}, read_replay},
               {{"priority", 8}, read_priority},
               {{"explain", 7}, read_explain}};
 

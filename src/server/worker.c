@@ -60,6 +60,8 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     fl_rng_seed(&w->rng, options.seed);
     fl_buf_init(&w->access, access_bytes);
     fl_buf_init(&w->out, out_bytes);
+    fl_buf_init(&w->replay_scratch.joined, SIZE_MAX / 2);
+    fl_buf_init(&w->replay_scratch.stamped, SIZE_MAX / 2);
     fl_buf_init(&w->joined, snapshot->config->limits.event_bytes);
     fl_shelf_init(&w->exchange_shelf, sizeof(struct fl_exchange));
     fl_shelf_init(&w->asking_shelf, sizeof(struct fl_asking));
@@ -71,7 +73,8 @@ enum fl_err fl_worker_create(struct fl_sys *sys, struct fl_snapshot *snapshot,
     w->lesson_scratch = calloc(1, sizeof(*w->lesson_scratch));
     bool room = w->understanding && w->draft && w->lesson_scratch &&
                 fl_buf_room(&w->out, out_bytes); /* heads never fail */
-    enum fl_err err = room ? FL_OK : FL_ERR_NOMEM;
+    w->bell_ready = fl_bell_init(&w->bell, sys);
+    enum fl_err err = room && w->bell_ready ? FL_OK : FL_ERR_NOMEM;
     if (!err) {
         err = fl_upstreams_create(w, snapshot, &w->current);
     }
@@ -125,6 +128,12 @@ void fl_worker_destroy(struct fl_worker *w)
     flush_access(&w->access_timer);
     fl_timers_stop(&w->sys->timers, &w->access_timer);
     fl_timers_stop(&w->sys->timers, &w->drain_timer);
+    fl_timers_stop(&w->sys->timers, &w->replay_timer);
+    if (w->bell_ready) {
+        fl_bell_finish(&w->bell);
+    }
+    fl_buf_finish(&w->replay_scratch.joined);
+    fl_buf_finish(&w->replay_scratch.stamped);
     fl_buf_finish(&w->access);
     fl_buf_finish(&w->out);
     fl_buf_finish(&w->joined);
@@ -358,6 +367,11 @@ void fl_worker_check(const struct fl_worker *w)
             (const struct fl_exchange *)(const void *)((const char *)at - offsetof(struct fl_exchange, link));
         exchanges++;
         seats += x->seat != NULL;
+        fl_assert(x->session->exchange == x);
+        /* Without a client there are only streams that one may come back for. */
+        bool detached = x->session->state == FL_SESSION_DETACHED;
+        fl_assert(!detached || (!x->session->stream && x->replay && x->state == FL_EXCHANGE_ANSWERING));
+        fl_assert(!x->replay || !x->comeback);
         fl_assert(!x->seat || (x->alive_count == 0 && x->state == FL_EXCHANGE_TRYING));
     }
     for (const struct fl_list *at = w->upstreams.next; at != &w->upstreams; at = at->next) {

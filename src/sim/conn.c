@@ -498,9 +498,18 @@ static void do_entropy(struct fl_sys *sys, void *ret_bytes, size_t count)
     }
 }
 
+static void do_wake(struct fl_sys *sys)
+{
+    struct node *n = fl_container_of(sys, struct node, sys);
+    if (n->wake.slot == 0) {
+        fl_timers_set(&sys->timers, &n->wake, sys->now_ns);
+    }
+}
+
 const struct fl_sys_ops fl_world_sys_ops = {.dial = do_dial,
                                             .listen = do_listen,
                                             .unlisten = do_unlisten,
                                             .clock_ns = do_clock,
                                             .wall_ns = do_wall,
-                                            .entropy = do_entropy};
+                                            .entropy = do_entropy,
+                                            .wake = do_wake};

@@ -73,13 +73,14 @@ bool fl_simgateway_open(struct fl_simgateway *g, struct fl_world *world, struct 
     fl_buf_init(ret_why, 65536);
     g->decisions = fl_decisions_create(workers, decisions_kept);
     g->memory = fl_memory_create();
-    if (!g->registry || !g->memory || !g->decisions || !load(g, yaml, ret_why)) {
+    g->replays = fl_replays_create();
+    if (!g->registry || !g->decisions || !g->memory || !g->replays || !load(g, yaml, ret_why)) {
         fl_simgateway_close(g);
         return false;
     }
     for (unsigned i = 0; i < workers; i++) {
         struct fl_worker_options options = {
-            .index = i, .seed = seed + i, .memory = g->memory, .decisions = g->decisions};
+            .index = i, .seed = seed + i, .memory = g->memory, .replays = g->replays, .decisions = g->decisions};
         g->nodes[i] = fl_world_sys(world, "10.0.0.1");
         if (fl_worker_create(g->nodes[i], g->snapshot, options, &g->workers[i])) {
             fl_simgateway_close(g);
@@ -118,6 +119,8 @@ void fl_simgateway_close(struct fl_simgateway *g)
     g->decisions = NULL;
     fl_memory_destroy(g->memory);
     g->memory = NULL;
+    fl_replays_destroy(g->replays);
+    g->replays = NULL;
     fl_registry_destroy(g->registry);
     g->registry = NULL;
     for (unsigned i = 0; i < g->target_count; i++) {

@@ -11,6 +11,7 @@
 
 #include "server/decisions.h"
 #include "server/memory.h"
+#include "server/replay.h"
 #include "server/server.h"
 #include "sim/world.h"
 
@@ -26,6 +27,7 @@ struct fl_simgateway {
     unsigned worker_count;
     struct fl_decisions *decisions;
     struct fl_memory *memory;
+    struct fl_replays *replays;
     /* Of every snapshot so far, by state; what they name lives in the registry. */
     struct fl_target targets[FL_SIMGATEWAY_TARGETS_MAX];
     char *target_ids[FL_SIMGATEWAY_TARGETS_MAX];

@@ -104,6 +104,14 @@ void fl_world_destroy(struct fl_world *w)
     free(w);
 }
 
+static void wake_due(struct fl_timer *timer)
+{
+    struct fl_sys *sys = &fl_container_of(timer, struct node, wake)->sys;
+    if (sys->woken) {
+        sys->woken(sys->woken_owner);
+    }
+}
+
 struct fl_sys *fl_world_sys(struct fl_world *w, const char *ip)
 {
     struct node *n = fl_world_zero(sizeof(*n));
@@ -113,6 +121,7 @@ struct fl_sys *fl_world_sys(struct fl_world *w, const char *ip)
     n->id = ++w->node_count;
     n->sys.ops = &fl_world_sys_ops;
     n->sys.now_ns = w->now_ns;
+    n->wake.fire = wake_due;
     fl_timers_init(&n->sys.timers);
     fl_list_init(&n->handles);
     fl_list_init(&n->listeners);

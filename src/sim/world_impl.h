@@ -26,6 +26,7 @@ struct node {
     struct fl_list handles; /* open streams */
     struct fl_list listeners;
     struct fl_rng entropy;
+    struct fl_timer wake; /* set: woken() is owed */
     unsigned fail_write, fail_dial;
     struct fl_world_stats stats;
 };

@@ -61,6 +61,8 @@ void rig_open(struct rig *r, uint64_t seed)
     r->memory = fl_memory_create();
     assert_non_null(r->registry);
     assert_non_null(r->memory);
+    r->replays = fl_replays_create();
+    assert_non_null(r->replays);
     if (rig_number("FL_SIM_TRACE", 0) > 0) {
         fl_world_on_note(r->world, print_note, NULL);
     }
@@ -170,7 +172,7 @@ void rig_serve_file(struct rig *r, struct fl_slice yaml, unsigned workers)
     r->worker_count = workers;
     for (unsigned i = 0; i < workers; i++) {
         struct fl_worker_options options = {
-            .index = i, .seed = r->seed + i, .memory = r->memory, .file = read_file};
+            .index = i, .seed = r->seed + i, .memory = r->memory, .replays = r->replays, .file = read_file};
         r->nodes[i] = fl_world_sys(r->world, "10.0.0.1");
         assert_int_equal(fl_worker_create(r->nodes[i], r->snapshot, options, &r->workers[i]),
                          FL_OK);
@@ -211,6 +213,7 @@ void rig_stop(struct rig *r)
 void rig_close(struct rig *r)
 {
     rig_stop(r);
+    fl_replays_destroy(r->replays);
     fl_snapshot_unref(r->snapshot);
     fl_world_destroy(r->world);
     fl_registry_destroy(r->registry);

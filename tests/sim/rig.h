@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "server/memory.h"
+#include "server/replay.h"
 #include "server/server.h"
 #include "sim/client.h"
 #include "sim/provider.h"
@@ -28,6 +29,7 @@ struct rig {
     struct fl_world *world;
     struct fl_registry *registry;
     struct fl_memory *memory;       /* of responses; shared by the workers */
+    struct fl_replays *replays;
     struct fl_snapshot *snapshot;   /* the newest */
     const struct fl_config *config; /* of that */
     struct fl_sys *nodes[rig_workers_max];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The real server in the simulator: each seed draws providers of any dialect that are slow, faulty
- * and wrong, networks that cut bytes anywhere, and clients that stream, go away, read slowly or pipeline; the
+ * and wrong, networks that cut bytes anywhere, and clients that stream, go away, come back, read slowly or pipeline; the
  * invariants of ARCHITECTURE.md are checked after every step. FL_SIM_SEED=n replays one seed,
  * FL_SIM_SEEDS=n runs so many.
  */
@@ -32,6 +32,8 @@ struct swarm {
     struct fl_simprovider *providers[providers_max];
     const struct dialect *dialects[providers_max];
     struct fl_simclient *clients[clients_max];
+    struct fl_simclient *back[clients_max]; /* those who went away and came back for their stream */
+    uint64_t had[clients_max];              /* number of the last event that they had then */
     bool stream[clients_max];
     struct fl_world_faults faults;
 };
@@ -58,9 +60,14 @@ static void put_config(struct swarm *r, struct fl_buf *b)
     fl_buf_put_cstr(b, "}\n  hedge: ");
     fl_buf_put_cstr(b, hedges[fl_rng_below(&r->rng, 4)]);
     fl_buf_put_cstr(b, fl_rng_below(&r->rng, 2) ? "\n  resume: continue" : "");
+    fl_buf_put_cstr(b, fl_rng_below(&r->rng, 2) ? "\n  replay: on" : "");
     fl_buf_put_cstr(b, "\n  health_check_interval: 2\n"
                        "  timeouts: {connect: 2s, first_token: 5s, idle: 4s, total: 20s}\n"
-                       "limits: {heartbeat: 3s, head_timeout: 5s, body_timeout: 5s, idle: 10s}\n"
+                       "limits: {heartbeat: 3s, head_timeout: 5s, body_timeout: 5s, idle: 10s, ");
+    static const char *const replays[] = {"replay_grace: 5s", "replay_grace: 500ms", "replay: 2KiB, replay_grace: 5s",
+                                          "replay_total: 10KiB, replay_grace: 5s"};
+    fl_buf_put_cstr(b, replays[fl_rng_below(&r->rng, 4)]);
+    fl_buf_put_cstr(b, "}\n"
                        "auth: {insecure_no_auth: true}\nproviders:\n");
     for (unsigned i = 0; i < r->provider_count; i++) {
         fl_buf_put_cstr(b, "  p");
@@ -177,16 +184,96 @@ static void check_answer(const struct fl_simanswer *a, bool stream)
     }
 }
 
+/* The id of the last whole event of a stream's body; empty: it has none. */
+static struct fl_slice last_id(struct fl_slice body)
+{
+    const struct fl_slice blank = FL_LIT("\n\n"), field = FL_LIT("id: ");
+    while (body.len > 2 && !fl_slice_eq(fl_slice_from(body, body.len - 2), blank)) {
+        body.len--;
+    }
+    for (size_t at = body.len; at-- > 0;) {
+        struct fl_slice line = fl_slice_from(body, at);
+        if ((at == 0 || body.ptr[at - 1] == '\n') && fl_slice_starts(line, field)) {
+            return fl_slice_from(fl_slice_first(line, fl_slice_find(line, '\n')), field.len);
+        }
+    }
+    return FL_EMPTY;
+}
+
+static bool number_of(struct fl_slice id, uint64_t *ret_number)
+{
+    return fl_slice_u64(fl_slice_from(id, fl_slice_find(id, '.') + 1), ret_number);
+}
+
+/* Who went away in the middle of a stream that has ids comes back. */
+static void come_back(struct swarm *r, unsigned i)
+{
+    const struct fl_simanswer *a = NULL;
+    char header[120];
+    for (unsigned n = 0; n < fl_simclient_answers(r->clients[i]); n++) {
+        const struct fl_simanswer *next = fl_simclient_answer(r->clients[i], n);
+        a = next->status == 200 && !next->complete ? next : a;
+    }
+    struct fl_slice id = a && r->stream[i] ? last_id(fl_buf_slice(&a->body)) : FL_EMPTY;
+    if (id.len == 0 || r->back[i]) {
+        return;
+    }
+    assert_true(number_of(id, &r->had[i]));
+    struct fl_simclient_options options = fl_simclient_options("10.0.0.1", 80);
+    if (fl_rng_below(&r->rng, 4) == 0) { /* and goes away once more */
+        options.abort_ns = fl_rng_below(&r->rng, 1000) * FL_NS_MS + 1;
+    } else if (fl_rng_below(&r->rng, 4) == 0) {
+        options.read_bytes = 64;
+        options.read_gap_ns = fl_rng_below(&r->rng, 60) * FL_NS_MS;
+    }
+    r->back[i] = rig_client(&r->rig, clients_max + i, &options);
+    (void)snprintf(header, sizeof(header), "last-event-id: %.*s\r\n", (int)id.len, id.ptr);
+    fl_simclient_request(r->back[i], fl_rng_below(&r->rng, 2) ? "GET" : "POST", "/v1/chat/completions", header,
+                         FL_EMPTY);
+}
+
+/* What it gets follows on what it had. */
+static void check_back(const struct swarm *r, unsigned i)
+{
+    const struct fl_simanswer *a = fl_simclient_answer(r->back[i], 0);
+    struct fl_slice rest = fl_buf_slice(&a->body), line;
+    uint64_t next = r->had[i] + 1, n = 0;
+    while (a->status == 200 && rest.len > 0) {
+        size_t end = fl_slice_find(rest, '\n');
+        line = fl_slice_first(rest, end);
+        if (fl_slice_starts(line, FL_LIT("id: ")) && end < rest.len) {
+            rig_check(&r->rig, number_of(line, &n));
+            rig_equal(&r->rig, n, next);
+            next++;
+        }
+        rest = fl_slice_from(rest, end + 1);
+    }
+    rig_check(&r->rig, a->status == 0 || a->status == 200 || a->status == 204 || a->status == 404 ||
+                           a->status == 410);
+    if (a->status == 200 && a->body.len > 0) {
+        check_answer(a, true);
+    }
+    rig_equal(&r->rig, fl_simclient_surplus(r->back[i]), 0);
+}
+
 static bool quiet(void *owner)
 {
     struct swarm *r = owner;
     for (unsigned i = 0; i < r->client_count; i++) {
+        if (fl_simclient_aborted(r->clients[i])) {
+            come_back(r, i);
+        }
+        if (r->back[i] && !fl_simclient_settled(r->back[i])) {
+            return false;
+        }
         if (!fl_simclient_settled(r->clients[i]) && !fl_simclient_aborted(r->clients[i])) {
             return false;
         }
     }
     return true;
 }
+
+static unsigned comebacks, comebacks_read; /* of all seeds */
 
 static uint64_t run_seed(uint64_t seed)
 {
@@ -223,6 +310,12 @@ static uint64_t run_seed(uint64_t seed)
             check_answer(fl_simclient_answer(r.clients[i], n), r.stream[i]);
         }
         rig_equal(rig, fl_simclient_surplus(r.clients[i]), 0);
+        if (r.back[i]) {
+            check_back(&r, i);
+            comebacks++;
+            comebacks_read += fl_simclient_answer(r.back[i], 0)->status == 200;
+        }
+        fl_simclient_destroy(r.back[i]);
         fl_simclient_destroy(r.clients[i]);
     }
     rig_check(rig, fl_world_run_until(rig->world, rig_idle, rig, 60 * FL_NS_S));
@@ -244,7 +337,8 @@ static void a_thousand_seeds_keep_the_invariants(void **state)
                       (unsigned long long)seed); /* the last one told is the one that failed */
         (void)run_seed(seed);
     }
-    (void)fprintf(stderr, "\n");
+    (void)fprintf(stderr, "\n%u came back, %u of them for something\n", comebacks, comebacks_read);
+    assert_true(only || count < 1000 || comebacks_read > 10);
 }
 
 static void a_seed_replays_exactly(void **state)

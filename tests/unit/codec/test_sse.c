@@ -233,6 +233,32 @@ static void random_streams_do_not_depend_on_their_cuts(void **state)
     }
 }
 
+static void ids_are_left_out_and_nothing_else(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"data: x\n\n", "data: x\n\n"},
+        {"id: 7\ndata: x\n\n", "data: x\n\n"},
+        {"data: x\nid: 7\n\n", "data: x\n\n"},
+        {"data: x\r\nid: 7\r\n\r\n", "data: x\r\n\r\n"},
+        {"id\rdata: x\rid:\r\r", "data: x\r\r"},
+        {"id:1\nid:2\nevent: id\nid2: 3\nidx\n:id: 4\ndata: id: 5\n id: 6\n\n",
+         "event: id\nid2: 3\nidx\n:id: 4\ndata: id: 5\n id: 6\n\n"},
+        {"data: x\nid: 7", "data: x\n"},
+        {"id: 7", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fl_buf b;
+        fl_buf_init(&b, 1000);
+        fl_sse_put_without_id(fl_slice_cstr(cases[i].in), &b);
+        assert_slice(fl_buf_slice(&b), cases[i].out);
+        fl_buf_finish(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +270,7 @@ int main(void)
         cmocka_unit_test(events_are_bounded),
         cmocka_unit_test(joined_data_is_bounded),
         cmocka_unit_test(reading_is_linear),
+        cmocka_unit_test(ids_are_left_out_and_nothing_else),
         cmocka_unit_test(random_streams_do_not_depend_on_their_cuts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

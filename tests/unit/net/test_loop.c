@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -129,6 +130,64 @@ static void other_threads_can_post(void **state)
     assert_true(fl_net_post(w.net, count_post, &p)); /* dropped by destroy */
     finish(&w);
     assert_int_equal(count, 3 * POSTS);
+}
+
+struct waker {
+    struct fl_sys *sys;
+    struct fl_net *net;
+    atomic_uint made; /* calls of wake() */
+    unsigned heard;   /* calls that some woken() came after */
+    unsigned woken;
+    bool inside; /* of wake(), on the loop's own thread */
+};
+
+static void on_woken(void *owner)
+{
+    struct waker *k = owner;
+    assert_false(k->inside);
+    k->woken++;
+    k->heard = atomic_load(&k->made);
+    if (k->heard == 3 * POSTS) {
+        fl_net_stop(k->net);
+    }
+}
+
+static void *waker_main(void *arg)
+{
+    struct waker *k = arg;
+    for (int i = 0; i < POSTS; i++) {
+        atomic_fetch_add(&k->made, 1);
+        k->sys->ops->wake(k->sys);
+    }
+    return NULL;
+}
+
+/* No call is lost: after the last one, woken() comes once more; it may come for several at once. */
+static void other_threads_can_wake(void **state)
+{
+    (void)state;
+    struct world w;
+    struct waker k = {0};
+    pthread_t threads[3];
+    init(&w);
+    k.net = w.net;
+    k.sys = fl_net_sys(w.net);
+    k.sys->woken = on_woken;
+    k.sys->woken_owner = &k;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, waker_main, &k), 0);
+    }
+    fl_net_run(w.net);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(k.heard, 3 * POSTS);
+    assert_in_range(k.woken, 1, 3 * POSTS);
+    k.inside = true;
+    k.sys->ops->wake(k.sys);
+    k.inside = false;
+    k.sys->woken = NULL; /* nobody is there any more: nothing happens */
+    finish(&w);
 }
 
 static int signal_seen;
@@ -346,6 +405,7 @@ int main(void)
         cmocka_unit_test(timers_fire_in_order_and_in_time),
         cmocka_unit_test(wall_clock_and_entropy_are_there),
         cmocka_unit_test(other_threads_can_post),
+        cmocka_unit_test(other_threads_can_wake),
         cmocka_unit_test(signals_reach_the_loop),
         cmocka_unit_test(loops_run_side_by_side),
         cmocka_unit_test(many_streams_are_small),

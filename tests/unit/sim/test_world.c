@@ -219,6 +219,31 @@ static uint64_t run_hash(uint64_t seed)
     return fl_mix64(hash ^ entropy[0]);
 }
 
+static void count_woken(void *owner)
+{
+    ++*(unsigned *)owner;
+}
+
+static void a_node_is_woken_once_and_later(void **state)
+{
+    (void)state;
+    struct fl_world *w = fl_world_create(3);
+    struct fl_sys *a = fl_world_sys(w, "10.0.0.1"), *b = fl_world_sys(w, "10.0.0.2");
+    unsigned count = 0;
+    a->woken = count_woken;
+    a->woken_owner = &count;
+    a->ops->wake(a);
+    a->ops->wake(a);
+    b->ops->wake(b); /* nobody listens there */
+    assert_int_equal(count, 0);
+    fl_world_run_for(w, 0);
+    assert_int_equal(count, 1);
+    a->ops->wake(a);
+    fl_world_run_for(w, 0);
+    assert_int_equal(count, 2);
+    fl_world_destroy(w);
+}
+
 static void a_seed_replays(void **state)
 {
     (void)state;
@@ -324,6 +349,7 @@ int main(void)
         cmocka_unit_test(backpressure_is_real),
         cmocka_unit_test(connect_failures),
         cmocka_unit_test(timers_fire_on_time),
+        cmocka_unit_test(a_node_is_woken_once_and_later),
         cmocka_unit_test(a_seed_replays),
         cmocka_unit_test(two_workers_share_an_address),
         cmocka_unit_test(loopback_stays_at_home),
