@@ -95,7 +95,7 @@ static void put_config(const struct chaos *run, unsigned removed, struct fl_buf 
                        "  health_check_interval: 2\n  attempts: ");
     fl_buf_put_u64(b, run->plan->attempts);
     if (run->plan->hedge_ms > 0) {
-        fl_buf_put_cstr(b, "\n  hedge_tools: true\n  hedge: ");
+        fl_buf_put_cstr(b, "\n  hedge_tools: true\n  hedge_plain: true\n  hedge: ");
         fl_buf_put_u64(b, run->plan->hedge_ms);
         fl_buf_put_cstr(b, "ms");
     }
