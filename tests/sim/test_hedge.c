@@ -265,8 +265,8 @@ static void answers_after(struct scene *s, unsigned i, unsigned tokens, uint64_t
     says_after(s, i, ns);
 }
 
-/* By what its target's whole answers take, of a length that this one will hardly exceed: whatever 'hedge' says of first
- * tokens. Who is asked for short answers is not hedged by what long ones took, nor the reverse. */
+/* By what its target's whole answers take, of a length that this one will hardly exceed: whatever 'hedge' says of
+ * first tokens. Who is asked for short answers is not hedged by what long ones took, nor the reverse. */
 static void plain_answers_go_by_whole_ones(void **state)
 {
     static const char short_one[] = "{\"model\":\"chat\",\"max_tokens\":20," MESSAGES "}";
@@ -274,7 +274,8 @@ static void plain_answers_go_by_whole_ones(void **state)
     (void)state;
     for (unsigned allowed = 0; allowed < 2; allowed++) {
         struct scene s;
-        open_scene(&s, allowed ? "plain" : "plain, not allowed", allowed ? ", hedge: 5ms, hedge_plain: true" : ", hedge: 5ms");
+        open_scene(&s, allowed ? "plain" : "plain, not allowed",
+                   allowed ? ", hedge: 5ms, hedge_plain: true" : ", hedge: 5ms");
         answers_after(&s, 1, 20, MS(10));
         answers_after(&s, 2, 20, MS(10));
         for (unsigned i = 0; i < 25; i++) {
@@ -286,7 +287,8 @@ static void plain_answers_go_by_whole_ones(void **state)
         rig_equal(&s.rig, rig_stats(&s.rig).hedges, 0);
         answers_after(&s, 0, 200, 5 * FL_NS_S);
         const struct fl_simanswer *a = ask(&s, long_one);
-        check(&s, a, allowed ? "1" : "0", allowed ? MS(500) : 5 * FL_NS_S, allowed ? MS(570) : 6 * FL_NS_S);
+        check(&s, a, allowed ? "1" : "0", allowed ? MS(500) : 5 * FL_NS_S,
+              allowed ? MS(570) : 6 * FL_NS_S);
         rig_equal(&s.rig, rig_stats(&s.rig).hedges, allowed);
         rig_equal(&s.rig, s.up[0].cancelled, allowed);
         rig_check(&s.rig, header_is(a, "x-fairlead-hedged", allowed ? "p1>p0" : ""));
