@@ -198,6 +198,9 @@ enum fl_enum {
       "its first tokens) or a duration. Whoever says something first answers, the other is "       \
       "cancelled; both are paid for.",                                                             \
       "")                                                                                          \
+    X(ROUTING, hedge_plain, BOOL, NONE, "false", "", "", "0.5", "",                                \
+      "true: plain answers are hedged too, once one takes longer than 95 % of those of its target "\
+      "and of its expected length.", "")                                                           \
     X(ROUTING, hedge_tools, BOOL, NONE, "false", "", "", "0.4", "",                                \
       "true: requests with tools are hedged too.", "")                                             \
     X(ROUTING, resume, STRING, NONE, "off", "", "", "0.4", "",                                     \
@@ -425,6 +428,7 @@ enum fl_enum {
     X(MODEL, fallbacks, OBJECT, FALLBACKS, "", "", "", "0.4", "",                                  \
       "Targets for what a larger context or another content policy could mend.", "")               \
     X(MODEL, hedge, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")        \
+    X(MODEL, hedge_plain, BOOL, NONE, "", "", "", "0.5", "", "Replaces that of 'routing'.", "")    \
     X(MODEL, hedge_tools, BOOL, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")    \
     X(MODEL, resume, STRING, NONE, "", "", "", "0.4", "", "Replaces that of 'routing'.", "")       \
     X(MODEL, replay, STRING, NONE, "", "", "", "0.6", "", "Replaces that of 'routing'.", "")       \

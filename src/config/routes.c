@@ -51,6 +51,7 @@ static struct draft_route *add_route(struct builder *b, struct fl_slice name, en
                                             .hedging = b->rescue.hedging,
                                             .hedge_after_ns = b->rescue.hedge_after_ns,
                                             .hedge_tools = b->rescue.hedge_tools,
+                                            .hedge_plain = b->rescue.hedge_plain,
                                             .resume = b->rescue.resume,
                                             .replay = b->rescue.replay,
                                             .strict = b->rescue.strict,
@@ -236,8 +237,8 @@ static void check_alias_alone(struct builder *b, const struct draft_route *route
         FL_KEY_MODEL_preferences,  FL_KEY_MODEL_never_worse_than,
         FL_KEY_MODEL_daily_budget, FL_KEY_MODEL_fallbacks,
         FL_KEY_MODEL_hedge,        FL_KEY_MODEL_hedge_tools,
-        FL_KEY_MODEL_resume,       FL_KEY_MODEL_replay,
-        FL_KEY_MODEL_translation};
+        FL_KEY_MODEL_hedge_plain,  FL_KEY_MODEL_resume,
+        FL_KEY_MODEL_replay,       FL_KEY_MODEL_translation};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (value_of(route, others[i])->node) {
             fl_load_error(b->load, value_of(route, others[i])->key,
@@ -335,6 +336,8 @@ static void add_configured(struct builder *b, const struct fl_value *models)
         read_translation(b->load, value_of(route, FL_KEY_MODEL_translation), &route->route);
         const struct fl_value *tools = value_of(route, FL_KEY_MODEL_hedge_tools);
         route->route.hedge_tools = tools->node ? tools->number != 0 : route->route.hedge_tools;
+        const struct fl_value *plain = value_of(route, FL_KEY_MODEL_hedge_plain);
+        route->route.hedge_plain = plain->node ? plain->number != 0 : route->route.hedge_plain;
         const struct fl_value *strategy = value_of(route, FL_KEY_MODEL_strategy);
         const struct fl_value *algorithm = value_of(route, FL_KEY_MODEL_algorithm);
         if (algorithm->node && !algorithm->bad) {
@@ -365,6 +368,7 @@ static void copy_route(struct draft_route *to, const struct draft_route *from)
     to->route.hedging = from->route.hedging;
     to->route.hedge_after_ns = from->route.hedge_after_ns;
     to->route.hedge_tools = from->route.hedge_tools;
+    to->route.hedge_plain = from->route.hedge_plain;
     to->route.resume = from->route.resume;
     to->route.replay = from->route.replay;
     to->route.strict = from->route.strict;
@@ -703,6 +707,7 @@ static bool begin(struct builder *b, const struct fl_value *models)
     read_resume(load, fl_object_value(load->routing, FL_KEY_ROUTING_resume), &b->rescue);
     read_replay(load, fl_object_value(load->routing, FL_KEY_ROUTING_replay), &b->rescue);
     read_translation(load, fl_object_value(load->routing, FL_KEY_ROUTING_translation), &b->rescue);
+    b->rescue.hedge_plain = fl_object_value(load->routing, FL_KEY_ROUTING_hedge_plain)->number != 0;
     b->rescue.hedge_tools = fl_object_value(load->routing, FL_KEY_ROUTING_hedge_tools)->number != 0;
     return true;
 }

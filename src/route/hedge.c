@@ -25,6 +25,11 @@ unsigned fl_prompt_size(unsigned tokens_in)
            (tokens_in > 32768 ? 1u : 0u);
 }
 
+unsigned fl_answer_size(uint64_t tokens_out)
+{
+    return (tokens_out > 32 ? 1u : 0u) + (tokens_out > 256 ? 1u : 0u) + (tokens_out > 2048 ? 1u : 0u);
+}
+
 static unsigned bin_of(uint64_t ns)
 {
     double x = (double)ns / LEAST_NS;
@@ -95,9 +100,16 @@ uint64_t fl_hedge_delay_ns(const struct fl_spreads *s, unsigned tokens_in)
     return ns > 0 ? ns : UINT64_MAX;
 }
 
+uint64_t fl_hedge_plain_delay_ns(const struct fl_spreads *s, uint64_t tokens_out)
+{
+    unsigned size = tokens_out > 0 ? fl_answer_size(tokens_out) : FL_ANSWER_SIZES - 1;
+    uint64_t ns = fl_spread_quantile(&s->whole[size], 0.95, ENOUGH);
+    return ns > 0 ? ns : UINT64_MAX;
+}
+
 bool fl_hedge_allowed(const struct fl_hedge_ask *ask)
 {
-    return ask->streaming && (!ask->tools || ask->tools_allowed) && !ask->forbidden &&
+    return (ask->streaming || ask->plain_allowed) && (!ask->tools || ask->tools_allowed) && !ask->forbidden &&
            !ask->pushback && ask->pool_load <= 0.8 && ask->budget_left >= 0.5;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a target's first tokens take, as a distribution: when a second attempt is worth it, and
- * when the first one is given up (ROUTING.md 2.6, 2.8).
+ * How long a target's first tokens and whole answers take, as distributions: when a second attempt is
+ * worth it, and when the first one is given up (ROUTING.md 2.6, 2.8).
  *
  *   spread    a histogram of durations on a logarithmic scale, 8 steps an octave (9 % wide), whose
  *             counts halve every 10 minutes
- *   spreads   one for each size of prompt, for its first tokens, and one for gaps between tokens
+ *   spreads   one for each size of prompt, for its first tokens, one for gaps between tokens, and one
+ *             for each length of a plain answer
  *
  * Written under the target state's lock; reading needs no lock and may be off by a few
  * observations.
@@ -17,7 +18,8 @@
 
 enum {
     FL_SPREAD_BINS = 160, /* from 1 ms to 2^20 ms, nearly 18 minutes */
-    FL_PROMPT_SIZES = 4   /* up to 512 tokens, 4,096, 32,768, more */
+    FL_PROMPT_SIZES = 4,  /* up to 512 tokens, 4,096, 32,768, more */
+    FL_ANSWER_SIZES = 4   /* up to 32 tokens, 256, 2,048, more */
 };
 
 struct fl_spread {
@@ -29,9 +31,11 @@ struct fl_spread {
 struct fl_spreads {
     struct fl_spread first[FL_PROMPT_SIZES];
     struct fl_spread gap; /* mean gap between tokens of one answer */
+    struct fl_spread whole[FL_ANSWER_SIZES]; /* of plain answers, from dispatch to end */
 };
 
 unsigned fl_prompt_size(unsigned tokens_in);
+unsigned fl_answer_size(uint64_t tokens_out);
 void fl_spread_add(struct fl_spread *s, uint64_t ns, uint64_t now_ns);
 /* The q-quantile, 0 < q < 1: the upper end of the bin that holds it. 0: fewer than *least*
  * observations are left. */
@@ -41,8 +45,12 @@ uint64_t fl_spread_quantile(const struct fl_spread *s, double q, double least);
  * is known of it (fewer than 20 answers). */
 uint64_t fl_hedge_delay_ns(const struct fl_spreads *s, unsigned tokens_in);
 
+/* The same of a plain answer, by what those of this length take: *tokens_out* is how long it will hardly be
+ * longer than (a 90th percentile; 0: not known, it is taken for a long one). */
+uint64_t fl_hedge_plain_delay_ns(const struct fl_spreads *s, uint64_t tokens_out);
+
 struct fl_hedge_ask {
-    bool streaming;
+    bool streaming, plain_allowed; /* the answer is a stream; plain ones may be hedged too */
     bool tools, tools_allowed; /* the request has tools; hedging such requests is allowed */
     bool forbidden;            /* by the tenant or the route */
     double pool_load;          /* attempts in flight / what the pool can take; 0: not known */

@@ -186,6 +186,7 @@ struct fl_route {
     enum fl_hedging hedging;
     uint64_t hedge_after_ns; /* FL_HEDGE_AFTER */
     bool hedge_tools;        /* requests with tools too */
+    bool hedge_plain;        /* plain answers too */
     bool resume;             /* a stream that breaks is continued elsewhere */
     bool replay;             /* a client may come back for the rest of its stream */
     bool strict;             /* not to targets where a translation would lose anything */

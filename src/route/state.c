@@ -197,6 +197,9 @@ static void settle_success(struct fl_target_state *s, const struct fl_health_pol
                       (outcome->total_ns - outcome->first_byte_ns) / (outcome->tokens_out - 1),
                       now_ns);
     }
+    if (!dispatch->streaming && outcome->tokens_out > 0) {
+        fl_spread_add(&s->spreads.whole[fl_answer_size(outcome->tokens_out)], outcome->total_ns, now_ns);
+    }
     bool was_ill = is_ill(s);
     fl_breaker_succeeded(&s->breaker, policy, dispatch->begun_ns, now_ns);
     forgive(s, was_ill);

@@ -445,6 +445,7 @@ static bool may_hedge(const struct fl_exchange *x)
 {
     const struct fl_route *route = x->plan->route;
     const struct fl_hedge_ask ask = {.streaming = x->stream,
+                                     .plain_allowed = route->hedge_plain && !x->pass,
                                      .tools = x->tools,
                                      .tools_allowed = route->hedge_tools,
                                      .forbidden = route->hedging == FL_HEDGE_OFF || x->hedged,
@@ -463,7 +464,10 @@ static void plan_hedge(struct fl_exchange *x)
     if (route->hedging == FL_HEDGE_OFF || x->plan->count < 2 || !may_hedge(x)) {
         return;
     }
-    if (route->hedging == FL_HEDGE_AUTO) {
+    if (!x->stream) {
+        uint64_t most = x->tokens_out > 0 ? x->tokens_out : x->asking->facts.tokens_out_max;
+        after_ns = fl_hedge_plain_delay_ns(&a->target->state->spreads, most);
+    } else if (route->hedging == FL_HEDGE_AUTO) {
         after_ns = fl_hedge_delay_ns(&a->target->state->spreads, x->tokens_in);
     }
     x->hedge_at_ns = after_ns < x->deadline_ns ? a->begun_ns + after_ns : 0;

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { text_bytes = 32, tick_ms = 100, linger_ms = 400, decisions_kept = 512, edges_max = 2 * FL_CHAOS_FAULTS_MAX };
+enum { text_bytes = 32, tick_ms = 100, linger_ms = 400, decisions_kept = 512 };
+enum { edges_max = 2 * FL_CHAOS_FAULTS_MAX };
 
 struct edge {
     uint64_t at_ns;
@@ -95,7 +96,7 @@ static void put_config(const struct chaos *run, unsigned removed, struct fl_buf 
                        "  health_check_interval: 2\n  attempts: ");
     fl_buf_put_u64(b, run->plan->attempts);
     if (run->plan->hedge_ms > 0) {
-        fl_buf_put_cstr(b, "\n  hedge_tools: true\n  hedge: ");
+        fl_buf_put_cstr(b, "\n  hedge_tools: true\n  hedge_plain: true\n  hedge: ");
         fl_buf_put_u64(b, run->plan->hedge_ms);
         fl_buf_put_cstr(b, "ms");
     }
@@ -381,7 +382,8 @@ void chaos_prompt(unsigned exchange, char text[64])
     (void)snprintf(text, 64, "%s #%u#", tasks[exchange % 4], exchange);
 }
 
-static void put_request(const struct chaos_exchange *x, unsigned exchange, unsigned kinds,
+/* *bounded*: by more than any answer has, which says of what length it may be. */
+static void put_request(const struct chaos_exchange *x, unsigned exchange, unsigned kinds, bool bounded,
                         struct fl_buf *b)
 {
     char prompt[64];
@@ -393,6 +395,8 @@ static void put_request(const struct chaos_exchange *x, unsigned exchange, unsig
     fl_buf_put_cstr(b, "}]");
     if (kinds >> FL_CHAOS_CLIENT_REFUSED & 1) {
         fl_buf_put_cstr(b, ",\"max_tokens\":0");
+    } else if (bounded) {
+        fl_buf_put_cstr(b, ",\"max_tokens\":256");
     }
     if (x->tools) {
         fl_buf_put_cstr(b, ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\","
@@ -409,7 +413,7 @@ static void ask(struct chaos *run, struct chaos_session *s)
     struct fl_buf body;
     x->sent_ns = fl_world_now(run->world) + (fl_world_now(run->world) == 0);
     fl_buf_init(&body, 4096);
-    put_request(x, n, s->kinds, &body);
+    put_request(x, n, s->kinds, run->plan->hedge_ms > 0 && !x->stream, &body);
     fl_simclient_request(s->client, "POST", "/v1/chat/completions", "", fl_buf_slice(&body));
     fl_buf_finish(&body);
 }

@@ -248,6 +248,57 @@ static void auto_goes_by_the_target_s_own_first_tokens(void **state)
     close_scene(&s);
 }
 
+/* Upstream i gives a plain answer of so many tokens, after so long. */
+static void answers_after(struct scene *s, unsigned i, unsigned tokens, uint64_t ns)
+{
+    char body[300];
+    int len = snprintf(body, sizeof(body),
+                       "{\"id\":\"c\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%u\"},"
+                       "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":%u,"
+                       "\"total_tokens\":%u}}",
+                       i, tokens, tokens + 3);
+    fl_buf_reset(&s->says[i]);
+    fl_buf_put_cstr(&s->says[i], "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ");
+    fl_buf_put_u64(&s->says[i], (uint64_t)len);
+    fl_buf_put_cstr(&s->says[i], "\r\n\r\n");
+    fl_buf_put_cstr(&s->says[i], body);
+    says_after(s, i, ns);
+}
+
+/* By what its target's whole answers take, of a length that this one will hardly exceed: whatever 'hedge' says of
+ * first tokens. Who is asked for short answers is not hedged by what long ones took, nor the reverse. */
+static void plain_answers_go_by_whole_ones(void **state)
+{
+    static const char short_one[] = "{\"model\":\"chat\",\"max_tokens\":20," MESSAGES "}";
+    static const char long_one[] = "{\"model\":\"chat\",\"max_tokens\":200," MESSAGES "}";
+    (void)state;
+    for (unsigned allowed = 0; allowed < 2; allowed++) {
+        struct scene s;
+        open_scene(&s, allowed ? "plain" : "plain, not allowed",
+                   allowed ? ", hedge: 5ms, hedge_plain: true" : ", hedge: 5ms");
+        answers_after(&s, 1, 20, MS(10));
+        answers_after(&s, 2, 20, MS(10));
+        for (unsigned i = 0; i < 25; i++) {
+            answers_after(&s, 0, 20, MS(100));
+            check(&s, ask(&s, short_one), "0", MS(100), MS(110));
+            answers_after(&s, 0, 200, MS(500));
+            check(&s, ask(&s, long_one), "0", MS(500), MS(510));
+        }
+        rig_equal(&s.rig, rig_stats(&s.rig).hedges, 0);
+        answers_after(&s, 0, 200, 5 * FL_NS_S);
+        const struct fl_simanswer *a = ask(&s, long_one);
+        check(&s, a, allowed ? "1" : "0", allowed ? MS(500) : 5 * FL_NS_S,
+              allowed ? MS(570) : 6 * FL_NS_S);
+        rig_equal(&s.rig, rig_stats(&s.rig).hedges, allowed);
+        rig_equal(&s.rig, s.up[0].cancelled, allowed);
+        rig_check(&s.rig, header_is(a, "x-fairlead-hedged", allowed ? "p1>p0" : ""));
+        rig_equal(&s.rig, rig_target(&s.rig, "p0/m").failed, 0);
+        check(&s, ask(&s, short_one), allowed ? "1" : "0", allowed ? MS(100) : 5 * FL_NS_S,
+              allowed ? MS(130) : 6 * FL_NS_S);
+        close_scene(&s);
+    }
+}
+
 /* A brown-out of everybody: hedges stay within their half of the budget. */
 static void the_budget_bounds_it(void **state)
 {
@@ -358,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_refusal_of_the_request_ends_both),
         cmocka_unit_test(only_what_may_be_hedged_is),
         cmocka_unit_test(auto_goes_by_the_target_s_own_first_tokens),
+        cmocka_unit_test(plain_answers_go_by_whole_ones),
         cmocka_unit_test(the_budget_bounds_it),
         cmocka_unit_test(a_client_that_leaves_cancels_both),
         cmocka_unit_test(the_deadline_ends_both),
