@@ -14,126 +14,17 @@
 #include "dialect/ratelimit.h"
 #include "dialect/refusal.h"
 #include "server/feedback.h"
+#include "server/gather.h"
 #include "server/internal.h"
 
-enum { pieces_max = 40, join_bytes = 2048, translated_kept_bytes = 1024 };
-
-/* What one read gives to send. Spans of neighbouring bytes grow together. */
-struct gather {
-    struct fl_slice pieces[pieces_max]; /* the first *count* are written */
-    unsigned count;
-    size_t bytes;
-};
-
-static void gather_init(struct gather *g)
-{
-    g->count = 0;
-    g->bytes = 0;
-}
-
-static void gather_add(struct gather *g, struct fl_slice s)
-{
-    struct fl_slice *last = &g->pieces[g->count > 0 ? g->count - 1 : 0];
-    if (s.len == 0) {
-        return;
-    }
-    if (g->count > 0 && last->ptr + last->len == s.ptr) {
-        last->len += s.len;
-    } else {
-        fl_assert(g->count < pieces_max);
-        g->pieces[g->count++] = s;
-    }
-    g->bytes += s.len;
-}
-
-/* The pieces of one write: head, chunk size, what was gathered, chunk end. */
-static unsigned assemble(struct fl_exchange *x, const struct gather *g, bool last, char line[18],
-                         struct fl_slice out[pieces_max + 4])
-{
-    unsigned n = 0;
-    if (x->worker->out.len > 0) { /* the head, not sent yet */
-        out[n++] = fl_buf_slice(&x->worker->out);
-    }
-    if (x->chunked && g->bytes > 0) {
-        out[n++] = fl_slice(line, fl_h1_chunk_line(line, g->bytes));
-    }
-    memcpy(out + n, g->pieces, g->count * sizeof(out[0]));
-    n += g->count;
-    if (x->chunked && g->bytes > 0) {
-        out[n++] = last ? FL_LIT("\r\n0\r\n\r\n") : FL_LIT("\r\n");
-    } else if (x->chunked && last) {
-        out[n++] = FL_LIT("0\r\n\r\n");
-    }
-    return n;
-}
-
-/* Small pieces become one: copying a few hundred bytes costs less than a scattered write. */
-static unsigned join_small(struct fl_slice *out, unsigned n, char memory[join_bytes])
-{
-    size_t len = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (out[i].len > join_bytes - len) {
-            return n;
-        }
-        memcpy(memory + len, out[i].ptr, out[i].len);
-        len += out[i].len;
-    }
-    out[0] = fl_slice(memory, len);
-    return 1;
-}
-
-/* The same events as the client may come back for them. */
-static void stamp(struct fl_exchange *x, struct gather *g)
-{
-    fl_replayed_stamp(x, g->pieces, &g->count);
-    g->bytes = 0;
-    for (unsigned i = 0; i < g->count; i++) {
-        g->bytes += g->pieces[i].len;
-    }
-}
-
-/* The client, or whoever is to come back, is behind what the provider sends. */
-static bool is_behind(const struct fl_exchange *x)
-{
-    return (x->session->stream && x->session->stream->queued > 0) || (x->replay && fl_replayed_full(x));
-}
-
-/* Writes what was gathered as body of the answer; *last*: and the body's end. */
-static void flush(struct fl_attempt *a, struct gather *g, bool last)
-{
-    struct fl_exchange *x = a->exchange;
-    struct fl_slice out[pieces_max + 4];
-    char line[18], memory[join_bytes];
-    if (x->replay) {
-        stamp(x, g);
-    }
-    unsigned n = assemble(x, g, last, line, out);
-    if (n > 0) {
-        n = n > 1 ? join_small(out, n, memory) : n;
-        if (fl_session_write(x->session, out, n)) { /* a client that is gone is noticed by its stream */
-            x->bytes_out += g->bytes;
-        }
-        x->last_write_ns = x->worker->sys->now_ns;
-        if (x->first_byte_ns == 0 && g->bytes > 0) {
-            x->first_byte_ns = x->last_write_ns;
-        }
-        if (!last && is_behind(x)) {
-            fl_attempt_pause(a);
-        }
-        if (a->preamble.len > 0) { /* it stood before the first pieces */
-            fl_buf_finish(&a->preamble);
-        }
-    }
-    fl_buf_reset(&x->worker->out);
-    gather_init(g);
-}
+enum { translated_kept_bytes = 1024 };
 
 /* The end of a whole answer. What is learned of it is learned before: whoever has it may say at once, on another
  * connection, what it was worth. */
-static void flush_whole(struct fl_attempt *a, struct gather *g)
+static void flush_whole(struct fl_attempt *a, struct fl_gather *g)
 {
     fl_decide_teach(a->exchange, &a->usage);
-    flush(a, g, true);
+    fl_gather_flush(a, g, true);
 }
 
 /* From now on it is the gaps between bytes that are timed. */
@@ -239,8 +130,8 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
         translate_refusal(a, err, body);
         return;
     }
-    struct gather g;
-    gather_init(&g);
+    struct fl_gather g;
+    fl_gather_init(&g);
     struct fl_json whole;
     bool refusal = a->status >= 400 || err != FL_ERR_BAD_RESPONSE; /* an error inside a 200 is one too */
     bool json = refusal && body.len > 0 && fl_json_scan(body, FL_JSON_LIMITS, NULL, 0, &whole, NULL) == FL_OK &&
@@ -253,8 +144,8 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
     int status = a->status >= 400 ? a->status : fl_err_status(err);
     fl_exchange_commit(a);
     fl_reply_head(x, status, FL_LIT("application/json"), body.len);
-    gather_add(&g, body);
-    flush(a, &g, true);
+    fl_gather_add(&g, body);
+    fl_gather_flush(a, &g, true);
     fl_attempt_end(a, err);
     fl_exchange_failed(x, err);
 }
@@ -293,8 +184,8 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
 static void held_answer(struct fl_attempt *a, struct fl_slice body)
 {
     struct fl_exchange *x = a->exchange;
-    struct gather g;
-    gather_init(&g);
+    struct fl_gather g;
+    fl_gather_init(&g);
     enum fl_err err = read_held(a, &body);
     if (a->continues) { /* the client has a stream */
         fl_attempt_fail(a, err ? err : FL_ERR_BAD_RESPONSE);
@@ -321,7 +212,7 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
     if (!x->head_by_heartbeat) {
         fl_reply_head(x, a->status, a->content_type, x->replay ? UINT64_MAX : body.len);
     }
-    gather_add(&g, body);
+    fl_gather_add(&g, body);
     flush_whole(a, &g);
     succeed(a);
 }
@@ -331,21 +222,21 @@ static void held_answer(struct fl_attempt *a, struct fl_slice body)
 static void start_passing(struct fl_attempt *a)
 {
     struct fl_exchange *x = a->exchange;
-    struct gather g;
+    struct fl_gather g;
     bool length_known = a->body.framing == FL_H1_LENGTH && !a->unpack;
-    gather_init(&g);
+    fl_gather_init(&g);
     fl_attempt_enter(a, FL_ATTEMPT_PASSING);
     fl_exchange_commit(a);
     fl_reply_head(x, a->status, a->content_type, length_known ? a->body.total + a->body.left : UINT64_MAX);
-    gather_add(&g, fl_buf_slice(&a->hold));
-    flush(a, &g, false);
+    fl_gather_add(&g, fl_buf_slice(&a->hold));
+    fl_gather_flush(a, &g, false);
     fl_buf_finish(&a->hold);
 }
 
 static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
 {
-    struct gather g;
-    gather_init(&g);
+    struct fl_gather g;
+    fl_gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
         if (must_wait(a, in)) {
@@ -356,9 +247,9 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
             fl_attempt_fail(a, err);
             return;
         }
-        gather_add(&g, piece);
-        if (g.count == pieces_max || a->unpack) {
-            flush(a, &g, false);
+        fl_gather_add(&g, piece);
+        if (g.count == FL_GATHER_PIECES || a->unpack) {
+            fl_gather_flush(a, &g, false);
         }
     }
     a->conn_keep = a->conn_keep && in.len == 0;
@@ -366,7 +257,7 @@ static void pass_bytes(struct fl_attempt *a, struct fl_slice in)
         flush_whole(a, &g);
         succeed(a);
     } else {
-        flush(a, &g, false);
+        fl_gather_flush(a, &g, false);
     }
 }
 
@@ -434,7 +325,7 @@ static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
 /* --- streams --- */
 
 /* The head, and what was held back. */
-static void commit_stream(struct fl_attempt *a, struct gather *g)
+static void commit_stream(struct fl_attempt *a, struct fl_gather *g)
 {
     struct fl_exchange *x = a->exchange;
     note_first_byte(a);
@@ -449,12 +340,12 @@ static void commit_stream(struct fl_attempt *a, struct gather *g)
     if (x->resume && !a->translation) {
         fl_resume_note_all(x->resume, fl_buf_slice(&a->preamble));
     }
-    gather_add(g, fl_buf_slice(&a->preamble));
+    fl_gather_add(g, fl_buf_slice(&a->preamble));
 }
 
 /* An event before the commit point. False: the attempt is over. *ret_held*: it waits with those before it. */
 static bool take_early(struct fl_attempt *a, const struct fl_sse_event *event, struct fl_event_facts *facts,
-                       struct gather *g, bool *ret_held)
+                       struct fl_gather *g, bool *ret_held)
 {
     bool error = facts->kind == FL_EVENT_ERROR;
     enum fl_err err = error ? a->dialect->read_error(a->status, event->data) : FL_OK;
@@ -485,16 +376,16 @@ static bool is_cut_off(const struct fl_event_facts *event)
 }
 
 /* Sends what a continued stream has ready. */
-static void flush_continued(struct fl_attempt *a, struct gather *g)
+static void flush_continued(struct fl_attempt *a, struct fl_gather *g)
 {
     struct fl_buf *out = &a->exchange->resume->out;
-    gather_add(g, fl_buf_slice(out));
-    flush(a, g, false);
+    fl_gather_add(g, fl_buf_slice(out));
+    fl_gather_flush(a, g, false);
     fl_buf_reset(out);
 }
 
 /* An event of a stream that continues another one. False: the attempt is over. */
-static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
+static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct fl_gather *g,
                            bool *ret_pass)
 {
     struct fl_exchange *x = a->exchange;
@@ -529,7 +420,7 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
 }
 
 /* One event: *ret_pass, or the attempt is over (false). *at_end*: it has no empty line. */
-static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct gather *g,
+static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, bool at_end, struct fl_gather *g,
                        bool *ret_pass)
 {
     struct fl_exchange *x = a->exchange;
@@ -552,7 +443,7 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
     }
     if (answering && x->resume && facts.kind == FL_EVENT_ERROR &&
         fl_resume_judge(x->resume) != FL_RESUME_NEVER) { /* not the last word */
-        flush(a, g, false);
+        fl_gather_flush(a, g, false);
         fl_attempt_fail(a, a->dialect->read_error(a->status, event->data));
         return false;
     }
@@ -582,7 +473,7 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
 }
 
 /* Gathers the whole events at the front of *src*; *ret_used* bytes of it are done with. False: over. */
-static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, struct gather *g,
+static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, struct fl_gather *g,
                         size_t *ret_used)
 {
     struct fl_exchange *x = a->exchange;
@@ -594,7 +485,7 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
         enum fl_err err = fl_sse_next(&a->sse, fl_slice_from(src, used), at_end, x->config->limits.event_bytes,
                                       &x->worker->joined, &event);
         if (err) {
-            flush(a, g, false);
+            fl_gather_flush(a, g, false);
             fl_attempt_fail(a, err);
             return false;
         }
@@ -607,11 +498,11 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
             return false;
         }
         if (pass) {
-            if (g->count + 1 >= pieces_max) {
-                flush(a, g, false);
+            if (g->count + 1 >= FL_GATHER_PIECES) {
+                fl_gather_flush(a, g, false);
             }
-            gather_add(g, event.raw);
-            gather_add(g, at_end ? FL_LIT("\n\n") : FL_EMPTY);
+            fl_gather_add(g, event.raw);
+            fl_gather_add(g, at_end ? FL_LIT("\n\n") : FL_EMPTY);
         }
     }
     *ret_used = used;
@@ -619,14 +510,14 @@ static bool take_events(struct fl_attempt *a, struct fl_slice src, bool at_end, 
 }
 
 /* A piece of body: events in place when nothing is held, else appended to what is held. */
-static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct fl_gather *g)
 {
     size_t used = 0;
     bool stashed = a->hold.len > 0;
     if (stashed) {
         fl_buf_put(&a->hold, piece);
         if (!fl_buf_ok(&a->hold)) { /* an event too long was refused before */
-            flush(a, g, false);
+            fl_gather_flush(a, g, false);
             fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
@@ -639,14 +530,14 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
         if (a->done_seen && !a->error_seen) {
             flush_whole(a, g);
         } else {
-            flush(a, g, a->done_seen);
+            fl_gather_flush(a, g, a->done_seen);
         }
         fl_buf_drop(&a->hold, used);
         a->flushed_end = a->done_seen;
     } else if (!stashed && !a->done_seen) {
         fl_buf_put(&a->hold, fl_slice_from(src, used));
         if (!fl_buf_ok(&a->hold)) {
-            flush(a, g, false);
+            fl_gather_flush(a, g, false);
             fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
@@ -655,20 +546,20 @@ static bool stream_piece(struct fl_attempt *a, struct fl_slice piece, bool at_en
 }
 
 /* A proper end: the terminal event, a finish reason, or an error that was told in the stream. */
-static void stream_over(struct fl_attempt *a, struct gather *g)
+static void stream_over(struct fl_attempt *a, struct fl_gather *g)
 {
     struct fl_exchange *x = a->exchange;
     bool told = a->error_seen;
     bool complete = a->done_seen || a->finish_seen || told;
     if (!complete || x->state != FL_EXCHANGE_ANSWERING) {
-        flush(a, g, false);
+        fl_gather_flush(a, g, false);
         fl_attempt_fail(a, FL_ERR_CLOSED);
         return;
     }
     if (!a->flushed_end && !told) {
         flush_whole(a, g);
     } else if (!a->flushed_end) {
-        flush(a, g, true);
+        fl_gather_flush(a, g, true);
     }
     fl_attempt_end(a, told ? FL_ERR_ERROR_IN_200 : FL_OK);
     if (told) {
@@ -697,7 +588,7 @@ static bool may_go_on(const struct fl_attempt *a)
 }
 
 /* What a translation has ready; false: the attempt is over. */
-static bool send_translated(struct fl_attempt *a, struct gather *g)
+static bool send_translated(struct fl_attempt *a, struct fl_gather *g)
 {
     struct fl_exchange *x = a->exchange;
     struct fl_translation *t = a->translation;
@@ -722,12 +613,12 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
             fl_attempt_fail(a, FL_ERR_NOMEM);
             return false;
         }
-        gather_add(g, fl_buf_slice(&x->resume->out));
+        fl_gather_add(g, fl_buf_slice(&x->resume->out));
     } else {
-        gather_add(g, fl_buf_slice(&t->out));
+        fl_gather_add(g, fl_buf_slice(&t->out));
     }
     if (!t->done || a->error_seen) {
-        flush(a, g, false);
+        fl_gather_flush(a, g, false);
     } else {
         flush_whole(a, g);
         a->flushed_end = true;
@@ -747,7 +638,7 @@ static bool send_translated(struct fl_attempt *a, struct gather *g)
     return true;
 }
 
-static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct fl_gather *g)
 {
     struct fl_translation *t = a->translation;
     enum fl_err err = fl_translation_feed(t, piece, at_end);
@@ -771,7 +662,7 @@ static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at
 /* --- streams of either kind --- */
 
 /* A piece of body; false: the attempt is over. */
-static bool take_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct gather *g)
+static bool take_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end, struct fl_gather *g)
 {
     if (a->done_seen || (a->translation && a->error_seen)) {
         return true; /* nothing that follows an end counts */
@@ -784,8 +675,8 @@ static bool take_piece(struct fl_attempt *a, struct fl_slice piece, bool at_end,
 
 static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
 {
-    struct gather g;
-    gather_init(&g);
+    struct fl_gather g;
+    fl_gather_init(&g);
     while (more_of(a, in)) {
         struct fl_slice piece;
         if (must_wait(a, in)) {
@@ -793,7 +684,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
         }
         enum fl_err err = next_piece(a, &in, &piece);
         if (err) {
-            flush(a, &g, false);
+            fl_gather_flush(a, &g, false);
             fl_attempt_fail(a, err);
             return;
         }
@@ -801,7 +692,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
             return;
         }
         if (a->unpack && !a->done_seen) {
-            flush(a, &g, false);
+            fl_gather_flush(a, &g, false);
         }
     }
     a->conn_keep = a->conn_keep && in.len == 0;
@@ -812,7 +703,7 @@ static void stream_bytes(struct fl_attempt *a, struct fl_slice in)
     if (a->body.done || a->done_seen || told) {
         stream_over(a, &g);
     } else {
-        flush(a, &g, false);
+        fl_gather_flush(a, &g, false);
     }
 }
 
@@ -848,8 +739,8 @@ void fl_relay_go_on(struct fl_attempt *a)
 
 void fl_relay_ended(struct fl_attempt *a, enum fl_err err)
 {
-    struct gather g;
-    gather_init(&g);
+    struct fl_gather g;
+    fl_gather_init(&g);
     a->conn_keep = false;
     fl_buf_reset(&a->exchange->worker->out);
     enum fl_err whole = err ? err : fl_h1_body_end(&a->body);
