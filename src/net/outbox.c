@@ -11,7 +11,8 @@
  *   write() -- not huge, nothing queued --> outbox -- turn ends, outbox full, stream closes --> kernel
  *          `-- huge, or something queued ----------------------------------------------------> kernel
  *
- * A record is a stream and its bytes; a second write of the stream that wrote last joins its record.
+ * A record is a stream and its bytes; a second write of the stream that wrote last joins its record, if it is small:
+ * who writes much in a turn is to find out soon that its peer does not take it.
  * What the kernel does not take becomes the stream's queue, and the owner hears stalled() in the next
  * turn. No event comes from here: sending may happen inside a call of any owner.
  */
@@ -64,6 +65,12 @@ bool fl_outbox_keep(struct tcp *t, const struct fl_slice *pieces, unsigned count
     }
     if (len > FL_OUTBOX_KEPT_BYTES) {
         return false;
+    }
+    if (len > FL_OUTBOX_SMALL_BYTES && (t->flags & FL_TCP_KEPT)) {
+        fl_outbox_send(net);
+        if (t->write_err != FL_OK || t->base.queued > 0) {
+            return false;
+        }
     }
     struct record *r = o->count > 0 ? record_at(net, o->last) : NULL;
     bool joins = r && r->t == t && o->last + record_bytes(r->len + len) <= sizeof(o->bytes);

@@ -42,6 +42,31 @@ void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state)
     enter(a, state);
 }
 
+/* --- usage --- */
+
+const struct fl_usage *fl_attempt_usage(const struct fl_attempt *a)
+{
+    static const struct fl_usage none;
+    return a->usage ? a->usage : &none;
+}
+
+struct fl_usage *fl_attempt_usage_room(struct fl_attempt *a)
+{
+    return a->usage ? a->usage : &a->exchange->worker->usage;
+}
+
+void fl_attempt_keep_usage(struct fl_attempt *a)
+{
+    struct fl_usage *read = &a->exchange->worker->usage;
+    if (read->known) {
+        a->usage = fl_arena_take(&a->exchange->arena, sizeof(*read));
+        if (a->usage) {
+            *a->usage = *read;
+        }
+        *read = (struct fl_usage){0};
+    }
+}
+
 /* --- ending --- */
 
 /* What it cost, as far as that can be known: a provider that is cancelled has read the prompt, and tells nothing. */
@@ -51,13 +76,14 @@ static void price_note(const struct fl_attempt *a, struct fl_attempt_note *n)
     int64_t when_s = (int64_t)(x->choice->wall_ns / FL_NS_S);
     uint64_t said = x->resume && x->winner == a ? fl_resume_tokens(x->resume) : 0;
     struct fl_usage read = {.known = true, .tokens_in = x->tokens_in, .tokens_out = said};
+    const struct fl_usage *counted = fl_attempt_usage(a);
     bool cancelled = n->err == FL_ERR_HEDGED || n->err == FL_ERR_CANCELLED || fl_err_blame(n->err) == FL_BLAME_PROVIDER;
-    if (a->usage.known && cancelled && a->usage.tokens_out < said) { /* told at its beginning */
-        read = a->usage;
+    if (counted->known && cancelled && counted->tokens_out < said) { /* told at its beginning */
+        read = *counted;
         read.tokens_out = said;
         n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
-    } else if (a->usage.known) {
-        n->priced = fl_cost_exact(a->target, &a->usage, when_s, &n->cost_picousd);
+    } else if (counted->known) {
+        n->priced = fl_cost_exact(a->target, counted, when_s, &n->cost_picousd);
     } else if (cancelled && a->head_seen && a->status < 300 && x->tokens_in > 0) {
         n->priced = n->estimated = fl_cost_exact(a->target, &read, when_s, &n->cost_picousd);
     }
@@ -142,18 +168,19 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
 {
     struct fl_exchange *x = a->exchange;
     uint64_t now = x->worker->sys->now_ns;
+    const struct fl_usage *usage = fl_attempt_usage(a);
     struct fl_outcome outcome = {
         .err = err,
         .first_byte_ns = a->first_byte_ns > 0 ? since(a->begun_ns, a->first_byte_ns) + 1 : 0,
         .total_ns = since(a->begun_ns, now),
-        .tokens_out = a->usage.tokens_out,
-        .tokens_in = a->usage.tokens_in,
-        .tokens_cached = a->usage.tokens_cached,
+        .tokens_out = usage->tokens_out,
+        .tokens_in = usage->tokens_in,
+        .tokens_cached = usage->tokens_cached,
         .retry_after_ns = a->rates && a->rates->retry_after_given ? a->rates->retry_after_ns : 0,
     };
     struct fl_lease_end lease_end = {.err = err,
-                                     .tokens_in = a->usage.tokens_in,
-                                     .tokens_out = a->usage.tokens_out,
+                                     .tokens_in = usage->tokens_in,
+                                     .tokens_out = usage->tokens_out,
                                      .rates = a->rates};
     if (a->state == FL_ATTEMPT_QUEUED) {
         fl_list_remove(&a->wait.link);
@@ -164,7 +191,7 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     fl_route_end(&x->config->table, a->target, &a->dispatch, &outcome, now);
     x->worker->stats.attempts_open--;
     if (x->winner == a || !x->winner) {
-        fl_decide_used(x, &a->usage);
+        fl_decide_used(x, usage);
     }
     leave(a);
     release_conn(a, err);

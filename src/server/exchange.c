@@ -678,7 +678,7 @@ void fl_attempt_fail(struct fl_attempt *a, enum fl_err err)
     if (x->resume && x->state == FL_EXCHANGE_TRYING) {
         fl_resume_reset(x->resume);
     } else if (x->resume && x->state == FL_EXCHANGE_ANSWERING) {
-        fl_resume_broke(x->resume, x->tokens_in, &a->usage);
+        fl_resume_broke(x->resume, x->tokens_in, fl_attempt_usage(a));
     }
     if (continued || (x->state == FL_EXCHANGE_TRYING && x->alive_count == 1)) {
         settle_step_after(a, err);

@@ -217,7 +217,8 @@ struct fl_attempt {
     struct fl_buf preamble;  /* events before the first content, not sent on yet */
     size_t scanned;
     struct fl_sse sse;
-    struct fl_usage usage;
+    struct fl_usage *usage;  /* what its provider counted so far, in the exchange's arena or in *translation*; NULL:
+                                nothing, as of a stream until its end. See fl_attempt_usage() */
     struct fl_buf fields;    /* answer's head fields that are passed on, as lines */
     struct fl_slice content_type;        /* in the exchange's arena */
     struct fl_slice upstream_request_id; /* in the exchange's arena */
@@ -448,6 +449,7 @@ struct fl_worker {
     struct fl_buf joined;        /* several data lines of one stream event, joined */
     struct fl_h1_head head;      /* head being parsed; valid during one event */
     struct fl_rates heard;       /* of the head being read */
+    struct fl_usage usage;       /* of the answer or event being read; else zeros */
     uint64_t wall_ns, wall_turn_ns; /* the calendar's time, and the turn it was read in */
     uint64_t date_s;             /* second that date[] tells */
     char date[30];               /* "Wed, 25 Nov 2026 04:00:00 GMT" */
@@ -559,6 +561,11 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+/* What its provider counted so far; not known: zeros. */
+const struct fl_usage *fl_attempt_usage(const struct fl_attempt *a);
+/* Where a reader of an answer or an event puts it, on top of what is there. Then it is kept, if there is any. */
+struct fl_usage *fl_attempt_usage_room(struct fl_attempt *a);
+void fl_attempt_keep_usage(struct fl_attempt *a);
 
 /* pass.c */
 void fl_pass_open(struct fl_exchange *x, const struct fl_h1_head *head, struct fl_slice path);

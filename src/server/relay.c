@@ -23,7 +23,7 @@ enum { translated_kept_bytes = 1024 };
  * connection, what it was worth. */
 static void flush_whole(struct fl_attempt *a, struct fl_gather *g)
 {
-    fl_decide_teach(a->exchange, &a->usage);
+    fl_decide_teach(a->exchange, fl_attempt_usage(a));
     fl_gather_flush(a, g, true);
 }
 
@@ -159,12 +159,14 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
     }
     if (a->exchange->pass) {
         if (fl_pass_is_json(a->content_type)) {
-            fl_pass_read_usage(*body, &a->usage);
+            fl_pass_read_usage(*body, fl_attempt_usage_room(a));
+            fl_attempt_keep_usage(a);
         }
         return FL_OK;
     }
     if (is_own_body(a)) {
-        enum fl_err told = a->dialect->read_answer(*body, &a->usage);
+        enum fl_err told = a->dialect->read_answer(*body, fl_attempt_usage_room(a));
+        fl_attempt_keep_usage(a);
         told = told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
         if (!t || told) {
             return told;
@@ -173,7 +175,7 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
     bool as_stream = a->exchange->stream;
     bool of_stream = a->other_kind && !as_stream;
     enum fl_err err = of_stream ? fl_translation_collect(t, *body) : fl_translation_answer(t, *body, as_stream);
-    a->usage = t->usage;
+    a->usage = t->usage.known ? &t->usage : NULL;
     if (!err) {
         *body = fl_buf_slice(&t->out);
         a->content_type = as_stream ? FL_LIT("text/event-stream; charset=utf-8") : FL_LIT("application/json");
@@ -391,7 +393,8 @@ static bool take_continued(struct fl_attempt *a, const struct fl_sse_event *even
     struct fl_exchange *x = a->exchange;
     struct fl_event_facts facts;
     *ret_pass = false;
-    a->dialect->read_event(x->endpoint, event, true, &facts, &a->usage);
+    a->dialect->read_event(x->endpoint, event, true, &facts, fl_attempt_usage_room(a));
+    fl_attempt_keep_usage(a);
     if (at_end && is_cut_off(&facts)) {
         return true;
     }
@@ -433,7 +436,8 @@ static bool take_event(struct fl_attempt *a, const struct fl_sse_event *event, b
         *ret_pass = answering;
         return true;
     }
-    a->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, &a->usage);
+    a->dialect->read_event(x->endpoint, event, !answering || at_end, &facts, fl_attempt_usage_room(a));
+    fl_attempt_keep_usage(a);
     if (at_end && is_cut_off(&facts)) {
         *ret_pass = false;
         return true;
@@ -645,7 +649,7 @@ static bool translate_piece(struct fl_attempt *a, struct fl_slice piece, bool at
     if (piece.len > 0) {
         note_life(a);
     }
-    a->usage = t->usage;
+    a->usage = t->usage.known ? &t->usage : NULL;
     a->finish_seen = t->finish_seen;
     a->done_seen = t->done;
     a->error_seen = t->err != FL_OK;

@@ -68,7 +68,7 @@ static void put_failover(const struct fl_exchange *x, struct fl_buf *b)
 static void put_cost(const struct fl_exchange *x, struct fl_buf *b)
 {
     uint64_t picousd;
-    if (x->winner && !x->stream && fl_exchange_cost(x, &x->winner->usage, &picousd)) {
+    if (x->winner && !x->stream && fl_exchange_cost(x, fl_attempt_usage(x->winner), &picousd)) {
         fl_buf_put(b, FL_LIT("x-fairlead-cost-usd: "));
         fl_buf_put_scaled(b, picousd, 12, 9);
         fl_buf_put(b, FL_LIT("\r\n"));

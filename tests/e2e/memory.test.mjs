@@ -114,7 +114,7 @@ describe('slow clients', { skip }, () => {
     test('a stream that is not read', LIMIT, async (t) => {
         const streams = [];
         await cost(t, {
-            connect: ask, most: 5 * KIB, // of two connections, the client's and the provider's
+            connect: ask, most: 4 * KIB, // of two connections, the client's and the provider's
             answer(seen) {
                 seen.openStream();
                 streams.push(seen);
