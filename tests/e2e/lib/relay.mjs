@@ -13,7 +13,8 @@ export async function relay(port) {
             const headers = { ...answer.headers };
             for (const name of ['x-request-id', 'request-id', 'connection', 'transfer-encoding']) delete headers[name];
             const id = headers['x-fairlead-upstream-request-id'];
-            if (id !== undefined) headers[request.url.startsWith('/v1/messages') ? 'request-id' : 'x-request-id'] = id;
+            if (id?.startsWith('gen-')) headers['x-generation-id'] = id; // OpenRouter's, which no SDK reads
+            else if (id !== undefined) headers[request.url.startsWith('/v1/messages') ? 'request-id' : 'x-request-id'] = id;
             response.writeHead(answer.statusCode, headers);
             answer.pipe(response);
             answer.on('error', () => response.destroy());
