@@ -63,13 +63,6 @@ enum fl_err fl_json_scan_marked(struct fl_slice text, struct fl_json_limits limi
                                 struct fl_slice mark, bool *ret_marked, struct fl_json *ret_value,
                                 struct fl_reterr *reterr) FL_CHECK_RESULT;
 
-/* The same; *ret_marked tells whether a string value somewhere begins with *mark* (not empty, ASCII, nothing in it
- * that JSON escapes). One whose mark is written in escapes is not found. */
-enum fl_err fl_json_scan_marked(struct fl_slice text, struct fl_json_limits limits,
-                                struct fl_json_watch *watches, unsigned watch_count,
-                                struct fl_slice mark, bool *ret_marked, struct fl_json *ret_value,
-                                struct fl_reterr *reterr) FL_CHECK_RESULT;
-
 /* --- Walking text that fl_json_scan() has accepted. Behaviour on other text is bounded, but
  *     unspecified. A step reads the element it returns once: to walk n levels down is to read the
  *     innermost text n times. --- */
