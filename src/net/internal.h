@@ -20,10 +20,10 @@
 #include <uv.h>
 
 #define FL_NET_READ_BYTES     32768
-#define FL_OUTBOX_BYTES       262144
+#define FL_OUTBOX_BYTES       131072
 #define FL_OUTBOX_RECORDS     32
 #define FL_OUTBOX_SMALL_BYTES 4096  /* of one write: a stream may have any number of these in a turn */
-#define FL_OUTBOX_KEPT_BYTES  69632 /* of one write: 64 KiB and a head. At 128 KiB to copy costs what it saves */
+#define FL_OUTBOX_KEPT_BYTES  36864 /* of one write: 32 KiB and a head; more takes too much memory */
 
 /* mail.c: letters from any thread to one loop. Outlives the loop while a lookup thread holds it. */
 struct fl_letter {

@@ -5,8 +5,8 @@
  * A busy loop reads dozens of requests and answers a turn. To send each as it is made is to switch
  * between parsing and the kernel's long way down each time, and to wake a peer that falls asleep
  * again before the next comes. Kept until the turn ends they cost a seventh less CPU a request,
- * measured, also where that means to copy 16 KiB, and a tenth less with 64; a turn in which little happens
- * ends at once, so nobody waits for company.
+ * measured, also where that means to copy 16 or 32 KiB; a turn in which little happens ends at once, so nobody
+ * waits for company.
  *
  *   write() -- not huge, nothing queued --> outbox -- turn ends, outbox full, stream closes --> kernel
  *          `-- huge, or something queued ----------------------------------------------------> kernel

@@ -241,12 +241,15 @@ describe('a long stream, translated', { skip }, () => {
             assert.match(tail, /\[DONE\]\n\n$/);
             return [bytes, peak(f) - first];
         };
-        const [bytes, grown] = await ask();
-        t.diagnostic(`${bytes} bytes, grown by ${grown / KIB} KiB after the first MiB`);
-        assert.ok(bytes > EVENTS * 100);
-        assert.ok(grown <= 256 * KIB, `${grown} bytes`);
-        await gateway.stop();
-        await up.close();
+        try {
+            const [bytes, grown] = await ask();
+            t.diagnostic(`${bytes} bytes, grown by ${grown / KIB} KiB after the first MiB`);
+            assert.ok(bytes > EVENTS * 100);
+            assert.ok(grown <= 256 * KIB, `${grown} bytes`);
+        } finally {
+            await gateway.stop();
+            await up.close();
+        }
     });
 });
 
