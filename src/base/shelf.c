@@ -11,8 +11,9 @@
 #endif
 
 enum { tray_bytes = 64 * 1024, block_bytes_max = 16 * 1024 };
+enum { empty_max = 2 /* trays, so that some dozen requests at a time come and go without the system */ };
 
-struct fl_shelf_tray {
+struct tray {
     struct fl_list link; /* in open, while a block is free */
     void *free;          /* given back: each begins with a pointer to the next */
     unsigned used;       /* blocks out */
@@ -25,22 +26,26 @@ void fl_shelf_init(struct fl_shelf *s, size_t block_bytes)
 {
     fl_assert(block_bytes >= sizeof(void *) && block_bytes <= block_bytes_max);
     s->block_bytes = (block_bytes + 15) & ~(size_t)15;
-    s->empty = NULL;
+    s->empty = 0;
     fl_list_init(&s->open);
+}
+
+static void remove_tray(struct tray *t)
+{
+    fl_list_remove(&t->link);
+    (void)munmap(t, tray_bytes);
 }
 
 void fl_shelf_finish(struct fl_shelf *s)
 {
-    if (s->empty) {
-        fl_list_remove(&s->empty->link);
-        (void)munmap(s->empty, tray_bytes);
-        s->empty = NULL;
+    for (; s->empty > 0; s->empty--) {
+        remove_tray((struct tray *)(void *)s->open.next);
     }
     fl_assert(fl_list_empty(&s->open));
 }
 
 /* At a multiple of its size, so that a block's address tells its tray. */
-static struct fl_shelf_tray *add_tray(struct fl_shelf *s)
+static struct tray *add_tray(struct fl_shelf *s)
 {
     char *memory = mmap(NULL, 2 * tray_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
@@ -51,16 +56,17 @@ static struct fl_shelf_tray *add_tray(struct fl_shelf *s)
         (void)munmap(memory, before);
     }
     (void)munmap(memory + before + tray_bytes, tray_bytes - before);
-    struct fl_shelf_tray *t = (void *)(memory + before); /* zeros */
+    struct tray *t = (void *)(memory + before); /* zeros */
     t->blocks = (unsigned)((tray_bytes - sizeof(*t)) / s->block_bytes);
     fl_list_init(&t->link);
     fl_list_push(&s->open, &t->link);
+    s->empty++;
     return t;
 }
 
-static struct fl_shelf_tray *open_tray(struct fl_shelf *s)
+static struct tray *open_tray(struct fl_shelf *s)
 {
-    return fl_list_empty(&s->open) ? add_tray(s) : (struct fl_shelf_tray *)(void *)s->open.next;
+    return fl_list_empty(&s->open) ? add_tray(s) : (struct tray *)(void *)s->open.next;
 }
 
 void *fl_shelf_take(struct fl_shelf *s)
@@ -68,7 +74,7 @@ void *fl_shelf_take(struct fl_shelf *s)
     if (FL_ARENA_SEPARATE) {
         return malloc(s->block_bytes);
     }
-    struct fl_shelf_tray *t = open_tray(s);
+    struct tray *t = open_tray(s);
     if (!t) {
         return NULL;
     }
@@ -78,7 +84,7 @@ void *fl_shelf_take(struct fl_shelf *s)
     } else {
         block = t->bytes + t->cut++ * s->block_bytes;
     }
-    s->empty = s->empty == t ? NULL : s->empty;
+    s->empty -= t->used == 0;
     if (++t->used == t->blocks) {
         fl_list_remove(&t->link);
     }
@@ -91,16 +97,17 @@ void fl_shelf_give(struct fl_shelf *s, void *block)
         free(block);
         return;
     }
-    struct fl_shelf_tray *t = (void *)((uintptr_t)block & ~(uintptr_t)(tray_bytes - 1));
+    struct tray *t = (void *)((uintptr_t)block & ~(uintptr_t)(tray_bytes - 1));
     memcpy(block, &t->free, sizeof(t->free));
     t->free = block;
     if (t->used-- == t->blocks) {
         fl_list_push(&s->open, &t->link);
     }
-    if (t->used == 0 && s->empty) {
-        fl_list_remove(&t->link);
-        (void)munmap(t, tray_bytes);
+    if (t->used == 0 && s->empty == empty_max) {
+        remove_tray(t);
     } else if (t->used == 0) {
-        s->empty = t;
+        fl_list_remove(&t->link);
+        fl_list_append(&s->open, &t->link);
+        s->empty++;
     }
 }

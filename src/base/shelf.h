@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Blocks of one size that come and go with every request, cut from trays of 64 KiB: a request costs no malloc(),
- * and a tray whose blocks are all back goes back to the system (but for one, for the next request), whatever else
- * was allocated meanwhile. Under address sanitizers (FL_ARENA_SEPARATE) each block is an allocation of its own, so
+ * and a tray whose blocks are all back goes back to the system (but for a few, for the next requests), whatever
+ * else was allocated meanwhile. Under address sanitizers (FL_ARENA_SEPARATE) each block is an allocation of its own, so
  * that a use after giving back is seen. One thread.
  */
 #ifndef FL_BASE_SHELF_H
@@ -10,11 +10,9 @@
 
 #include "base/list.h"
 
-struct fl_shelf_tray;
-
 struct fl_shelf {
-    struct fl_list open; /* trays with a free block */
-    struct fl_shelf_tray *empty; /* one of them with nothing else, or NULL */
+    struct fl_list open; /* trays with a free block, those with nothing else last */
+    unsigned empty;      /* so many of these */
     size_t block_bytes;
 };
 

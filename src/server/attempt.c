@@ -193,6 +193,9 @@ void fl_attempt_end(struct fl_attempt *a, enum fl_err err)
     if (x->winner == a || !x->winner) {
         fl_decide_used(x, usage);
     }
+    if (a->usage == &x->worker->usage) {
+        *a->usage = (struct fl_usage){0};
+    }
     leave(a);
     release_conn(a, err);
     if (x->upstreams->queued > 0) {

@@ -217,8 +217,9 @@ struct fl_attempt {
     struct fl_buf preamble;  /* events before the first content, not sent on yet */
     size_t scanned;
     struct fl_sse sse;
-    struct fl_usage *usage;  /* what its provider counted so far, in the exchange's arena or in *translation*; NULL:
-                                nothing, as of a stream until its end. See fl_attempt_usage() */
+    struct fl_usage *usage;  /* what its provider counted so far; NULL: nothing, as of a stream until its end. Of a
+                                stream in the exchange's arena, of a plain answer, which ends in the event that it is
+                                read in, the worker's, or *translation*'s. See fl_attempt_usage() */
     struct fl_buf fields;    /* answer's head fields that are passed on, as lines */
     struct fl_slice content_type;        /* in the exchange's arena */
     struct fl_slice upstream_request_id; /* in the exchange's arena */
@@ -366,7 +367,7 @@ struct fl_exchange {
     struct fl_attempt_note first_note;
     unsigned note_count;
     struct fl_timer timer;
-    _Alignas(16) char room[944]; /* the arena's first chunk: what is kept of a choice of one target fits */
+    _Alignas(16) char room[864]; /* the arena's first chunk: what is kept of a choice of one target fits */
 };
 
 /* --- a client's connection (session.c) --- */
@@ -563,7 +564,7 @@ void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
 /* What its provider counted so far; not known: zeros. */
 const struct fl_usage *fl_attempt_usage(const struct fl_attempt *a);
-/* Where a reader of an answer or an event puts it, on top of what is there. Then it is kept, if there is any. */
+/* Where the reader of an event puts it, on top of what is there. Then it is kept, if there is any. */
 struct fl_usage *fl_attempt_usage_room(struct fl_attempt *a);
 void fl_attempt_keep_usage(struct fl_attempt *a);
 

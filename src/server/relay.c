@@ -159,14 +159,14 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
     }
     if (a->exchange->pass) {
         if (fl_pass_is_json(a->content_type)) {
-            fl_pass_read_usage(*body, fl_attempt_usage_room(a));
-            fl_attempt_keep_usage(a);
+            a->usage = &a->exchange->worker->usage;
+            fl_pass_read_usage(*body, a->usage);
         }
         return FL_OK;
     }
     if (is_own_body(a)) {
-        enum fl_err told = a->dialect->read_answer(*body, fl_attempt_usage_room(a));
-        fl_attempt_keep_usage(a);
+        a->usage = &a->exchange->worker->usage;
+        enum fl_err told = a->dialect->read_answer(*body, a->usage);
         told = told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
         if (!t || told) {
             return told;
