@@ -562,11 +562,15 @@ enum fl_err fl_attempt_check_time(struct fl_attempt *a, uint64_t now_ns, uint64_
 void fl_attempt_pause(struct fl_attempt *a);
 void fl_attempt_resume(struct fl_attempt *a);
 void fl_attempt_enter(struct fl_attempt *a, enum fl_attempt_state state);
+
+/* tally.c */
 /* What its provider counted so far; not known: zeros. */
 const struct fl_usage *fl_attempt_usage(const struct fl_attempt *a);
 /* Where the reader of an event puts it, on top of what is there. Then it is kept, if there is any. */
 struct fl_usage *fl_attempt_usage_room(struct fl_attempt *a);
 void fl_attempt_keep_usage(struct fl_attempt *a);
+/* It is about to end so: the exchange's note of it, with its cost as far as that can be known. */
+void fl_attempt_note(struct fl_attempt *a, enum fl_err err);
 
 /* pass.c */
 void fl_pass_open(struct fl_exchange *x, const struct fl_h1_head *head, struct fl_slice path);
