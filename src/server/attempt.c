@@ -10,7 +10,6 @@
  * more on a fresh one, at once, and that does not count as a failure of the target.
  */
 #include "dialect/ratelimit.h"
-#include "route/estimate.h"
 #include "server/internal.h"
 
 enum { interim_max = 8, fields_bytes = 16 * 1024, join_bytes = 4096, preamble_bytes = 2 * FL_PREAMBLE_BYTES,
