@@ -50,7 +50,8 @@ void fl_secret_mask(struct fl_load *load, const struct fl_yaml *node)
     if (node->kind != FL_YAML_SCALAR) {
         return;
     }
-    bool spans_lines = node->width <= 1 || fl_slice_find(node->text, '\n') < node->text.len;
+    bool block = node->width <= 1 && node->text.len > 1; /* begins with a mark of one character */
+    bool spans_lines = block || fl_slice_find(node->text, '\n') < node->text.len;
     if (!fl_slice_starts(node->text, FL_LIT("${"))) {
         place.width = spans_lines ? UINT32_MAX : place.width;
         fl_findings_mask(load->findings, place);

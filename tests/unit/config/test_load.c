@@ -423,6 +423,27 @@ static void yaml_anchors_and_merge_keys_work(void **state)
     loaded_finish(&l);
 }
 
+/* What is shown of a line hides the key and no more; one in a block of several lines hides those. */
+static void excerpts_hide_keys_only(void **state)
+{
+    (void)state;
+    struct loaded l = load("providers:\n"
+                           "  openai: {api_key: x, rgion: eu}\n"
+                           "limits: {event: lots}\n");
+    assert_int_equal(l.err, FL_ERR_CONFIG);
+    assert_true(says(&l, "  openai: {api_key: *, rgion: eu}\n"));
+    assert_true(says(&l, "limits: {event: lots}\n"));
+    loaded_finish(&l);
+    l = load("providers:\n"
+             "  openai:\n"
+             "    api_key: |\n"
+             "      very-secret\n"
+             "    rgion: eu\n");
+    assert_int_equal(l.err, FL_ERR_CONFIG);
+    assert_false(says(&l, "very-secret"));
+    loaded_finish(&l);
+}
+
 static void secrets_are_wiped(void **state)
 {
     (void)state;
@@ -465,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_file_without_providers_uses_the_environment),
         cmocka_unit_test(waiting_is_configured),
         cmocka_unit_test(yaml_anchors_and_merge_keys_work),
+        cmocka_unit_test(excerpts_hide_keys_only),
         cmocka_unit_test(secrets_are_wiped),
         cmocka_unit_test(references_are_counted),
     };
