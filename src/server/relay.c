@@ -150,6 +150,12 @@ static void pass_refusal(struct fl_attempt *a, enum fl_err err, struct fl_slice 
     fl_exchange_failed(x, err);
 }
 
+/* Does a stream come where a whole answer was asked for? Then its events are read as they come, and their parts kept. */
+static bool collects(const struct fl_attempt *a)
+{
+    return a->other_kind && !a->exchange->stream;
+}
+
 /* What the answer is; a translated one becomes the client's. */
 static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
 {
@@ -164,7 +170,7 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
         }
         return FL_OK;
     }
-    if (is_own_body(a)) {
+    if (is_own_body(a) && !collects(a)) {
         a->usage = &a->exchange->worker->usage;
         enum fl_err told = a->dialect->read_answer(*body, a->usage);
         told = told == FL_ERR_ERROR_IN_200 ? a->dialect->read_error(a->status, *body) : told;
@@ -173,8 +179,8 @@ static enum fl_err read_held(struct fl_attempt *a, struct fl_slice *body)
         }
     }
     bool as_stream = a->exchange->stream;
-    bool of_stream = a->other_kind && !as_stream;
-    enum fl_err err = of_stream ? fl_translation_collect(t, *body) : fl_translation_answer(t, *body, as_stream);
+    enum fl_err err =
+        collects(a) ? fl_translation_collect(t, FL_EMPTY, true) : fl_translation_answer(t, *body, as_stream);
     a->usage = t->usage.known ? &t->usage : NULL;
     if (!err) {
         *body = fl_buf_slice(&t->out);
@@ -274,6 +280,30 @@ static void hold_overflows(struct fl_attempt *a, struct fl_slice in)
     }
     start_passing(a);
     pass_bytes(a, in);
+}
+
+static void collect_bytes(struct fl_attempt *a, struct fl_slice in)
+{
+    while (more_of(a, in) && !a->translation->done) {
+        struct fl_slice piece;
+        if (must_wait(a, in)) {
+            return;
+        }
+        enum fl_err err = next_piece(a, &in, &piece);
+        if (!err && piece.len > 0) {
+            note_life(a);
+            note_first_byte(a);
+            err = fl_translation_collect(a->translation, piece, false);
+        }
+        if (err) {
+            fl_attempt_fail(a, err);
+            return;
+        }
+    }
+    if (a->body.done || a->translation->done) {
+        a->conn_keep = a->conn_keep && in.len == 0;
+        held_answer(a, FL_EMPTY);
+    }
 }
 
 static void hold_bytes(struct fl_attempt *a, struct fl_slice in)
@@ -718,6 +748,8 @@ static void take_bytes(struct fl_attempt *a, struct fl_slice in)
     fl_buf_reset(&a->exchange->worker->out);
     if (a->state == FL_ATTEMPT_STREAMING) {
         stream_bytes(a, in);
+    } else if (a->state == FL_ATTEMPT_HOLDING && collects(a)) {
+        collect_bytes(a, in);
     } else if (a->state == FL_ATTEMPT_HOLDING) {
         hold_bytes(a, in);
     } else {

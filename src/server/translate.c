@@ -389,15 +389,6 @@ static enum fl_err whole_as_answer(struct fl_translation *t, struct fl_slice bod
     return put_collected(t, err);
 }
 
-static enum fl_err stream_as_answer(struct fl_translation *t, struct fl_slice body)
-{
-    struct fl_chat_answer answer;
-    fl_chat_answer_init(&answer, &t->arena);
-    t->collected = &answer;
-    t->of_frames = true;
-    return put_collected(t, feed(t, body, true));
-}
-
 static enum fl_err embeddings(struct fl_translation *t, struct fl_slice body)
 {
     struct fl_embed_answer answer;
@@ -443,9 +434,23 @@ enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body
     return made(t, whole(t, body, as_stream));
 }
 
-enum fl_err fl_translation_collect(struct fl_translation *t, struct fl_slice body)
+enum fl_err fl_translation_collect(struct fl_translation *t, struct fl_slice bytes, bool at_end)
 {
-    return made(t, stream_as_answer(t, body));
+    if (!t->of_frames) {
+        t->of_frames = true;
+        t->collected = fl_arena_take(&t->arena, sizeof(*t->collected));
+        if (!t->collected) {
+            return FL_ERR_NOMEM;
+        }
+        fl_chat_answer_init(t->collected, &t->arena);
+    }
+    enum fl_err err = feed(t, bytes, at_end);
+    err = err ? err : t->err;
+    if (t->arena.failed) {
+        bool too_long = t->arena.taken_bytes + t->options.frame_bytes_max > t->options.answer_bytes_max;
+        err = too_long ? FL_ERR_BAD_RESPONSE : FL_ERR_NOMEM;
+    }
+    return at_end && !err ? made(t, put_collected(t, FL_OK)) : err;
 }
 
 struct fl_slice fl_translation_error_text(const struct fl_translation *t)

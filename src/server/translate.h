@@ -81,9 +81,9 @@ enum fl_err fl_translation_feed(struct fl_translation *t, struct fl_slice bytes,
 /* A whole answer: appends to t->out one JSON value, or the events of a stream. Embeddings are never a stream. */
 enum fl_err fl_translation_answer(struct fl_translation *t, struct fl_slice body,
                                   bool as_stream) FL_CHECK_RESULT;
-/* The body of a stream where a whole answer was asked for: appends to t->out one JSON value. FL_ERR_CLOSED: it was cut
- * off. */
-enum fl_err fl_translation_collect(struct fl_translation *t, struct fl_slice body) FL_CHECK_RESULT;
+/* More of the body of a stream where a whole answer was asked for; t->done: no more is needed. *at_end*: appends to t->out
+ * one JSON value. FL_ERR_CLOSED: it was cut off. What is kept are the answer's parts, and an unfinished event. */
+enum fl_err fl_translation_collect(struct fl_translation *t, struct fl_slice bytes, bool at_end) FL_CHECK_RESULT;
 /* What the provider said of an error that it told in its answer; may be empty. Decoded. */
 struct fl_slice fl_translation_error_text(const struct fl_translation *t);
 
